@@ -53,6 +53,7 @@ bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the mach
 	$(BIN)/python -m bench.webhooks
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.bitcoin
+	$(BIN)/python -m bench.tron
 
 soak: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## The same tests, with ten times the counts
 	SOAK=100 $(PYTEST) $(T)

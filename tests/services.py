@@ -151,7 +151,7 @@ def start_tron_node_for_tests(tmp_dir: Path) -> Iterator[TronNode]:
     try:
         yield node
     finally:
-        node.kill()
+        node.stop()
 
 
 def bitcoind_or_skip() -> Path:

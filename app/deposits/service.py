@@ -109,6 +109,10 @@ class DepositService:
             touched.update(row.invoice for row in rows if row.invoice)
         return touched | await self._payments.credit_complete(network, now)
 
+    async def is_any_due(self, network: str, head_height: int, confirmations: int) -> bool:
+        """Whether a deposit has enough confirmations, so that it is booked once its block is final."""
+        return bool(await repository.due(network, head_height, confirmations, None, 1))
+
     async def _found(
         self,
         network: str,

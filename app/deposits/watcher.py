@@ -87,8 +87,11 @@ class HotWallet(Protocol):
     async def reverse_above(self, above_height: int, now: datetime) -> None:
         """Reverse the top-ups and reopen our transactions of dead blocks, in the watcher's transaction."""
 
-    async def settle(self, scanned_height: int, now: datetime) -> None:
-        """Book the top-ups that have enough confirmations."""
+    async def is_any_due(self, scanned_height: int) -> bool:
+        """Whether a top-up has enough confirmations, so that it is booked once its block is final."""
+
+    async def settle(self, scanned_height: int, final_height: int | None, now: datetime) -> None:
+        """Book the top-ups that have enough confirmations, up to `final_height` where one is given."""
 
 
 class CoinBook(Protocol):
@@ -182,8 +185,8 @@ class Watcher:
             await blocks_repository.forget_below(self._network.key, scanned - KEPT_BLOCKS)
         await self._record_check(head_height, checked_at)
         touched |= await self._record_unseen(scanned, now)
-        await self._hot_wallet.settle(scanned, now)
-        final_height = await self._chain.finality() if self._network.require_finality else None
+        final_height = await self._final_height(scanned)
+        await self._hot_wallet.settle(scanned, final_height, now)
         touched |= await self._deposits.settle(
             self._network.key, scanned, self._network.confirmations, final_height, now
         )
@@ -193,6 +196,14 @@ class Watcher:
         touched |= await self._payments.end(self._network.key, covered_until, now)
         await invoices.announce(*touched)
         await self._invoices.expire_due(self._network.key, covered_until, now)
+
+    async def _final_height(self, scanned: int) -> int | None:
+        """The last block whose deposits and top-ups may be booked, None where confirmations alone count. The chain is
+        asked only while one waits for that: on some chains it is a third of all requests."""
+        if not self._network.require_finality:
+            return None
+        is_due = await self._deposits.is_any_due(self._network.key, scanned, self._network.confirmations)
+        return await self._chain.finality() if is_due or await self._hot_wallet.is_any_due(scanned) else -1
 
     async def _tick_then_pause_s(self) -> float:
         """Run one round, log its errors, and return the pause until the next one, in seconds."""

@@ -47,7 +47,7 @@ def examine_networks(settings: Settings, networks: Mapping[str, NetworkConfig]) 
         if any(network.is_account(xpub) for xpub in PUBLISHED_XPUBS):
             severity: Severity = "unsafe" if network.mode == "live" else "warning"
             yield Symptom(severity, network.key, "the xpub is that of a published test phrase: anybody can spend")
-        for url in network.rpc_urls:
+        for url in network.node_urls:
             parts = urlsplit(url.label)
             if network.mode == "live" and parts.scheme == "http" and not _is_private(parts.hostname or ""):
                 yield Symptom(

@@ -176,6 +176,8 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     # A transaction that isn't in a block after this time is signed again, with a higher fee.
     fee_bump_after_s: Annotated[int, Meta(ge=1, le=86_400)] = 180
     sweep_interval_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
+    # How often balances are compared with the transfers that were seen, on chains with accounts.
+    balance_check_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
 
     @property
     def key(self) -> str:
@@ -191,6 +193,11 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def kind(self) -> str:
         """The kind of chain."""
         return str(self.__struct_config__.tag)
+
+    @property
+    def node_urls(self) -> tuple[NodeUrl, ...]:
+        """The URLs of all nodes, whatever each is asked for."""
+        return self.rpc_urls
 
     @property
     def sends(self) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from app.networks.bitcoin import inspection as bitcoin_inspection
 from app.networks.bitcoin.chain import BitcoinChain
 from app.networks.bitcoin.config import BitcoinConfig
-from app.networks.bitcoin.inspection import inspect
 from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.bitcoin.signing import fee_rate
 from app.networks.config import NetworkConfig
@@ -16,6 +16,7 @@ from app.networks.evm.sending import EvmSender
 from app.networks.inspection import Inspect
 from app.networks.port import Chain, MinedIn, Sender
 from app.networks.throttle import Throttle
+from app.networks.tron import inspection as tron_inspection
 from app.networks.tron.chain import TronChain
 from app.networks.tron.config import TronConfig
 from app.networks.tron.sending import TronSender
@@ -44,9 +45,11 @@ KINDS: dict[str, Kind] = {
         BitcoinConfig,
         lambda config, mined_in, _: BitcoinChain(config, mined_in),
         lambda config, mined_in, _: BitcoinSender(config, mined_in),
-        inspect,
+        bitcoin_inspection.inspect,
         fee_rate,
     ),
-    "tron": Kind(TronConfig, lambda config, _, throttle: TronChain(config, throttle), TronSender),
+    "tron": Kind(
+        TronConfig, lambda config, _, throttle: TronChain(config, throttle), TronSender, tron_inspection.inspect
+    ),
 }
 """Every kind, by the `kind` of its networks."""

@@ -430,13 +430,14 @@ class Reference(msgspec.Struct, frozen=True):
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
     """What resources cost now, in minor units of the native coin: a unit of energy, a byte of a transaction, and what
     it costs to make an account exist by a first transfer. `energy_per_stake` and `stake_for_energy` are a fraction: how
-    much energy a day so much staked coin gives."""
+    much energy a day so much staked coin gives. `free_bytes` are those that every account has free each day."""
 
     energy_raw: int
     byte_raw: int
     activation_raw: int
     energy_per_stake: int
     stake_for_energy: int
+    free_bytes: int = 0
 
     def stake_raw(self, energy: int) -> int:
         """The staked coin that gives so much energy a day, rounded up."""
@@ -449,8 +450,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     `energy` is left of `energy_limit`, both of its own stake and of what was lent to it. `bytes_staked` and
     `bytes_free` are the sizes of transactions that cost nothing; one transaction uses one of the two, and needs all of
     its size there. `spendable_raw` is the coin that it can send or burn now, without what is staked, lent or not free
-    again yet. `staked_raw` is the coin that is staked for energy, `lendable_raw` that of it whose energy may be
-    lent to others now, and `lent_raw` what is lent.
+    again yet. `staked_raw` is the coin that is staked for energy, with `lent_raw`, whose energy others have;
+    `lendable_raw` is that of the rest whose energy may be lent now.
     """
 
     exists: bool
@@ -476,15 +477,15 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
     def burned_raw(self, prices: Prices, resources: Resources) -> int:
         """What it costs in native coin, in minor units, with what the sender has now."""
-        energy = max(self.energy - resources.energy, 0)
+        burned_raw = max(self.energy - resources.energy, 0) * prices.energy_raw
+        if self.activates:
+            return burned_raw + prices.activation_raw  # in place of its bytes
         pays_bytes = self.size > max(resources.bytes_staked, resources.bytes_free)
-        activation_raw = prices.activation_raw if self.activates else 0
-        return energy * prices.energy_raw + pays_bytes * self.size * prices.byte_raw + activation_raw
+        return burned_raw + pays_bytes * self.size * prices.byte_raw
 
     def cap_raw(self, prices: Prices) -> int:
         """The most that it can cost, whatever the sender has."""
-        activation_raw = prices.activation_raw if self.activates else 0
-        return self.fee_limit_raw + self.size * prices.byte_raw + activation_raw
+        return self.fee_limit_raw + max(self.size * prices.byte_raw, prices.activation_raw if self.activates else 0)
 
 
 class TimedState(msgspec.Struct, frozen=True, kw_only=True):
@@ -528,7 +529,9 @@ class TimedSender(Sender, Protocol):
         ...
 
     async def cost(self, sender: str, payment: Payment) -> Cost:
-        """What a payment takes now. Raises `WouldFail`, also where the sender does not exist, and `FeeAboveCeiling`."""
+        """What a payment takes now. Raises `WouldFail`, also where the sender of a coin does not exist, and
+        `FeeAboveCeiling`. The sender of a token may not exist yet: it has tokens all the same, and can send them once a
+        first payment has made it."""
         ...
 
     async def stake_cost(self, move: StakeMove) -> Cost:

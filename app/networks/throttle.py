@@ -11,6 +11,9 @@ from app.core import clock, redis
 
 MAX_REST_S = 3_600.0
 
+ASK_AGAIN_S = 1.0
+"""How often it is looked up whether another process has met a limit, where requests are not counted."""
+
 
 class Turn(NamedTuple):
     """When a request may be sent: after `wait_s`. Where `rest_s` is not 0, not for so long: nothing was reserved."""
@@ -26,7 +29,7 @@ class Throttle(Protocol):
         """Reserve a request: of those of a subject, at most `per_second` are sent in any second; None is no limit."""
         ...
 
-    async def rest(self, subject: str, seconds: float) -> None:
+    async def rest(self, subject: str, rest_s: float) -> None:
         """Send nothing more to a subject for so long. It never ends a longer rest."""
         ...
 
@@ -44,13 +47,13 @@ class LocalThrottle:
         if rest_s > 0:
             return Turn(0.0, rest_s)
         if per_second is None:
-            return Turn(0.0)
+            return Turn(wait_s=0.0)
         at_s = max(now_s, self._next_s.get(subject, 0.0))
         self._next_s[subject] = at_s + 1 / per_second
         return Turn(at_s - now_s)
 
-    async def rest(self, subject: str, seconds: float) -> None:
-        until_s = clock.monotonic_s() + min(seconds, MAX_REST_S)
+    async def rest(self, subject: str, rest_s: float) -> None:
+        until_s = clock.monotonic_s() + min(rest_s, MAX_REST_S)
         self._rests_until_s[subject] = max(until_s, self._rests_until_s.get(subject, 0.0))
 
 
@@ -87,8 +90,13 @@ class SharedThrottle:
 
     def __init__(self) -> None:
         self._local = LocalThrottle()
+        self._asked_s: dict[str, float] = {}
 
     async def turn(self, subject: str, per_second: int | None) -> Turn:
+        now_s = clock.monotonic_s()
+        if per_second is None and now_s - self._asked_s.get(subject, -ASK_AGAIN_S) < ASK_AGAIN_S:
+            return await self._local.turn(subject, None)
+        self._asked_s[subject] = now_s
         step_us = 0 if per_second is None else _US // per_second
         try:
             wait_us, rest_ms = await redis.ask(
@@ -96,23 +104,25 @@ class SharedThrottle:
             )
         except redis.RedisAway:
             return await self._local.turn(subject, per_second)
+        if rest_ms:
+            await self._local.rest(subject, int(rest_ms) / 1000)
         return Turn(int(wait_us) / _US, int(rest_ms) / 1000)
 
-    async def rest(self, subject: str, seconds: float) -> None:
-        await self._local.rest(subject, seconds)
-        rest_ms = max(1, round(min(seconds, MAX_REST_S) * 1000))
+    async def rest(self, subject: str, rest_s: float) -> None:
+        await self._local.rest(subject, rest_s)
+        rest_ms = max(1, round(min(rest_s, MAX_REST_S) * 1000))
         try:
             await redis.ask(lambda client: client.register_script(_REST)(keys=_keys(subject)[1:], args=[rest_ms]))
         except redis.RedisAway:
             return
 
 
-async def wait_for_turn(throttle: Throttle, subject: str, per_second: int | None) -> float:
-    """Wait until a request may be sent, and return 0; or return at once for how many seconds none may be."""
+async def wait_for_turn(throttle: Throttle, subject: str, per_second: int | None) -> Turn:
+    """Reserve a request and wait until it may be sent; return at once where none may be for a while (`rest_s`)."""
     turn = await throttle.turn(subject, per_second)
     if turn.wait_s:
         await asyncio.sleep(turn.wait_s)
-    return turn.rest_s
+    return turn
 
 
 def _keys(subject: str) -> list[str]:

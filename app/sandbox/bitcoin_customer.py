@@ -42,6 +42,11 @@ class BitcoinCustomer:
 
         return self._with_driver(look)
 
+    def hurry(self, confirmations: int, required: int) -> None:
+        """Mine at once what is still in the pool: the next block takes a while."""
+        if confirmations == 0:
+            self.mine(required)
+
     def mine(self, blocks: int) -> int:
         """Mine blocks at once; the first has what waits in the pool. Returns the chain's new height."""
 

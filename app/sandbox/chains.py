@@ -7,8 +7,9 @@ from typing import Protocol
 from app.sandbox import bitcoind, bitcoind_package
 from app.sandbox.bitcoin import BitcoinChain
 from app.sandbox.ethereum import EthereumChain
-from app.sandbox.home import Bitcoin, Ethereum, Home
+from app.sandbox.home import Bitcoin, Ethereum, Home, Tron
 from app.sandbox.processes import Process, ProcessError
+from app.sandbox.tron import TronChain
 
 NETWORKS_VARIABLE = "SWAP_PAY_SANDBOX_NETWORKS"
 
@@ -48,7 +49,7 @@ class Chain(Protocol):
     def prepare(self, wallet_mnemonic: str) -> None:
         """Fill the gateway's hot wallet, where the network has one."""
 
-    def interface(self) -> Ethereum | Bitcoin:
+    def interface(self) -> Ethereum | Bitcoin | Tron:
         """Its part of `sandbox.json`."""
 
     @property
@@ -59,7 +60,7 @@ class Chain(Protocol):
         """Stop the node; the chain is kept."""
 
 
-KINDS: dict[str, Callable[[Home], Chain]] = {"ethereum": EthereumChain, "bitcoin": BitcoinChain}
+KINDS: dict[str, Callable[[Home], Chain]] = {"ethereum": EthereumChain, "bitcoin": BitcoinChain, "tron": TronChain}
 """Every chain that there is, by its name."""
 
 

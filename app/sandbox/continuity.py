@@ -49,9 +49,9 @@ def divergence(scanned: Mapping[str, tuple[int, str]], chains: Sequence[Chain]) 
 def reset(home: Home) -> None:
     """Delete the stopped sandbox's data. Logs, letters and certificates stay."""
     postgres.remove(home.postgres)
-    for directory in (home.anvil, home.bitcoin, home.receiver, home.signer):
+    for directory in (home.anvil, home.bitcoin, home.tron, home.receiver, home.signer):
         shutil.rmtree(directory, ignore_errors=True)
-    for path in (home.secrets_file, home.chain_file, home.demo_file, home.interface_file):
+    for path in (home.secrets_file, home.chain_file, home.tron_file, home.demo_file, home.interface_file):
         path.unlink(missing_ok=True)
 
 

@@ -34,6 +34,9 @@ class Customer(Protocol):
     def arrival(self, txid: str) -> str:
         """Where a transaction is, for the terminal: `in block 12`. Waits for the block if there is one each second."""
 
+    def hurry(self, confirmations: int, required: int) -> None:
+        """Mine what a payment with so many confirmations waits for, where it would wait for long."""
+
     def mine(self, blocks: int) -> int:
         """Mine blocks at once. Returns the chain's new height."""
 
@@ -100,6 +103,9 @@ class EvmCustomer:
     def arrival(self, txid: str) -> str:
         """The transaction's block, once it is mined. Raises CustomerError if there is none in time."""
         return f"in block {self.wait_until_mined(txid).block_height}"
+
+    def hurry(self, confirmations: int, required: int) -> None:
+        """Nothing: a block comes each second."""
 
     def mine(self, blocks: int) -> int:
         """Mine empty blocks at once. Returns the chain's new height."""

@@ -67,11 +67,20 @@ class Bitcoin(msgspec.Struct, frozen=True, kw_only=True):
     assets: dict[str, Asset]
 
 
+class Tron(msgspec.Struct, frozen=True, kw_only=True):
+    """The sandbox's double of a Tron node, and the key, in hex, of a customer's account that holds every asset."""
+
+    api_url: str
+    customer_private_key: str
+    assets: dict[str, Asset]
+
+
 class Networks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The sandbox's chains; None: it runs without that one."""
 
     ethereum: Ethereum | None = None
     bitcoin: Bitcoin | None = None
+    tron: Tron | None = None
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +117,12 @@ class ChainSetUp(msgspec.Struct, frozen=True):
     usdt_contract: str
 
 
+class TronSetUp(msgspec.Struct, frozen=True):
+    """The contract that was deployed on the Tron chain at the first start."""
+
+    usdt_contract: str
+
+
 class Demo(msgspec.Struct, frozen=True, kw_only=True):
     """The demo data that was created at the first start, with the secrets that can't be read back."""
 
@@ -128,6 +143,7 @@ class Home:
         self.valkey = self.directory / "valkey"
         self.anvil = self.directory / "anvil"
         self.bitcoin = self.directory / "bitcoin"
+        self.tron = self.directory / "tron"
         self.receiver = self.directory / "receiver"
         self.tls = self.directory / "tls"
         self.signer = self.directory / "signer"
@@ -138,6 +154,7 @@ class Home:
         self.interface_file = self.directory / "sandbox.json"
         self.secrets_file = self.directory / "secrets.json"
         self.chain_file = self.directory / "chain.json"
+        self.tron_file = self.directory / "tron.json"
         self.demo_file = self.directory / "demo.json"
         self.lock_file = self.directory / "sandbox.lock"
 

@@ -17,6 +17,7 @@ from app.sandbox.home import Home, Interface
 from app.sandbox.processes import ProcessError
 from app.sandbox.stack import Stack
 from app.sandbox.terminal import Terminal
+from app.sandbox.tron_customer import TronCustomer
 
 CHECK_INTERVAL_S = 0.5
 """Interval of the check for dead processes."""
@@ -61,6 +62,8 @@ def customers(home: Home, interface: Interface) -> dict[str, Customer]:
         there["ethereum"] = EvmCustomer(interface.networks.ethereum, home.directory / "customer.lock")
     if interface.networks.bitcoin is not None:
         there["bitcoin"] = BitcoinCustomer(interface.networks.bitcoin)
+    if interface.networks.tron is not None:
+        there["tron"] = TronCustomer(interface.networks.tron)
     return there
 
 
@@ -75,6 +78,8 @@ def _show(home: Home, interface: Interface, terminal: Terminal) -> None:
         terminal.fact("ethereum", f"{ethereum.rpc_url} (chain id {ethereum.chain_id})")
     if (bitcoin := interface.networks.bitcoin) is not None:
         terminal.fact("bitcoin", f"{bitcoin.rpc_url} (user {bitcoin.rpc_user}, password {bitcoin.rpc_password})")
+    if (tron := interface.networks.tron) is not None:
+        terminal.fact("tron", f"{tron.api_url} (USDT is {tron.assets['USDT'].contract})")
     terminal.fact("letters, logs", f"{home.mail}, {home.logs}")
     terminal.fact("for scripts", str(home.interface_file))
     terminal.fact("play customer", f"{sys.argv[0]} sandbox pay INV-…")

@@ -8,7 +8,7 @@ from typing import Any
 from app.core.money import format_amount
 from app.sandbox import signatures
 from app.sandbox.customer import Customer
-from app.sandbox.home import Interface
+from app.sandbox.home import Bitcoin, Ethereum, Interface, Tron
 from app.sandbox.integrator import Integrator, IntegratorError, wait_for
 from app.sandbox.terminal import Terminal
 
@@ -19,6 +19,7 @@ EVENTS = ("invoice.created", "invoice.confirming", "invoice.paid")
 INVOICES: dict[str, dict[str, str]] = {
     "ethereum": {"amount": "5.00", "currency": "USDT", "description": "A first payment"},
     "bitcoin": {"amount": "0.00050", "currency": "BTC", "description": "A first payment in bitcoin"},
+    "tron": {"amount": "5.00", "currency": "USDT", "description": "A first payment on Tron"},
 }
 """What is asked for on each chain."""
 
@@ -79,8 +80,7 @@ def _confirm(integrator: Integrator, invoice: dict[str, Any], customer: Customer
             return current if current["deposits"] else None
 
         seen = wait_for("detection of the deposit", poll, SEEN_TIMEOUT_S)
-        if not any(deposit["confirmations"] for deposit in seen["deposits"]):
-            customer.mine(required)  # it waits in the pool, and the next block takes a while
+        customer.hurry(max((deposit["confirmations"] for deposit in seen["deposits"]), default=0), required)
         paid = wait_for(
             "payment of the invoice",
             lambda: current if (current := poll()) and current["status"] == "paid" else None,
@@ -129,7 +129,6 @@ def _verify_webhooks(integrator: Integrator, secret: str, paid: dict[str, Any], 
 
 
 def _decimals(interface: Interface, invoice: dict[str, Any]) -> int:
-    networks, pay_in = interface.networks, invoice["pay_in"]
-    network = networks.ethereum if pay_in["chain"] == "ethereum" else networks.bitcoin
-    assert network is not None, "it has just been paid on"
+    pay_in = invoice["pay_in"]
+    network: Ethereum | Bitcoin | Tron = getattr(interface.networks, pay_in["chain"])
     return network.assets[pay_in["asset"]].decimals

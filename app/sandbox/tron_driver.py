@@ -3,6 +3,7 @@
 Only for the sandbox and the tests. It builds and signs transactions of its own, apart from the gateway's code.
 """
 
+import asyncio
 import hashlib
 import itertools
 import time
@@ -30,6 +31,8 @@ FIRST_COINS_SUN = 10**13
 FEE_LIMIT_SUN = 100_000_000
 EXPIRATION_MS = 60_000
 CALL_TIMEOUT_S = 30.0
+MINED_TIMEOUT_S = 30
+_POLL_S = 0.1
 USDT_PENALTY = 31_000
 """With it a transfer of `TetherLike` takes about what mainnet's USDT takes: 64,000 energy, to a new holder 134,000."""
 
@@ -201,6 +204,18 @@ class TronDriver:
         data = contracts.call_data("balanceOf(address)", evm(address)).hex()
         answer = await self.api(f"{kind}/triggerconstantcontract", contract_address=contract, data=data)
         return int(answer["constant_result"][0], 16)
+
+    async def mined(self, txid: str) -> Json:
+        """Wait until a block has a transaction, on a node that makes blocks. Returns its receipt. Raises
+        TronDriverError after 30 s, and where it failed."""
+        deadline_s = time.monotonic() + MINED_TIMEOUT_S
+        while not (info := await self.info(txid)):
+            if time.monotonic() > deadline_s:
+                raise TronDriverError(f"{txid} was not mined within {MINED_TIMEOUT_S} s")
+            await asyncio.sleep(_POLL_S)
+        if info.get("result") == "FAILED":
+            raise TronDriverError(f"{txid} failed: {info['receipt']['result']}")
+        return info
 
     async def info(self, txid: str) -> Json:
         """A transaction's receipt, empty where no block has it."""

@@ -1,5 +1,6 @@
 """The sandbox's customer: pays an invoice correctly, or with one of the usual mistakes."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from app.checkout.wallet import Choice
@@ -10,6 +11,7 @@ from app.invoices.service import InvoiceService
 from app.networks.config import Asset, NetworkConfig
 from app.sandbox.bitcoin_driver import BitcoinDriver, BitcoinDriverError
 from app.sandbox.chain_driver import CUSTOMER, AnvilDriver, ChainDriverError
+from app.sandbox.tron_driver import TronDriver, TronDriverError
 
 
 class SandboxWallet:
@@ -39,8 +41,10 @@ class SandboxWallet:
             case Choice.WRONG_TOKEN:
                 asset = _another(network, asset)
                 amount_raw = max(asset.dust_limit_raw, 1)  # a smaller amount would be dust, which has no effect
-        send = _send_bitcoin if network.kind == "bitcoin" else _send
-        await send(network, asset, invoice.pay_in.address, amount_raw)
+        try:
+            await PAYERS[network.kind](network, asset, invoice.pay_in.address, amount_raw)
+        except (ChainDriverError, BitcoinDriverError, TronDriverError):
+            raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment") from None
 
 
 def _another(network: NetworkConfig, asset: Asset) -> Asset:
@@ -50,7 +54,7 @@ def _another(network: NetworkConfig, asset: Asset) -> Asset:
     raise invalid("choice", "the network has no other token")
 
 
-async def _send(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) -> None:
+async def _on_evm(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) -> None:
     driver = await AnvilDriver.connect(network.rpc_urls[0].reveal())
     try:
         if asset.contract is None:
@@ -58,22 +62,34 @@ async def _send(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) 
         else:
             sender = await _account_with(driver, asset.contract, amount_raw)
             receipt = await driver.transfer_token(asset.contract, to, amount_raw, sender=sender)
-    except ChainDriverError:
-        raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment") from None
     finally:
         await driver.aclose()
     if receipt["status"] != "0x1":
-        raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment")
+        raise ChainDriverError("the transfer has failed")
 
 
-async def _send_bitcoin(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) -> None:
+async def _on_bitcoin(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) -> None:
     driver = await BitcoinDriver.connect(network.rpc_urls[0].reveal())
     try:
         await driver.pay(to, amount_raw)
-    except BitcoinDriverError:
-        raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment") from None
     finally:
         await driver.aclose()
+
+
+async def _on_tron(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) -> None:
+    driver = await TronDriver.connect(network.rpc_urls[0].reveal())
+    try:
+        await driver.mined(await driver.pay(to, amount_raw, contract=asset.contract))
+    finally:
+        await driver.aclose()
+
+
+PAYERS: dict[str, Callable[[NetworkConfig, Asset, str, int], Awaitable[None]]] = {
+    "evm": _on_evm,
+    "bitcoin": _on_bitcoin,
+    "tron": _on_tron,
+}
+"""What pays on each kind of chain. Each raises the error of its driver."""
 
 
 async def _account_with(driver: AnvilDriver, contract: str, amount_raw: int) -> str:

@@ -141,7 +141,8 @@ async def unmined_count(network: str, address: str) -> int:
 
 
 async def unmined_raw(network: str, address: str, native_symbol: str) -> Mapping[str, int]:
-    """The most that an address's transactions that are in no block yet can spend, in minor units by asset."""
+    """The most that an address's transactions that are in no block yet can spend, or stake, in minor units by
+    asset."""
     # SQL, since the builder knows no sums over a query with DISTINCT ON.
     rows = await database.fetch_all(
         """
@@ -153,7 +154,9 @@ async def unmined_raw(network: str, address: str, native_symbol: str) -> Mapping
         )
         SELECT asset, sum(raw) AS raw FROM (
             SELECT p.asset, p.amount_raw AS raw FROM open JOIN outgoing_payments p ON p.transaction = open.id
-            UNION ALL SELECT $3, fee_cap_raw FROM open) AS spent
+            UNION ALL SELECT $3, fee_cap_raw FROM open
+            UNION ALL SELECT $3, r.amount_raw FROM open JOIN stake_requests r ON r.transaction = open.id
+                WHERE r.action = 'stake') AS spent
         GROUP BY asset
         """,
         network,

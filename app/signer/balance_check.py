@@ -17,7 +17,6 @@ from app.networks.config import NetworkConfig
 from app.networks.port import BlockRef, Chain, Transfer
 from app.signer import balances_repository
 
-INTERVAL = timedelta(seconds=60)
 ADDRESSES_PER_QUERY = 1_000
 STILL_WATCHED = timedelta(days=1)
 """How long after its release an address is still checked: late payments come within hours."""
@@ -31,12 +30,14 @@ class BalanceChecker:
     def __init__(self, network: NetworkConfig, chain: Chain) -> None:
         self._network = network
         self._chain = chain
+        self._interval = timedelta(seconds=network.balance_check_s)
         self._checked_at: datetime | None = None
 
     async def unseen_transfers(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
-        """What addresses hold beyond what was seen, as inferred transfers. Reads balances once a minute at most."""
+        """What addresses hold beyond what was seen, as inferred transfers. Balances are read every `balance_check_s`
+        seconds."""
         height = scanned_height - self._network.confirmations + 1
-        if height < 0 or (self._checked_at is not None and now - self._checked_at < INTERVAL):
+        if height < 0 or (self._checked_at is not None and now - self._checked_at < self._interval):
             return []
         self._checked_at = now
         if self._network.require_finality and (height := min(height, await self._chain.finality())) < 0:

@@ -17,6 +17,7 @@ from app.signer.keystore import SpendingKeys
 from app.signer.limits import SignerLimits
 from app.signer.signing import Signer
 from app.signer.timed_funds import TimedFunds
+from app.signer.timed_sweeping import TimedSweeper
 from app.signer.tracking import Tracker
 from app.signer.treasury import Treasury
 from app.signer.wallet import Wallet
@@ -37,19 +38,9 @@ class SignerKind:
     hot_wallet_address: Callable[[SpendingKeys], str] | None
 
 
-class NoMoves:
-    """`app.signer.funds.OwnMoves` of a kind of chain where money stays where it was received."""
-
-    def __init__(self, *_: object) -> None:
-        """It needs nothing."""
-
-    async def run(self) -> None:
-        """Move nothing."""
-
-
 KINDS: dict[str, SignerKind] = {
     "evm": SignerKind(AccountFunds, AccountKeys, AccountSweeper, lambda keys: keys.hot_wallet_address),
-    "tron": SignerKind(TimedFunds, AccountKeys, NoMoves, lambda keys: keys.tron_hot_wallet_address),
+    "tron": SignerKind(TimedFunds, AccountKeys, TimedSweeper, lambda keys: keys.tron_hot_wallet_address),
     "bitcoin": SignerKind(CoinFunds, CoinKeys, CoinConsolidation, None),
 }
 """Every kind, by the `kind` of its networks."""

@@ -19,12 +19,15 @@ class Outcome(StrEnum):
 
 
 def outcome(receipt: Receipt, payments: Sequence[Payment], sender: str | None) -> Outcome:
-    """What a transaction of `sender` has done. Two equal payments need two transfers."""
+    """What a transaction of `sender` has done. Two equal payments need two transfers; one without payments, a move of
+    staked coin, has done what it should where it succeeded."""
     if not receipt.succeeded:
         return Outcome.NOTHING
+    if not payments:
+        return Outcome.PAID
     ours = [transfer for transfer in receipt.transfers if transfer.from_address == sender]
     moved = Counter(Payment(transfer.to_address, transfer.asset_symbol, transfer.amount_raw) for transfer in ours)
-    if payments and not Counter(payments) - moved:
+    if not Counter(payments) - moved:
         return Outcome.PAID
     assets = {payment.asset_symbol for payment in payments}
     return Outcome.OTHERWISE if any(transfer.asset_symbol in assets for transfer in ours) else Outcome.NOTHING

@@ -16,7 +16,6 @@ from typing import Literal
 import msgspec
 
 from app.core import clock
-from app.core.money import format_amount
 from app.networks.config import NetworkConfig
 from app.networks.port import (
     BlockRef,
@@ -146,7 +145,7 @@ class TimedFunds:
         if cost is not None:
             prices, resources = await self._sender.prices(), await self._sender.resources(self.hot_address)
             cost_raw = cost.burned_raw(prices, resources)
-            words = self._cost_in_words(cost, prices, cost_raw)
+            words = self._cost_in_words(cost, prices, resources)
         is_contract = await self._sender.is_contract(intent.destination)
         activates = cost is not None and cost.activates
         return facts(state, intent, words, cost_raw, is_contract=is_contract, is_new_account=activates)
@@ -292,15 +291,16 @@ class TimedFunds:
         if shortage := self.balance.shortage(intent.asset, intent.amount_raw, fee_raw):
             raise NotNow(shortage, is_short=True)
 
-    def _cost_in_words(self, cost: Cost, prices: Prices, cost_raw: int) -> str:
-        decimals, coin = self._native.decimals, self._native.symbol
-        without = Resources(exists=True, energy=cost.energy)
-        words = f"about {about(cost_raw, decimals)} {coin}" if cost_raw else f"no {coin}"
-        whole_raw = cost.burned_raw(prices, Resources(exists=True))
-        if cost_raw < whole_raw:
-            words += f": staked and free resources pay the rest of {about(whole_raw, decimals)} {coin}"
-        elif cost.energy:
-            words += f", of which {_spelled(cost.burned_raw(prices, without), decimals)} {coin} if energy is staked"
+    def _cost_in_words(self, cost: Cost, prices: Prices, resources: Resources) -> str:
+        """What is burned with what the hot wallet has now, and what would be if all of the energy were staked."""
+        cost_raw, coin = cost.burned_raw(prices, resources), self._native.symbol
+        if not cost_raw:
+            return f"no {coin}: staked and free resources suffice"
+        words = f"about {about(cost_raw, self._native.decimals)} {coin}"
+        if cost.energy > resources.energy:
+            staked = msgspec.structs.replace(resources, energy=cost.energy)
+            rest = about(cost.burned_raw(prices, staked), self._native.decimals)
+            words += f", of which {rest} {coin} if all energy is staked"
         return words
 
     async def _spendable(self, prices: Prices, resources: Resources, now: datetime) -> SpendableBalance:
@@ -316,7 +316,8 @@ class TimedFunds:
             free[asset.symbol] = spendable_raw - reserved.get(asset.symbol, 0)
             await self._low.check(asset.symbol, spendable_raw, asset.hot_low_raw, now)
         await self._low.check(ENERGY, resources.energy, self._network.least_energy, now)
-        gas_left_raw = await self._treasury.fees_left_raw()
+        # What is staked, lent or not free again yet is the treasury's, and pays no fees.
+        gas_left_raw = await self._treasury.fees_left_raw() - (held[coin] - resources.spendable_raw)
         await wallet_snapshot.record(key, held, free, {coin: gas_left_raw}, now)
         await timed_funds_repository.record_resources(key, resources, prices, now)
         return SpendableBalance(coin, free, gas_left_raw)
@@ -339,7 +340,3 @@ def _payment(intent: Intent) -> Payment:
 
 def _milliseconds(moment: datetime) -> int:
     return (moment - EPOCH) // MILLISECOND
-
-
-def _spelled(raw: int, decimals: int) -> str:
-    return about(raw, decimals) if raw else format_amount(0, decimals)

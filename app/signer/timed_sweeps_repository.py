@@ -12,8 +12,9 @@ class DueCandidate(msgspec.Struct, frozen=True):
     """A deposit address that may hold enough of an asset to be swept, with none of its transactions under way.
 
     `settled_at` is when its newest deposit of the asset was settled, None where no row tells. `approved_raw` is what
-    an operator has approved that its sweep costs. `failures` are its sweeps that failed since the last one that did
-    not, and `failed_at` is the last one's time. `loans` are the loans of energy that it has now.
+    an operator has approved that its sweep costs. Since its last sweep that did not fail: `failures` and the last one's
+    time, `failed_at`; and `spent_raw`, what was spent in vain or to prepare a sweep, in the native coin. `loans` are
+    the loans of energy that it has now.
     """
 
     id: int
@@ -23,6 +24,7 @@ class DueCandidate(msgspec.Struct, frozen=True):
     approved_raw: int | None
     failures: int
     failed_at: datetime | None
+    spent_raw: int
     loans: int
 
 
@@ -32,21 +34,27 @@ async def due(network: str, now: datetime, limit: int) -> list[DueCandidate]:
     # SQL, since the builder knows no LATERAL, and each NOT EXISTS compares the joined address.
     rows = await database.fetch_all(
         """
-        SELECT c.id, c.asset, a.address, d.settled_at, p.up_to_raw, f.failures, f.failed_at, l.loans
+        SELECT c.id, c.asset, a.address, d.settled_at, p.up_to_raw, f.failures, f.failed_at,
+            f.spent_raw + g.spent_raw + l.spent_raw, l.loans
         FROM sweep_candidates c JOIN deposit_addresses a ON a.id = c.deposit_address
         LEFT JOIN dear_sweep_approvals p ON p.network = c.network AND p.asset = c.asset AND p.address = a.address
             AND p.used_by IS NULL AND p.revoked_at IS NULL
         CROSS JOIN LATERAL (SELECT max(settled_at) AS settled_at FROM deposits
             WHERE deposit_address = c.deposit_address AND asset = c.asset) d
-        CROSS JOIN LATERAL (SELECT count(*) AS failures, max(s.settled_at) AS failed_at FROM outgoing_transactions s
-            WHERE s.network = c.network AND s.from_address = a.address AND s.purpose = 'sweep' AND s.status = 'reverted'
-                AND s.id > coalesce((SELECT max(g.id) FROM outgoing_transactions g
-                    WHERE g.network = c.network AND g.from_address = a.address AND g.status = 'confirmed'), 0)) f
-        CROSS JOIN LATERAL (SELECT count(*) AS loans FROM energy_loans e
-            JOIN outgoing_transactions t ON t.id = e.lent_by
+        CROSS JOIN LATERAL (SELECT coalesce(max(id), 0) AS id FROM outgoing_transactions
+            WHERE network = c.network AND from_address = a.address AND status = 'confirmed') last
+        CROSS JOIN LATERAL (SELECT count(*) AS failures, max(settled_at) AS failed_at,
+                coalesce(sum(fee_raw), 0) AS spent_raw FROM outgoing_transactions
+            WHERE network = c.network AND from_address = a.address AND status = 'reverted' AND id > last.id) f
+        CROSS JOIN LATERAL (SELECT coalesce(sum(t.fee_raw), 0) AS spent_raw FROM outgoing_payments p
+            JOIN outgoing_transactions t ON t.id = p.transaction
+            WHERE p.to_address = a.address AND p.withdrawal IS NULL AND t.network = c.network AND t.id > last.id) g
+        CROSS JOIN LATERAL (SELECT coalesce(sum(coalesce(t.fee_raw, 0) + coalesce(b.fee_raw, 0))
+                    FILTER (WHERE e.lent_by > last.id), 0) AS spent_raw,
+                count(*) FILTER (WHERE t.status = 'confirmed' AND b.status IS DISTINCT FROM 'confirmed') AS loans
+            FROM energy_loans e JOIN outgoing_transactions t ON t.id = e.lent_by
             LEFT JOIN outgoing_transactions b ON b.id = e.reclaimed_by
-            WHERE e.network = c.network AND e.to_address = a.address AND t.status = 'confirmed'
-                AND b.status IS DISTINCT FROM 'confirmed') l
+            WHERE e.network = c.network AND e.to_address = a.address) l
         WHERE c.network = $1 AND c.noticed_at <= $2
             AND NOT EXISTS (SELECT 1 FROM outgoing_transactions t WHERE t.network = c.network
                 AND t.status IN ('signed', 'submitted')

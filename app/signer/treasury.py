@@ -79,9 +79,16 @@ class Treasury:
                 now=now,
             )
 
-    async def settle(self, scanned_height: int, now: datetime) -> None:
-        """Book the top-ups that have enough confirmations."""
+    async def is_any_due(self, scanned_height: int) -> bool:
+        """Whether a top-up has enough confirmations, so that it is booked once its block is final."""
         confirmed_height = scanned_height + 1 - self._network.confirmations
+        return await treasury_repository.is_any_seen(self._network.key, confirmed_height)
+
+    async def settle(self, scanned_height: int, final_height: int | None, now: datetime) -> None:
+        """Book the top-ups that have enough confirmations, up to `final_height` where one is given."""
+        confirmed_height = scanned_height + 1 - self._network.confirmations
+        if final_height is not None:
+            confirmed_height = min(confirmed_height, final_height)
         async with database.transaction():
             booked = await treasury_repository.mark_booked(self._network.key, confirmed_height, now)
             await ledger.post([self._posting(one, "top_up", one.amount_raw) for one in booked], now)

@@ -95,6 +95,23 @@ _REVERSE = Statement(
 )
 
 
+async def is_any_seen(network: str, up_to_height: int) -> bool:
+    """Whether a receipt up to a height waits to be booked."""
+    return await _ANY_SEEN.first(network=network, height=up_to_height) is not None
+
+
+_ANY_SEEN = Statement(
+    HotWalletReceipt.select(HotWalletReceipt.id)
+    .where(
+        HotWalletReceipt.network == Param("network"),
+        HotWalletReceipt.block_height <= Param("height"),
+        HotWalletReceipt.status == "seen",
+    )
+    .limit(1),
+    int,
+)
+
+
 async def mark_booked(network: str, up_to_height: int, now: datetime) -> list[TopUp]:
     """Mark receipts up to a height as booked, oldest first, at most MAX_AT_ONCE, and return them."""
     return await _MARK_BOOKED.all(network=network, height=up_to_height, now=now)

@@ -1,9 +1,12 @@
 """Tron networks for tests."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from app.networks.config import Asset, NodeUrl
+from app.networks.tron.addresses import PREFIX, from_hex
 from app.networks.tron.config import TronConfig
 
 # The account m/44'/195'/0' of the phrase `abandon … about`.
@@ -11,6 +14,7 @@ TRON_XPUB = (
     "xpub6D1AabNHCupeiLM65ZR9UStMhJ1vCpyV4XbZdyhMZBiJXALQtmn9p42VTQckoHVn8WNqS7dqnJokZHAHcHGoaQgmv8D45oNUKx6DZMNZBCd"
 )
 USDT = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+NO_SWEEPS = {"sweep_min_raw": 10**30}
 TEST_GENESIS = f"{0:016x}{'ab' * 24}"
 
 
@@ -36,12 +40,33 @@ def tron_network(
     )
 
 
-def tron_networks_toml(url: str, usdt: str, genesis_hash: str, **options: object) -> str:
-    """A networks file: `tron:test` at that node, USDT at that contract, TRX; `options` are fields of it."""
+def somebody(number: int) -> str:
+    """An address whose key nobody has."""
+    return from_hex(PREFIX + hashlib.sha256(f"somebody {number}".encode()).hexdigest()[:40])
+
+
+def tron_networks_toml(
+    url: str | Sequence[str],
+    usdt: str,
+    genesis_hash: str,
+    *,
+    xpub: str = TRON_XPUB,
+    asset_options: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+    **options: object,
+) -> str:
+    """A networks file: `tron:test` at that node, or several, USDT at that contract, TRX; `options` are fields of it,
+    `asset_options` those of assets, by symbol. By default nothing is worth a sweep."""
+    urls = [url] if isinstance(url, str) else list(url)
     fields = {"confirmations": 1, "expiry_grace_s": 0, "poll_interval_ms": 50, **options}
     settings = "\n".join(
         f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for name, value in fields.items()
     )
+    assets = {
+        symbol: "\n".join(
+            f'{name} = "{value}"' for name, value in {**NO_SWEEPS, **asset_options.get(symbol, {})}.items()
+        )
+        for symbol in ("USDT", "TRX")
+    }
     return f"""
         [[networks]]
         chain = "tron"
@@ -49,8 +74,8 @@ def tron_networks_toml(url: str, usdt: str, genesis_hash: str, **options: object
         kind = "tron"
         display_name = "Tron"
         genesis_hash = "{genesis_hash}"
-        rpc_urls = ["{url}"]
-        xpub = "{TRON_XPUB}"
+        rpc_urls = {urls!r}
+        xpub = "{xpub}"
         {settings}
 
         [[networks.assets]]
@@ -59,10 +84,12 @@ def tron_networks_toml(url: str, usdt: str, genesis_hash: str, **options: object
         kind = "trc20"
         contract = "{usdt}"
         decimals = 6
+        {assets["USDT"]}
 
         [[networks.assets]]
         symbol = "TRX"
         name = "TRON"
         kind = "native"
         decimals = 6
+        {assets["TRX"]}
         """

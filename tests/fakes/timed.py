@@ -49,7 +49,7 @@ from app.networks.port import (
     Transfer,
     WouldFail,
 )
-from app.networks.tron.addresses import PREFIX, from_hex, normalise_address
+from app.networks.tron.addresses import PREFIX, from_hex
 from app.networks.tron.config import TronConfig
 
 COIN, TOKEN = "TRX", "USDT"
@@ -451,42 +451,6 @@ def moved_of(raw: bytes) -> Moved:
 def hash_of(*parts: object) -> str:
     """An id that follows from these parts."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def somebody(number: int) -> str:
-    """An address that is nobody's."""
-    return normalise_address(PREFIX + hash_of("somebody", number)[:40])
-
-
-def networks_toml(genesis: str, xpub: str, hot: str, **options: object) -> str:
-    """A networks file with `tron:test` on that chain; `options` are fields of the network."""
-    fields = {"confirmations": 1, "poll_interval_ms": 50, "expiry_grace_s": 0, "expires_after_s": 60, **options}
-    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in fields.items())
-    return f"""
-        [[networks]]
-        chain = "tron"
-        mode = "test"
-        kind = "tron"
-        display_name = "Tron"
-        genesis_hash = "{genesis}"
-        rpc_urls = ["http://127.0.0.1:1"]
-        xpub = "{xpub}"
-        hot_wallet_address = "{hot}"
-        {lines}
-
-        [[networks.assets]]
-        symbol = "{TOKEN}"
-        name = "Tether USD"
-        kind = "trc20"
-        decimals = 6
-        contract = "{CONTRACT}"
-
-        [[networks.assets]]
-        symbol = "{COIN}"
-        name = "TRON"
-        kind = "native"
-        decimals = 6
-        """
 
 
 def _signer(raw: bytes) -> str:

@@ -19,7 +19,6 @@ from app.ledger import repository as ledger_repository
 from app.ledger.hashchain import ChainId
 from app.merchants.terms import Terms
 from app.networks.kinds import KINDS
-from app.networks.tron.addresses import ACCOUNT_PATH
 from app.payouts.service import NewPayout
 from app.refunds.service import NewRefund
 from app.signer.crash_points import CrashPoints
@@ -32,18 +31,17 @@ from tests.books import assert_books, assert_invoices
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
-from tests.fakes.timed import CHAINS, COIN, FINAL_BEHIND, KIND, TOKEN, TimedChain, hash_of, networks_toml, somebody
+from tests.factories.tron import somebody
+from tests.fakes.timed import CHAINS, COIN, CONTRACT, FINAL_BEHIND, KIND, TOKEN, TimedChain, hash_of
 from tests.invariants import assert_invariants
 from tests.signer.crashing import KilledAt
+from tests.signer.tron_under_test import EXPIRES_AFTER_S, NETWORK, write_tron_networks
 
-NETWORK = "tron:test"
 PHRASE = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 """BIP-39's own example."""
 
 FINAL = FINAL_BEHIND + 1
 """Blocks until a transaction in the first of them is final."""
-
-EXPIRES_AFTER_S = 60
 
 
 @contextmanager
@@ -60,8 +58,7 @@ def timed_chain() -> Iterator[TimedChain]:
 
 def write_networks_file(path: Path, chain: TimedChain, **options: object) -> None:
     """A networks file with `tron:test` on the chain, and a hot wallet."""
-    keys = SpendingKeys(PHRASE)
-    path.write_text(networks_toml(chain.name, keys.account(ACCOUNT_PATH).xpub, keys.tron_hot_wallet_address, **options))
+    write_tron_networks(path, ["http://127.0.0.1:1"], chain.name, CONTRACT, SpendingKeys(PHRASE), **options)
 
 
 @dataclass

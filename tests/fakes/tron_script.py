@@ -201,6 +201,8 @@ class ScriptedTron:
                     if height <= head
                     else {}
                 )
+            case "getblockbynum":
+                return self.blocks[body["num"]].json() if body["num"] <= head else {}
             case "getblockbylimitnext":
                 first, end = body["startNum"], body["endNum"]
                 if not 0 < end - first <= 100:
@@ -232,7 +234,7 @@ class ScriptedTron:
                 status, answer = self.answer(lines[0].split(" ")[1].lstrip("/"), json.loads(body))
                 writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(answer)) + answer)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

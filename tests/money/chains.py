@@ -1,5 +1,5 @@
-"""The chains on which money moves in any order (test_any_order.py): an EVM node and a Bitcoin node behind the same few
-steps. Their blocks are mined only on request, and their clocks stay in step with ours."""
+"""The chains on which money moves in any order (test_any_order.py): an EVM node, a Bitcoin node and the double of a
+Tron node behind the same few steps. Their blocks are mined only on request, and their clocks stay in step with ours."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,10 @@ from eth_utils.address import to_checksum_address
 
 from app.core import clock, database
 from app.networks.bitcoin.addresses import parse
+from app.networks.tron.addresses import PREFIX, from_hex
 from app.sandbox.bitcoin_driver import BitcoinDriver, BitcoinDriverError
 from app.sandbox.chain_driver import AnvilDriver, ChainDriverError, token_transfer_data
+from app.sandbox.tron_driver import TronDriver
 
 CONFIRMATIONS = 3
 
@@ -25,7 +27,7 @@ class MoneyChain(Protocol):
 
     `decimals` are those of its assets. `hot_raw` is what an operator tops the hot wallet up with at first, so much that
     no payout waits for a sweep or for fees. Blocks up to `base_height` are never replaced. `spends_deposits`: what we
-    pay is spent from what came in, and is lost where that is lost for good.
+    pay is spent from what came in, and is lost where that is lost for good. `is_lying`: the nodes say what is not so.
     """
 
     network: ClassVar[str]
@@ -34,6 +36,7 @@ class MoneyChain(Protocol):
     spends_deposits: ClassVar[bool]
     hot_address: str
     base_height: int
+    is_lying: bool
 
     async def send(self, asset: str, to: str, amount_raw: int, customer: int = 0) -> None:
         """A customer sends a transfer to the node."""
@@ -64,6 +67,10 @@ class MoneyChain(Protocol):
         none can be replaced."""
         ...
 
+    async def lie(self, chance: int) -> None:
+        """The nodes deny a transaction of ours, lose what they accept, or refuse what they keep; 0 ends that."""
+        ...
+
     async def nobody(self) -> str:
         """A new address that is not ours."""
         ...
@@ -90,6 +97,7 @@ class AccountChain:
     token: str
     hot_address: str
     base_height: int = 0
+    is_lying: bool = False
     dropped: list[str] = field(default_factory=list)
 
     async def send(self, asset: str, to: str, amount_raw: int, customer: int = 0) -> None:
@@ -137,6 +145,9 @@ class AccountChain:
         """There is no useful pool to replace payments in."""
         return False
 
+    async def lie(self, chance: int) -> None:
+        """Nothing: a nonce keeps two attempts apart, whatever a node says."""
+
     async def nobody(self) -> str:
         return to_checksum_address(os.urandom(20))
 
@@ -178,6 +189,7 @@ class CoinChain:
     driver: BitcoinDriver
     hot_address: str
     base_height: int = 0
+    is_lying: bool = False
     sent: dict[str, Sent] = field(default_factory=dict)
 
     async def send(self, asset: str, to: str, amount_raw: int, customer: int = 0) -> None:
@@ -234,6 +246,9 @@ class CoinChain:
         self.sent[new] = Sent(await self._raw(new), old.to, amount_raw)
         return True
 
+    async def lie(self, chance: int) -> None:
+        """Nothing: a coin keeps two attempts apart, whatever a node says."""
+
     async def nobody(self) -> str:
         """An address of no wallet: what it has received stays there, so that the node can tell it."""
         return str(script.Script(bytes([0, 20]) + os.urandom(20)).address(NETWORKS["regtest"]))
@@ -286,6 +301,101 @@ class CoinChain:
             block = await self.driver.call("getblock", await self.driver.call("getblockhash", height))
             for txid in fresh & set(block["tx"]):
                 self.sent[txid].was_final = True
+
+
+PACE = 7
+"""Blocks of Tron where the others have one: three times as many make what is in the first of them final."""
+
+
+@dataclass
+class TimedChain:
+    """The double of a Tron node, seen by the gateway through two nodes."""
+
+    network: ClassVar[str] = "tron:test"
+    decimals: ClassVar[Mapping[str, int]] = {"USDT": 6, "TRX": 6}
+    hot_raw: ClassVar[Mapping[str, int]] = {"USDT": 10**12, "TRX": 10**11}
+    spends_deposits: ClassVar[bool] = False
+
+    driver: TronDriver
+    token: str
+    hot_address: str
+    base_height: int = 0
+    is_lying: bool = False
+
+    async def send(self, asset: str, to: str, amount_raw: int, customer: int = 0) -> None:
+        await self.driver.pay(to, amount_raw, contract=self.token if asset == "USDT" else None)
+
+    async def mine(self, blocks: int) -> None:
+        now_ms = int(clock.now().timestamp() * 1000)
+        if now_ms > (await self.driver.state())["time_ms"]:
+            await self.driver.double("clock", next_ms=now_ms)
+        await self.driver.mine(PACE * blocks)
+        head = datetime.fromtimestamp((await self.driver.state())["time_ms"] / 1000, UTC)
+        clock.shift(max(head - clock.now(), timedelta()))
+
+    async def height(self) -> int:
+        return int((await self.driver.state())["number"])
+
+    async def reorganise(self, depth: int) -> None:
+        """No final block is replaced. What was in the others waits for a block again, until its time is over."""
+        state = await self.driver.state()
+        depth = min(2 * depth, state["number"] - max(self.base_height, state["solid"]))
+        if depth > 0:
+            await self.driver.fork(depth, empty=True)
+
+    async def forget_waiting(self) -> None:
+        await self.driver.double("drop")
+
+    async def resubmit(self) -> None:
+        """They wait already, or are lost."""
+
+    async def replace(self, chance: int, share: float) -> bool:
+        """There is no useful pool to replace payments in."""
+        return False
+
+    async def lie(self, chance: int) -> None:
+        ours = await database.fetch_all("SELECT txid FROM outgoing_transactions ORDER BY id DESC LIMIT 3")
+        denied = [row["txid"] for row in ours][chance % 3 :][:1]
+        refusal = {"message": "", "times": 2, "keep": chance % 2 == 0}
+        lies: list[dict[str, Any]] = [
+            {},
+            {"absent": denied},
+            {"lose": 2},
+            {"id_cache": True, "lose": 1},
+            {"refusals": [{"code": "NOT_ENOUGH_EFFECTIVE_CONNECTION", **refusal}]},
+            {"refusals": [{"code": "TRANSACTION_EXPIRATION_ERROR", **refusal}]},
+        ]
+        lie = lies[chance % len(lies)]
+        self.is_lying = bool(lie)
+        for node in NODES if chance % 4 else NODES[:1]:
+            await self.driver.faults(node, **lie)
+
+    async def nobody(self) -> str:
+        return from_hex(PREFIX + os.urandom(20).hex())
+
+    async def arrived_raw(self, asset: str, addresses: Sequence[str]) -> dict[str, int]:
+        token = self.token if asset == "USDT" else None
+        return {address: await self.driver.balance_of(address, token) for address in addresses}
+
+    async def check(self) -> None:
+        """Nobody else has sent anything, no dead attempt was mined, and our own scan has the transactions of ours that
+        blocks have, in these blocks."""
+        strange = await database.fetch_value(
+            "SELECT count(*) FROM alerts WHERE kind IN ('unknown_spend', 'expired_transaction_mined')"
+        )
+        assert strange == 0
+        rows = await database.fetch_all(
+            """
+            SELECT t.txid, a.height FROM outgoing_transactions t
+            LEFT JOIN account_transactions a ON (a.network, a.txid) = (t.network, t.txid)
+            """
+        )
+        for row in rows:
+            assert (await self.driver.info(row["txid"])).get("blockNumber") == row["height"], row["txid"]
+
+
+NODES = ("first", "second")
+"""The gateway's nodes; customers have another one, which says what is so."""
 
 
 def _satoshi(unspent: Mapping[str, Any]) -> int:

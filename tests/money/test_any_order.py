@@ -1,7 +1,8 @@
 """Money in and out in any order that Hypothesis thinks of, on real chains and a real Postgres: invoices and every kind
 of payment, replacements, reorganisations shallow and deep, a pool that is lost, time that passes, payouts, refunds,
-approvals, rejections, a signer that dies at its named points, fee bumps, sweeps, reviews, holds, top-ups. After each
-step I1 to I7 hold, any two attempts at a payment exclude each other, and our coins are what the node says.
+approvals, rejections, a signer that dies at its named points, fee bumps, attempts that expire, nodes that lie, sweeps,
+reviews, holds, top-ups. After each step I1 to I7 hold, any two attempts at a payment exclude each other, and our coins
+are what the node says.
 
 Some runs of fifty steps on each chain, or `SOAK` runs. The seed is printed; `MONEY_SEED=…` repeats it,
 `MONEY_SHRINK=1` cuts it down.
@@ -14,6 +15,7 @@ import secrets
 import sys
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,23 +40,33 @@ from app.core import clock, redis
 from app.core.money import format_amount
 from app.core.settings import Settings, load
 from app.invoices.presentation import InvoiceBody
+from app.networks.tron.addresses import ACCOUNT_PATH as TRON_ACCOUNT
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
+from app.sandbox.tron_driver import TronDriver
 from app.signer.crash_points import POINTS
 from app.signer.keystore import SpendingKeys
 from app.wiring import running, wire
 from tests.books import assert_books, assert_invoices
 from tests.factories.bitcoin import bitcoin_networks_toml, hot_wallet
 from tests.factories.networks import XPUB, networks_toml
+from tests.factories.tron import tron_networks_toml
 from tests.invariants import assert_invariants
-from tests.money.chains import CONFIRMATIONS, AccountChain, CoinChain, MoneyChain
+from tests.money.chains import CONFIRMATIONS, NODES, AccountChain, CoinChain, MoneyChain, TimedChain
 from tests.money.world import World
-from tests.services import bitcoind_or_skip, clone_template, start_anvil_for_tests, start_bitcoind_for_tests
+from tests.services import (
+    bitcoind_or_skip,
+    clone_template,
+    start_anvil_for_tests,
+    start_bitcoind_for_tests,
+    start_tron_node_for_tests,
+)
 from tests.signer.bitcoin_under_test import ACCOUNT_PATH
+from tests.signer.tron_under_test import SOLID
 
 SOAK = int(os.environ.get("SOAK", "0"))
-RUNS = {"evm": SOAK or 5, "bitcoin": SOAK or 3}
+RUNS = {"evm": SOAK or 5, "bitcoin": SOAK or 3, "tron": SOAK or 2}
 STEPS = 50
 REACHED: Counter[str] = Counter()
 SEED = int(os.environ.get("MONEY_SEED") or secrets.randbelow(10**9))
@@ -105,6 +117,23 @@ class Place:
             consolidate_max_fee_rate_sat_vb=20,
         )
         return self._deployment(database_url, text + "approval_threshold_raw = 3000000\npayout_fee_flat_raw = 10000")
+
+    def on_tron(self, database_url: str, urls: Sequence[str], genesis_id: str, token: str) -> Settings:
+        """One run's settings: few addresses, attempts that are soon over; USDT has a fee, above 3.00 two approve."""
+        text = tron_networks_toml(
+            urls,
+            token,
+            genesis_id,
+            xpub=self.keys.account(TRON_ACCOUNT).xpub,
+            hot_wallet_address=self.keys.tron_hot_wallet_address,
+            confirmations=CONFIRMATIONS,
+            expires_after_s=60,
+            pool_cap=5,
+            cool_down_minutes=5,
+            sweep_interval_s=1,
+        )
+        usdt = "decimals = 6\napproval_threshold_raw = 3000000\npayout_fee_flat_raw = 10000"
+        return self._deployment(database_url, text.replace("decimals = 6", usdt, 1))
 
     def _deployment(self, database_url: str, networks: str) -> Settings:
         path = self.directory / "networks.toml"
@@ -163,7 +192,7 @@ class Money(RuleBasedStateMachine):
         self.stack.push_async_callback(admin.close)
         self.stack.push_async_callback(admin.execute, f"DROP DATABASE {name} WITH (FORCE)")
         dsn, directory = self.place.postgres.dsn(name), self.place.directory / name
-        start = self._on_evm if self.kind == "evm" else self._on_bitcoin
+        start = {"evm": self._on_evm, "bitcoin": self._on_bitcoin, "tron": self._on_tron}[self.kind]
         settings, chain = await start(dsn, directory)
         services = await self.stack.enter_async_context(running(wire(settings)))
         await redis.client().flushall()
@@ -190,6 +219,16 @@ class Money(RuleBasedStateMachine):
         self.stack.push_async_callback(driver.aclose)
         settings = self.place.on_bitcoin(dsn, node.rpc_url)
         return settings, CoinChain(driver, hot_wallet(self.place.keys.account(ACCOUNT_PATH).xpub))
+
+    async def _on_tron(self, dsn: str, directory: Path) -> tuple[Settings, MoneyChain]:
+        node = self.stack.enter_context(start_tron_node_for_tests(directory))
+        driver = await TronDriver.connect(node.api_url)
+        self.stack.push_async_callback(driver.aclose)
+        token = await driver.deploy_stablecoin(10**15)
+        await driver.mine(SOLID)
+        urls = [driver.node_url(name) for name in NODES]
+        settings = self.place.on_tron(dsn, urls, node.genesis_id, token)
+        return settings, TimedChain(driver, token, self.place.keys.tron_hot_wallet_address)
 
     @initialize(target=invoices)
     def both_have_sold_something(self) -> object:
@@ -255,6 +294,13 @@ class Money(RuleBasedStateMachine):
     @rule()
     def node_forgets(self) -> None:
         self.run(self.world.chain.forget_waiting())
+
+    @rule(chance=st.integers(0, 23), blocks=blocks)
+    def nodes_lie(self, chance: int, blocks: int) -> None:
+        """Or say the truth again."""
+        self.run(self.world.chain.lie(chance))
+        self.run(self.world.sign())
+        self._mine(blocks)
 
     @rule(minutes=st.sampled_from([1, 4, 11, 60, 7 * 24 * 60]))
     def let_time_pass(self, minutes: int) -> None:
@@ -374,7 +420,7 @@ class Money(RuleBasedStateMachine):
 
     async def _check(self) -> None:
         await self.world.number_events()
-        await assert_invariants(self.world.services)
+        await assert_invariants(self.world.services, with_chain=not self.world.chain.is_lying)
         await assert_books()
         await assert_invoices()
         await self.world.assert_nothing_left_twice()

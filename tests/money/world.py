@@ -2,6 +2,7 @@
 may die. For tests that let everything happen in any order (test_any_order.py)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
@@ -17,7 +18,7 @@ from app.deposits.watcher import Watcher
 from app.events import sequencer
 from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
-from app.networks.port import NetworkError, UnreadableAnswer, WrongChain
+from app.networks.port import ChainMoved, NetworkError, NodeUnavailable, UnreadableAnswer, WrongChain
 from app.refunds.service import NewRefund
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
@@ -97,7 +98,8 @@ class World:
     # What our processes do.
 
     async def watch(self) -> None:
-        await self.watcher.tick()
+        with suppress(*((ChainMoved, NodeUnavailable) if self.chain.is_lying else ())):
+            await self.watcher.tick()
 
     async def number_events(self) -> None:
         await sequencer.number_events(fan_out_with(self.services.settings.data_keys))
@@ -118,6 +120,7 @@ class World:
 
     async def come_to_rest(self) -> None:
         """Run every process until nothing is left to do."""
+        await self.chain.lie(0)
         if self.chain.spends_deposits:
             await self.chain.resubmit()
         for _ in range(6):
@@ -277,7 +280,7 @@ class World:
         scanned = await database.fetch_value(
             "SELECT scanned_height FROM network_cursors WHERE network = $1", self.chain.network
         )
-        if scanned == await self.chain.height():
+        if scanned == await self.chain.height() and not self.chain.is_lying:
             await self.chain.check()
 
     async def assert_everything_arrived(self) -> None:

@@ -18,15 +18,17 @@ from tests.services import bitcoind_or_skip
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def code(document: str, language: str) -> str:
-    """The last block of code in this language in a guide."""
+def code(document: str, language: str, section: str = "") -> str:
+    """The last block of code in this language in a guide, or in a section of it."""
     text = (DOCS / document).read_text()
+    if section:
+        text = text.split(f"\n### {section}\n")[1].split("\n### ")[0]
     return str(re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[-1])
 
 
 def test_the_networks_file_is_one(tmp_path: Path) -> None:
     path = tmp_path / "networks.toml"
-    path.write_text(code("configuration.md", "toml").replace('hot_wallet_address = "bc1q…"\n', ""))
+    path.write_text(code("configuration.md", "toml", "Bitcoin").replace('hot_wallet_address = "bc1q…"\n', ""))
     environ = {"BITCOIN_RPC_PASSWORD": "CANARY", "BITCOIN_XPUB": XPUB}
     (network,) = load_networks(path, environ).values()
     assert isinstance(network, BitcoinConfig)

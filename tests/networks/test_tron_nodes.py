@@ -160,8 +160,8 @@ class _Impatient(LocalThrottle):
         super().__init__()
         self.rests: list[float] = []
 
-    async def rest(self, subject: str, seconds: float) -> None:
-        self.rests.append(seconds)
+    async def rest(self, subject: str, rest_s: float) -> None:
+        self.rests.append(rest_s)
 
 
 async def test_the_next_node_is_asked_and_the_one_that_answered_stays_preferred(tron: ScriptedTron) -> None:
@@ -266,8 +266,8 @@ class TestThrottle:
     async def test_requests_keep_their_distance_over_processes(self, shared: bool, valkey: str) -> None:
         first = SharedThrottle() if shared else LocalThrottle()
         second = SharedThrottle() if shared else first
-        turns = [await throttle.turn("node", 10) for throttle in (first, second, first, second)]
-        assert [round(turn.wait_s, 1) for turn in turns] == [0, 0.1, 0.2, 0.3]
+        turns = [await throttle.turn("node", 1) for throttle in (first, second, first, second)]
+        assert all(0 <= place - turn.wait_s < 0.9 for place, turn in enumerate(turns))
         assert (await second.turn("node", None)).wait_s == 0
         assert (await second.turn("another", 10)).wait_s == 0
 
@@ -280,7 +280,8 @@ class TestThrottle:
         assert 55 < (await second.turn("node", 10)).rest_s <= 60
         assert (await second.turn("another", 10)).rest_s == 0
         await first.rest("node", 90)
-        assert 85 < (await second.turn("node", None)).rest_s <= 90
+        assert 85 < (await second.turn("node", 10)).rest_s <= 90
+        assert 85 < (await first.turn("node", None)).rest_s <= 90
 
     async def test_without_redis_each_process_counts_for_itself(self, valkey: str) -> None:
         throttle = SharedThrottle()
@@ -288,13 +289,14 @@ class TestThrottle:
         await redis.close_client()
         redis.open_client("redis://127.0.0.1:1")
         assert 55 < (await throttle.turn("node", 10)).rest_s <= 60
-        waits = [(await throttle.turn("another", 10)).wait_s for _ in range(3)]
-        assert [round(wait, 1) for wait in waits] == [0, 0.1, 0.2]
+        waits = [(await throttle.turn("another", 1)).wait_s for _ in range(3)]
+        assert all(0 <= place - wait_s < 0.9 for place, wait_s in enumerate(waits))
 
-    async def test_a_node_is_asked_no_faster_than_its_provider_allows(self, tron: ScriptedTron, valkey: str) -> None:
+    async def test_a_node_is_asked_no_faster_than_its_provider_allows(self, tron: ScriptedTron) -> None:
+        throttle = LocalThrottle()
         async with (
-            nodes_at(tron.url, throttle=SharedThrottle(), requests_per_second=20) as one,
-            nodes_at(tron.url, throttle=SharedThrottle(), requests_per_second=20) as other,
+            nodes_at(tron.url, throttle=throttle, requests_per_second=20) as one,
+            nodes_at(tron.url, throttle=throttle, requests_per_second=20) as other,
         ):
             started_s = clock.monotonic_s()
             await asyncio.gather(*(head(nodes) for nodes in (one, other) for _ in range(8)))

@@ -50,6 +50,8 @@ from tests.fakes.tron_answers import (
     accepted,
     accounts,
     block_id,
+    header,
+    newest,
     refused_simulation,
     reverted,
     scripted_node,
@@ -99,7 +101,7 @@ class Scan:
 @asynccontextmanager
 async def sender_at(*nodes: ScriptedNode, scan: Scan | None = None, **changes: Any) -> AsyncIterator[TronSender]:
     network = tron_network([node.url for node in nodes] or [NOWHERE])
-    network = msgspec.structs.replace(network, **{"confirmations": CONFIRMATIONS, **changes})
+    network = msgspec.structs.replace(network, **{"confirmations": CONFIRMATIONS, "max_head_age_s": 10**9, **changes})
     sender = TronSender(network, (scan or Scan()).mined_in, LocalThrottle())
     try:
         yield sender
@@ -297,6 +299,7 @@ class TestBroadcast:
             (refusal("DUP_TRANSACTION_ERROR"), accepted, Broadcast.ACCEPTED),
             (DOWN, accepted, Broadcast.ACCEPTED),
             (DOWN, refusal("SIGERROR"), Broadcast.REFUSED),
+            ({"result": False}, accepted, Broadcast.ACCEPTED),
             (refusal("TRANSACTION_EXPIRATION_ERROR"), refusal("DUP_TRANSACTION_ERROR"), Broadcast.UNPROVEN),
             (refusal("SIGERROR"), refusal("BANDWITH_ERROR"), Broadcast.SHORT),
         ],
@@ -331,6 +334,17 @@ class TestBroadcast:
             await sender.broadcast(signed)
             assert ("wallet/broadcasthex" in one.paths(), two.paths()) == (True, ["wallet/broadcasthex"])
             assert one.paths().count("wallet/broadcasthex") == 1
+
+    async def test_what_was_accepted_before_and_is_known_waits(
+        self, signed: Signed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        started_s = clock.monotonic_s()
+        async with scripted_node() as node, sender_at(node) as sender:
+            await sender.broadcast(signed)
+            monkeypatch.setattr(clock, "monotonic_s", lambda: started_s + RESEND_S + 1)
+            node.script["wallet/broadcasthex"] = refusal("DUP_TRANSACTION_ERROR")
+            assert await sender.broadcast(signed) is Broadcast.UNPROVEN
+            assert await sender.pooled([signed.txid]) == [True]
 
     async def test_what_is_in_a_block_is_known(self, signed: Signed) -> None:
         scan = Scan()
@@ -414,7 +428,13 @@ class TestCosts:
             prices = await sender.prices()
             cost = await sender.cost(OWNER, COINS)
             assert cost.activates
-            assert cost.burned_raw(prices, Resources(exists=True)) == cost.size * 1_000 + 1_100_000
+            assert cost.burned_raw(prices, Resources(exists=True)) == 1_100_000  # no bytes beside it
+
+    async def test_tokens_of_an_account_that_does_not_exist(self) -> None:
+        script = {"wallet/getaccount": {}, "wallet/triggerconstantcontract": token({}, [RECIPIENT])}
+        async with scripted_node(script) as node, sender_at(node) as sender:
+            assert not (await sender.resources(OWNER)).exists
+            assert (await sender.cost(OWNER, TOKENS)).energy == ENERGY_OF_HOLDER
 
     @pytest.mark.parametrize(
         ("payment", "changes", "words"),
@@ -434,7 +454,6 @@ class TestCosts:
                 {"wallet/triggerconstantcontract": refused_simulation("Smart contract is not exist.")},
                 "not exist",
             ),
-            (TOKENS, {"wallet/getaccount": {}}, "does not exist yet"),
             (COINS, {"wallet/getaccount": {}}, "does not exist yet"),
             (COINS, {"wallet/getaccount": accounts({**RICH, OWNER: {"balance": 2_499_999}})}, "too little"),
             (Payment(OTHER, "TRX", 1), {}, "contract"),
@@ -527,6 +546,7 @@ class TestCosts:
                 energy_limit=650,
                 bytes_staked=0,
                 bytes_free=159,
+                spendable_raw=5_000_000,
                 staked_raw=100_000_000,
                 lendable_raw=60_000_000,
                 lent_raw=30_000_000,
@@ -697,6 +717,19 @@ class TestReading:
         assert (reference.final.height, reference.final.hash) == (FINAL, block_id(FINAL))
         assert reference.head_time == HEAD_TIME
 
+    async def test_nothing_is_made_on_what_a_node_behind_says(self) -> None:
+        now_ms = int(clock.unshifted_now().timestamp() * 1_000)
+        fresh = header(HEAD)
+        fresh["block_header"]["raw_data"]["timestamp"] = now_ms
+        of_fresh = {"wallet/getblock": lambda body: newest(0)(body) if "id_or_num" in body else fresh}
+        async with scripted_node() as behind, scripted_node(of_fresh) as other:
+            async with sender_at(behind, other, max_head_age_s=30) as sender:
+                reference = await sender.reference()
+                assert reference.head_time == datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=now_ms)
+            async with sender_at(behind, max_head_age_s=30) as sender:
+                with pytest.raises(NodeUnavailable, match="behind"):
+                    await sender.reference()
+
     @pytest.mark.parametrize(
         ("of_second", "is_absent"),
         [
@@ -741,11 +774,40 @@ class TestReading:
             assert (await sender.token_state("USDT", [OTHER])).frozen == {OTHER}
             assert len(node.asked) == asked + 1
 
-    async def test_a_node_that_simulates_nothing_does_not_say_that_all_is_allowed(self) -> None:
-        calls = refused_simulation("this node does not support constant")
-        async with scripted_node({"wallet/triggerconstantcontract": calls}) as node, sender_at(node) as sender:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            refused_simulation("this node does not support constant"),
+            refused_simulation("Smart contract is not exist."),
+            {},
+            {**simulated(), "transaction": {"ret": []}},
+            DOWN,
+        ],
+    )
+    async def test_what_is_no_answer_does_not_say_that_all_is_allowed(self, answer: Any) -> None:
+        async with scripted_node({"wallet/triggerconstantcontract": answer}) as node, sender_at(node) as sender:
+            for _ in range(2):
+                with pytest.raises((NodeUnavailable, UnreadableAnswer)):
+                    await sender.token_state("USDT", [OTHER])
+
+    @pytest.mark.parametrize("later", [reverted(), simulated(""), refused_simulation("Smart contract is not exist.")])
+    async def test_a_function_that_has_answered_is_there(self, later: Any) -> None:
+        """A node that lacks the contract's block, or fails otherwise, never says that nothing is frozen."""
+        script: dict[str, Any] = {"wallet/triggerconstantcontract": token({IS_BLACK_LISTED: WORD(1)})}
+        async with scripted_node(script) as node, sender_at(node) as sender:
+            assert (await sender.token_state("USDT", [OTHER])).frozen == {OTHER}
+            node.script["wallet/triggerconstantcontract"] = later
             with pytest.raises(NodeUnavailable):
                 await sender.token_state("USDT", [OTHER])
+
+    async def test_a_node_without_the_contract_says_nothing(self) -> None:
+        lacks = refused_simulation("Smart contract is not exist.")
+        script: dict[str, Any] = {"wallet/triggerconstantcontract": lacks}
+        async with scripted_node(script) as node, sender_at(node) as sender:
+            with pytest.raises(NodeUnavailable):
+                await sender.token_state("USDT", [OTHER])
+            node.script["wallet/triggerconstantcontract"] = token({IS_BLACK_LISTED: WORD(1)})
+            assert (await sender.token_state("USDT", [OTHER])).frozen == {OTHER}
 
     async def test_contracts(self) -> None:
         async with scripted_node({"wallet/getaccount": accounts(RICH)}) as node, sender_at(node) as sender:

@@ -18,10 +18,11 @@ def names(tmp_path: Path, said: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("wanted", "started"),
     [
-        ("", ["ethereum", "bitcoin"]),
+        ("", ["ethereum", "bitcoin", "tron"]),
         ("ethereum", ["ethereum"]),
         ("bitcoin", ["bitcoin"]),
         (" bitcoin , ethereum", ["ethereum", "bitcoin"]),
+        ("tron", ["tron"]),
     ],
 )
 def test_all_are_started_or_those_that_are_named(
@@ -36,7 +37,7 @@ def test_all_are_started_or_those_that_are_named(
 
 def test_a_name_that_is_no_chain_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NETWORKS_VARIABLE, "ethereum,dogecoin")
-    with pytest.raises(ProcessError, match="names dogecoin; there are ethereum, bitcoin"):
+    with pytest.raises(ProcessError, match="names dogecoin; there are ethereum, bitcoin, tron"):
         names(tmp_path, [])
 
 
@@ -48,7 +49,7 @@ def test_without_a_bitcoind_it_goes_on_with_the_others_and_says_what_to_install(
     monkeypatch.delenv(bitcoind.BITCOIND_VARIABLE, raising=False)
     monkeypatch.delenv(NETWORKS_VARIABLE, raising=False)
     said: list[str] = []
-    assert names(tmp_path, said) == ["ethereum"]
+    assert names(tmp_path, said) == ["ethereum", "tron"]
     assert said[-1].startswith("The sandbox goes on without bitcoin: ")
     assert said[-1].endswith("or name it in BITCOIND")
     monkeypatch.setenv(NETWORKS_VARIABLE, "bitcoin")

@@ -37,16 +37,16 @@ EVENTS = ["invoice.created", "invoice.confirming", "invoice.paid"]
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """One directory for the module: the tests below use one sandbox, in order. It has bitcoin where that can be had."""
-    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var", networks="ethereum,bitcoin")
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var", networks="ethereum,bitcoin,tron")
     yield sandbox
     sandbox.ensure_stopped()
     postgres.remove(sandbox.home.postgres)
 
 
-def new_invoice(sandbox: Sandbox, name: str, *, bitcoin: bool = False) -> dict[str, Any]:
-    body = {"amount": "7.00", "currency": "USDT", "chain": "ethereum"}
-    if bitcoin:
-        body = {"amount": "0.0007", "currency": "BTC", "chain": "bitcoin"}
+def new_invoice(sandbox: Sandbox, name: str, *, chain: str = "ethereum") -> dict[str, Any]:
+    body = {"amount": "7.00", "currency": "USDT", "chain": chain}
+    if chain == "bitcoin":
+        body |= {"amount": "0.0007", "currency": "BTC"}
     created: dict[str, Any] = sandbox.integrator().post("/invoices", body, once=name)
     return created
 
@@ -84,7 +84,14 @@ def test_demo_shows_a_payment_step_by_step(first_demo: str, sandbox: Sandbox) ->
 
 def test_demo_shows_a_payment_on_bitcoin_too(bitcoin: None, first_demo: str) -> None:
     _, shown = first_demo.split("A payment on bitcoin")
+    shown, *_ = shown.split("A payment on tron")
     for word in ("/pay/INV-", "to bcrt1q", "in the pool", "2/2", "paid at", "hash ", *EVENTS, "both signatures verify"):
+        assert word in shown
+
+
+def test_demo_shows_a_payment_on_tron_too(first_demo: str) -> None:
+    _, shown = first_demo.split("A payment on tron")
+    for word in ("/pay/INV-", "USDT to T", "in block ", "19/19", "paid at", "hash ", *EVENTS, "both signatures verify"):
         assert word in shown
 
 
@@ -114,6 +121,14 @@ def test_the_interface_has_the_bitcoin_node_and_the_customers_keys(
     described = json.loads(sandbox.home.interface_file.read_text())["networks"]["bitcoin"]
     assert {"rpc_url", "rpc_user", "rpc_password", "customer_descriptor"} <= described.keys()
     assert described["customer_descriptor"].startswith("wpkh(tprv")
+
+
+def test_the_interface_has_the_tron_node_and_the_customers_key(first_demo: str, sandbox: Sandbox) -> None:
+    described = json.loads(sandbox.home.interface_file.read_text())["networks"]["tron"]
+    assert described["api_url"].startswith("http://127.0.0.1:")
+    assert len(bytes.fromhex(described["customer_private_key"])) == 32
+    assert described["assets"]["USDT"]["contract"].startswith("T")
+    assert described["assets"]["TRX"] == {"contract": None, "decimals": 6}
 
 
 def test_run_continues_with_the_data_of_the_last_run(first_demo: str, sandbox: Sandbox) -> None:
@@ -186,7 +201,7 @@ def act(sandbox: Sandbox, *arguments: str) -> str:
 
 
 def test_a_bitcoin_payment_is_replaced_then_made_again(bitcoin: None, sandbox: Sandbox) -> None:
-    invoice = new_invoice(sandbox, "replaced", bitcoin=True)
+    invoice = new_invoice(sandbox, "replaced", chain="bitcoin")
     assert "in the pool" in act(sandbox, "pay", invoice["id"])
     reach(sandbox, invoice, "confirming")
     # When it is replaced by one that pays nothing, then the invoice waits again,
@@ -205,7 +220,7 @@ def test_a_bitcoin_payment_is_replaced_then_made_again(bitcoin: None, sandbox: S
 def test_a_reorganisation_of_the_bitcoin_chain_puts_a_payment_back_into_the_pool(
     bitcoin: None, sandbox: Sandbox
 ) -> None:
-    invoice = new_invoice(sandbox, "reorganised bitcoin", bitcoin=True)
+    invoice = new_invoice(sandbox, "reorganised bitcoin", chain="bitcoin")
     act(sandbox, "pay", invoice["id"], "--network", "bitcoin")
     act(sandbox, "mine", "1", "--network", "bitcoin")
     confirmed(sandbox, invoice, 1)
@@ -213,6 +228,16 @@ def test_a_reorganisation_of_the_bitcoin_chain_puts_a_payment_back_into_the_pool
     confirmed(sandbox, invoice, 0)
     act(sandbox, "mine", "2", "--network", "bitcoin")
     assert reach(sandbox, invoice, "paid")["credited"] is True
+
+
+def test_a_payment_on_tron_is_paid_reorganised_and_credited_once_it_is_final(sandbox: Sandbox) -> None:
+    invoice = new_invoice(sandbox, "on tron", chain="tron")
+    assert "in block " in act(sandbox, "pay", invoice["id"])
+    # The chain takes the payment back and holds it again, in another block.
+    assert "2 blocks replaced" in act(sandbox, "reorg", "2", "--network", "tron")
+    act(sandbox, "mine", "20", "--network", "tron")
+    paid = reach(sandbox, invoice, "paid")
+    assert (len(paid["deposits"]), paid["credited_raw"]) == (1, paid["net_raw"])
 
 
 def confirmed(sandbox: Sandbox, invoice: dict[str, Any], confirmations: int) -> None:
@@ -229,8 +254,8 @@ def confirmed(sandbox: Sandbox, invoice: dict[str, Any], confirmations: int) -> 
 def test_only_bitcoin_payments_can_be_replaced(sandbox: Sandbox) -> None:
     refused = sandbox.command("replace", new_invoice(sandbox, "not replaced")["id"])
     assert (refused.returncode, "only bitcoin's can be replaced" in refused.stderr) == (1, True)
-    unknown = sandbox.command("mine", "1", "--network", "tron")
-    assert (unknown.returncode, "runs without tron; there is ethereum" in unknown.stderr) == (1, True)
+    unknown = sandbox.command("mine", "1", "--network", "solana")
+    assert (unknown.returncode, "runs without solana; there is ethereum" in unknown.stderr) == (1, True)
 
 
 def test_the_first_payment_of_the_readme(sandbox: Sandbox, tmp_path: Path) -> None:

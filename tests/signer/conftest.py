@@ -1,6 +1,6 @@
 """A gateway with a hot wallet whose keys the test knows, and a merchant whose balance was paid on chain."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,18 @@ from app.sandbox.anvil import Anvil
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
 from app.sandbox.chain_driver import AnvilDriver
+from app.sandbox.tron_driver import USDT_PENALTY, TronDriver
+from app.sandbox.tron_node import TronNode
 from app.signer.keystore import SpendingKeys, new_mnemonic
 from app.wiring import Services, running, wire
 from tests.factories.bitcoin import bitcoin_networks_toml, hot_wallet
 from tests.factories.networks import XPUB, networks_toml
 from tests.fakes.bitcoin_proxy import BitcoinProxy, bitcoin_proxy
+from tests.fakes.timed import COIN, TOKEN, TimedChain
+from tests.fakes.timed_world import TimedWorld, timed_chain, write_networks_file
 from tests.signer.bitcoin_under_test import ACCOUNT_PATH, BUMP_AFTER_S, CONFIRMATIONS, BitcoinUnderTest
 from tests.signer.signer_under_test import SignerUnderTest
+from tests.signer.tron_under_test import SOLID, TronUnderTest, write_tron_networks
 
 NO_SWEEPS = {"sweep_min_raw": 10**30}
 
@@ -177,3 +182,72 @@ async def bitcoin_setup(
             await bitcoin.pay(setup.hot, top_up_raw, fee_rate=5)
         await setup.receive(*received)
         yield setup
+
+
+@pytest.fixture
+def tron_options() -> Mapping[str, object]:
+    """Fields of the network `tron:test` that a test module changes."""
+    return {}
+
+
+@pytest.fixture
+def tron_asset_options() -> Mapping[str, Mapping[str, int]]:
+    """Fields of its assets, by symbol, that a test module changes. By default nothing is worth a sweep."""
+    return {}
+
+
+@pytest.fixture
+async def tron_setup(
+    environment: dict[str, str],
+    tmp_path: Path,
+    tron: TronDriver,
+    tron_node: TronNode,
+    keys: SpendingKeys,
+    tron_options: Mapping[str, object],
+    tron_asset_options: Mapping[str, Mapping[str, int]],
+    steady_clock: None,
+) -> AsyncIterator[TronUnderTest]:
+    """A merchant whose customers have paid 100 USDT and 50 TRX; a hot wallet with 1,000 USDT and 500 TRX. Two nodes."""
+    usdt = await tron.deploy_stablecoin(10**15, penalty=USDT_PENALTY)
+    await tron.mine(SOLID)
+    urls = (tron.api_url, tron.node_url("second"))
+    write_tron_networks(
+        tmp_path / "networks.toml",
+        urls,
+        tron_node.genesis_id,
+        usdt,
+        keys,
+        asset_options=tron_asset_options,
+        **tron_options,
+    )
+    async with running(wire(load(environment))) as services:
+        await redis.client().flushall()
+        setup = await TronUnderTest.open(services, tron, usdt, keys)
+        await setup.send("TRX", setup.hot, 500_000_000)
+        await setup.send("USDT", setup.hot, 1_000_000_000)
+        await setup.receive("USDT", 100_000_000)
+        await setup.receive("TRX", 50_000_000)
+        await setup.blocks(SOLID)
+        yield setup
+
+
+@pytest.fixture
+def chain() -> Iterator[TimedChain]:
+    """A Tron in memory, for the rules of attempts that are limited in time."""
+    with timed_chain() as chain:
+        yield chain
+
+
+@pytest.fixture
+async def world(
+    environment: dict[str, str], tmp_path: Path, chain: TimedChain, steady_clock: None
+) -> AsyncIterator[TimedWorld]:
+    """On it: a merchant with 100 USDT; a hot wallet with 1,000 USDT and 500 TRX."""
+    write_networks_file(tmp_path / "networks.toml", chain)
+    async with running(wire(load(environment))) as services:
+        await redis.client().flushall()
+        world = await TimedWorld.open(services, chain)
+        await world.top_up(COIN, 500_000_000)
+        await world.top_up(TOKEN, 1_000_000_000)
+        await world.paid(100_000_000)
+        yield world

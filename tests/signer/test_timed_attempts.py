@@ -1,56 +1,26 @@
 """Attempts that are limited in time, whatever a node says: another one is signed only when the last one is dead, and a
 withdrawal is never paid twice where we could have prevented it."""
 
-from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
-from pathlib import Path
 
 import asyncpg
 import pytest
 
-from app.core import clock, database, redis
-from app.core.settings import Settings, load
-from app.networks.port import Broadcast, ChainMoved, Danger, NodeUnavailable, Resources, TokenState
+from app.core import clock, database
+from app.networks.port import Broadcast, ChainMoved, Danger, Draft, NodeUnavailable, Resources, TokenState
 from app.signer.account_spending import NothingToAccountFor, account_for
 from app.signer.funds import UnknownTransaction
+from app.signer.repository import Stored
+from app.signer.timed_funds import TimedFunds
 from app.signer.tracking import OVER
-from app.wiring import Services, running, wire
 from app.withdrawals import holds
 from tests.factories.tampering import as_superuser
 from tests.fakes.timed import COIN, CUSTOMER, FEE_RAW, TOKEN, Moved, TimedChain, lost
-from tests.fakes.timed_world import FINAL, NETWORK, TimedWorld, timed_chain, txids, write_networks_file
+from tests.fakes.timed_world import FINAL, TimedWorld, txids
 from tests.signer.crashing import Killed
+from tests.signer.tron_under_test import NETWORK
 
 PAID_RAW, PAYOUT_RAW = 100_000_000, 12_000_000
-
-
-@pytest.fixture
-def chain() -> Iterator[TimedChain]:
-    with timed_chain() as chain:
-        yield chain
-
-
-@pytest.fixture
-def settings(environment: dict[str, str], tmp_path: Path, chain: TimedChain) -> Settings:
-    write_networks_file(tmp_path / "networks.toml", chain)
-    return load(environment)
-
-
-@pytest.fixture
-async def services(settings: Settings, steady_clock: None) -> AsyncIterator[Services]:
-    async with running(wire(settings)) as services:
-        await redis.client().flushall()
-        yield services
-
-
-@pytest.fixture
-async def world(services: Services, chain: TimedChain) -> TimedWorld:
-    """A merchant with 100 USDT; a hot wallet with 1,000 USDT and 500 TRX."""
-    world = await TimedWorld.open(services, chain)
-    await world.top_up(COIN, 500_000_000)
-    await world.top_up(TOKEN, 1_000_000_000)
-    await world.paid(PAID_RAW)
-    return world
 
 
 async def test_payouts_and_refunds_are_confirmed_once_they_are_final(world: TimedWorld, chain: TimedChain) -> None:
@@ -147,6 +117,30 @@ async def test_a_dead_one_needs_the_scan_and_every_node(world: TimedWorld, chain
     await world.rounds(3)
     assert (await world.statuses())[1:] == ["submitted"]
     assert chain.arrived_raw(second.destination) == [PAYOUT_RAW]
+
+
+async def test_one_that_our_scan_finds_while_the_next_is_planned_is_not_signed_anew(
+    world: TimedWorld, chain: TimedChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watcher stores a block with the first attempt after the signer has looked, and before it signs."""
+    payout = await world.approved(PAYOUT_RAW)
+    await world.signer.tick()
+    (late,) = chain.pool.values()
+    await world.expire()
+    honest = TimedFunds.renew
+
+    async def slow(funds: TimedFunds, last: Stored) -> Draft:
+        draft = await honest(funds, last)
+        chain.force([late])
+        await world.watcher.tick()
+        return draft
+
+    monkeypatch.setattr(TimedFunds, "renew", slow)
+    await world.signer.tick()
+    assert await world.statuses() == ["submitted"]
+    await world.rounds(FINAL + 1)
+    await world.assert_paid_once(payout)
+    assert await world.alerts() == {}
 
 
 async def hidden_and_expired(world: TimedWorld) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ Addresses are as nodes write them, 42 digits from 41 on (addresses.py).
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, TypeVar, cast
 
@@ -42,6 +42,8 @@ not, so the index of each stays the same."""
 
 WORD_DIGITS = 64
 TRANSFER_TOPICS = 3
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
 
@@ -151,8 +153,8 @@ def block_ref(wire: WireBlockHeader) -> BlockRef:
     if int(wire.block_id[:16], 16) != data.number:
         raise UnreadableAnswer(f"block {data.number}: its id says another height")
     try:
-        time = datetime.fromtimestamp(data.timestamp / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
+        time = EPOCH + timedelta(milliseconds=data.timestamp)
+    except OverflowError:
         raise UnreadableAnswer(f"block {data.number}: its time is out of bounds") from None
     return BlockRef(data.number, wire.block_id, data.parent_hash, time)
 

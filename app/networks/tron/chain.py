@@ -8,6 +8,7 @@ pays on is in a block only if the node keeps internal transactions (`internal_tr
 balances finds it (signer/balance_check.py).
 """
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
 from app.core.money import format_amount
@@ -56,7 +57,7 @@ class TronChain:
         if not 0 <= first <= last:
             raise ValueError("a range of blocks begins at 0 or later and ends no earlier than it begins")
         read = await self._reader.read(first, last)
-        texts = {digits: from_hex(digits) for block in read for digits in _addresses(block)}
+        texts = await asyncio.to_thread(_texts, read)
         known = await ours(set(texts.values())) if texts else frozenset()
         our_texts = {digits: text for digits, text in texts.items() if text in known}
         return [self._block(block, our_texts) for block in read]
@@ -153,6 +154,11 @@ def rules_of(config: TronConfig) -> Rules:
     """What is read of blocks on a network."""
     tokens = {to_log(asset.contract): asset.symbol for asset in config.assets if asset.contract is not None}
     return Rules(tokens, None if config.native is None else config.native.symbol)
+
+
+def _texts(blocks: Sequence[ReadBlock]) -> dict[str, str]:
+    """The canonical forms of all addresses that may be ours, by their digits: many, so it takes a while."""
+    return {digits: from_hex(digits) for block in blocks for digits in _addresses(block)}
 
 
 def _addresses(block: ReadBlock) -> set[str]:

@@ -47,13 +47,21 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     # Energy of the hot wallet that sweeps leave for payouts.
     energy_reserve: Annotated[int, Meta(ge=0)] = 0
     require_finality: bool = True
+    # Each address is a request of its own, and providers count them.
+    balance_check_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
     poll_interval_ms: Annotated[int, Meta(ge=10, le=600_000)] = 3_000
+    # A block has some hundred addresses, which are looked up together.
+    batch_blocks: Annotated[int, Meta(ge=1, le=5_000)] = 30
     block_time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 3_000
 
     @property
     def identity(self) -> str:
         """The id of block 0."""
         return self.genesis_hash
+
+    @property
+    def node_urls(self) -> tuple[NodeUrl, ...]:
+        return (*self.rpc_urls, *self.solidity_urls)
 
     @property
     def final_urls(self) -> tuple[NodeUrl, ...]:

@@ -24,8 +24,16 @@ MISSING_S = 3_600.0
 CONTRACT_MISSING = "contract is not exist"  # java-tron: "Smart contract is not exist."
 
 
+REVERTED = "REVERT opcode executed"  # java-tron; a contract reverts a call of a function that it lacks, too
+
+
 class CallFails(Exception):
-    """A call would fail if it were sent now; the message is the contract's reason, or the node's."""
+    """A call would fail if it were sent now; the message is the contract's reason, or the node's. `is_revert`: the
+    contract refuses it, and not the node for want of time or of the contract."""
+
+    def __init__(self, reason: str, *, is_revert: bool) -> None:
+        super().__init__(reason)
+        self.is_revert = is_revert
 
 
 class Simulated:
@@ -54,18 +62,19 @@ async def simulate(nodes: TronNodes, contract: str, caller: str, data: str) -> S
     answer = await nodes.ask("wallet/triggerconstantcontract", body, WireSimulation, check=_check_simulated)
     reason = _failure(answer)
     if reason is not None:
-        raise CallFails(reason)
+        raise CallFails(reason, is_revert=REVERTED in _text(answer.result.message))
     return Simulated("".join(answer.constant_result), answer.energy_used)
 
 
 class Issuer:
     """What a token's issuer allows now. A function that the contract doesn't have is asked for once an hour: a contract
-    behind a proxy may gain it."""
+    behind a proxy may gain it. One that has answered before is there: whatever else comes then is no answer."""
 
     def __init__(self, nodes: TronNodes, contract: str) -> None:
         self._nodes = nodes
         self._contract = contract
         self._missing_until_s: dict[str, float] = {}
+        self._answered: set[str] = set()
 
     async def state(self, addresses: Sequence[str]) -> TokenState:
         """Whether the token is paused, which of the addresses are frozen, and the fee that it keeps."""
@@ -87,15 +96,23 @@ class Issuer:
         return bool(await self._value(signature, caller, arguments))
 
     async def _value(self, signature: str, caller: str, arguments: str = "") -> int | None:
-        """The number that a function returns; None where the contract doesn't have it."""
+        """The number that a function returns; None where the contract doesn't have it. Raises NodeUnavailable where the
+        node can't say: it lacks the contract's block, or has run out of time."""
         if clock.monotonic_s() < self._missing_until_s.get(signature, -math.inf):
             return None
         try:
             answer = await simulate(self._nodes, self._contract, caller, selector(signature) + arguments)
+        except CallFails as failure:
+            if not failure.is_revert:
+                raise NodeUnavailable(f"{signature} of {self._contract}: {failure}") from None
+            answer = None
+        if answer is not None and len(answer.result) == WORD_DIGITS:
+            self._answered.add(signature)
             return _number(answer)
-        except (CallFails, UnreadableAnswer):
-            self._missing_until_s[signature] = clock.monotonic_s() + MISSING_S
-            return None
+        if signature in self._answered:
+            raise NodeUnavailable(f"{signature} of {self._contract} answers otherwise than before")
+        self._missing_until_s[signature] = clock.monotonic_s() + MISSING_S
+        return None
 
 
 def _check_simulated(node: str, answer: WireSimulation) -> None:

@@ -226,9 +226,9 @@ class TronNode:
 
     async def find(self, path: str, body: object, kind: type[T], *, timeout_s: float | None = None) -> T | None:
         """What the node answers, None for `{}`. Raises as `TronNodes.find`; its chain is not checked."""
-        rest_s = await wait_for_turn(self._throttle, self._subject, self._config.requests_per_second)
-        if rest_s:
-            raise LimitReached(self.label, rest_s)
+        turn = await wait_for_turn(self._throttle, self._subject, self._config.requests_per_second)
+        if turn.rest_s:
+            raise LimitReached(self.label, turn.rest_s)
         answer = await self._http.post(msgspec.json.encode(body), path=path, timeout_s=timeout_s)
         decoded = await self._decoded(answer, path, kind)
         self._limits_in_a_row = 0

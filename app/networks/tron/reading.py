@@ -6,6 +6,7 @@ of the one below, are remembered, so what is asked about them again costs nothin
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ BLOCKS_PER_REQUEST = 10
 """A full block is up to 1 MB; nodes give at most 100."""
 
 REQUESTS_AT_ONCE = 8
-STEPS_AT_ONCE = 2
+STEPS_AT_ONCE = 3
 
 KEPT_LINKS = 128
 KEPT_BLOCKS = 64
@@ -56,10 +57,11 @@ class BlockReader:
         self._pending: dict[str, WireBlock] = {}  # by id: came with the head, not read yet
         self._recent: dict[str, ReadBlock] = {}
         self._gate = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self._decoding = asyncio.Semaphore(1)  # each thread that computes makes the event loop wait for its turns
 
     async def head(self) -> BlockRef:
         """The newest block. Raises NodeSyncing where every node is behind."""
-        wire = await self._nodes.ask("wallet/getnowblock", {}, WireBlock, check=self._check_age)
+        wire = await self._nodes.ask("wallet/getnowblock", {}, WireBlock, check=partial(check_age, self._config))
         ref = block_ref(wire)
         below = self._links.get(ref.height - 1)
         if self._links.get(ref.height) != ref:
@@ -137,14 +139,6 @@ class BlockReader:
             return None
         return self._recent.get(ref.hash) or (ref if ref.hash in self._pending else None)
 
-    def _check_age(self, label: str, wire: WireBlock) -> None:
-        # The chain's time is that of its producers, whatever ours has been set to.
-        age_s = (clock.unshifted_now() - block_ref(wire).time).total_seconds()
-        if age_s > self._config.max_head_age_s:
-            raise NodeSyncing(
-                f"{label}: its newest block is {age_s:.0f} s old: it is behind, or the chain stands still"
-            )
-
     async def _read_down_to(self, height: int, lowest: int) -> None:
         """Fetch the blocks from `height` to below the lowest known one, which they must lead to."""
         top = self._links[lowest]
@@ -202,7 +196,10 @@ class BlockReader:
                 for wire, some in zip(wires, infos, strict=True)
             ]
 
-        return await asyncio.to_thread(read) if wires else []
+        if not wires:
+            return []
+        async with self._decoding:
+            return await asyncio.to_thread(read)
 
     async def _infos(self, wire: WireBlock) -> msgspec.Raw:
         height = wire.block_header.raw_data.number
@@ -273,3 +270,11 @@ async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+
+
+def check_age(config: TronConfig, label: str, newest: WireBlockHeader) -> None:
+    """Raise NodeSyncing where a node's newest block is too old: the node is behind, or the chain stands still."""
+    # The chain's time is that of its producers, whatever ours has been set to.
+    age_s = (clock.unshifted_now() - block_ref(newest).time).total_seconds()
+    if age_s > config.max_head_age_s:
+        raise NodeSyncing(f"{label}: its newest block is {age_s:.0f} s old: it is behind, or the chain stands still")

@@ -41,6 +41,9 @@ KEPT_S = 300.0
 FEE_LIMIT_MARGIN = (6, 5)
 """The chain raises a busy contract's energy by a fifth at a time, every six hours."""
 
+CONTRACT_TYPE = "Contract"
+"""The type of an account that a contract has."""
+
 UNKNOWN_STAKE = 10**30
 """What a unit of energy is said to take in staked coin where no node tells: nobody stakes that much."""
 
@@ -72,16 +75,17 @@ class Costs:
             activation_raw=values["getCreateNewAccountFeeInSystemContract"] + values.get("getCreateAccountFee", 0),
             energy_per_stake=energy_per_stake,
             stake_for_energy=stake_for_energy,
+            free_bytes=values.get("getFreeNetLimit", 0),
         )
         self._prices_until_s = clock.monotonic_s() + KEPT_S
         return self._prices
 
     async def resources(self, address: str) -> Resources:
         """What an account has now."""
-        asked = {"address": to_hex(address)}
-        account = await self._nodes.find("wallet/getaccount", asked, WireAccount)
+        account = await self.account(address)
         if account is None:
             return Resources(exists=False)
+        asked = {"address": to_hex(address)}
         used = await self._nodes.find("wallet/getaccountresource", asked, WireUse) or WireUse()
         lendable = await self._nodes.find(
             "wallet/getcandelegatedmaxsize", {"owner_address": to_hex(address), "type": ENERGY}, WireLendable
@@ -94,18 +98,24 @@ class Costs:
             energy_limit=used.energy_limit,
             bytes_staked=max(used.net_limit - used.net_used, 0),
             bytes_free=max(used.free_net_limit - used.free_net_used, 0),
+            spendable_raw=account.balance,
             staked_raw=own_raw + lent_raw,
             lendable_raw=0 if lendable is None else lendable.max_size,
             lent_raw=lent_raw,
         )
 
+    async def account(self, address: str) -> WireAccount | None:
+        """An account now; None where it does not exist."""
+        account = await self._nodes.find("wallet/getaccount", {"address": to_hex(address)}, WireAccount)
+        if account is not None and account.address != to_hex(address):
+            raise UnreadableAnswer(f"account {address}: the node answers for another one")
+        return account
+
     async def of_payment(self, sender: str, asset: Asset, payment: Payment) -> Cost:
-        """What a payment takes now. Raises WouldFail and FeeAboveCeiling."""
-        account = await self._nodes.find("wallet/getaccount", {"address": to_hex(sender)}, WireAccount)
-        if account is None:
-            raise WouldFail(f"{self._config.key}: the account {sender} does not exist yet, and can send nothing")
+        """What a payment takes now. Raises WouldFail and FeeAboveCeiling. A token's transfer is simulated for a sender
+        too that does not exist yet: it has tokens all the same, and a first payment of coin makes it."""
         if asset.contract is None:
-            cost = await self._of_coins(sender, account, payment)
+            cost = await self._of_coins(sender, payment)
         else:
             cost = await self._of_tokens(sender, asset.contract, payment)
         if cost.cap_raw(await self.prices()) > self._config.max_fee_limit_sun:
@@ -120,13 +130,16 @@ class Costs:
             energy=0, size=_size(self._config.hot_wallet_address or VOID, move), activates=False, fee_limit_raw=0
         )
 
-    async def _of_coins(self, sender: str, account: WireAccount, payment: Payment) -> Cost:
+    async def _of_coins(self, sender: str, payment: Payment) -> Cost:
         if payment.to_address == sender:
             raise WouldFail(f"{self._config.key}: an account sends no coin to itself")
+        account = await self.account(sender)
+        if account is None:
+            raise WouldFail(f"{self._config.key}: the account {sender} does not exist yet, and can send nothing")
         if account.balance < payment.amount_raw:
             raise WouldFail(f"{self._config.key}: the account {sender} holds too little coin")
-        recipient = await self._nodes.find("wallet/getaccount", {"address": to_hex(payment.to_address)}, WireAccount)
-        if recipient is not None and recipient.type == "Contract":
+        recipient = await self.account(payment.to_address)
+        if recipient is not None and recipient.type == CONTRACT_TYPE:
             raise WouldFail(f"{self._config.key}: {payment.to_address} is a contract, which takes no plain transfer")
         moved = CoinTransfer(payment.to_address, payment.amount_raw)
         return Cost(energy=0, size=_size(sender, moved), activates=recipient is None, fee_limit_raw=0)

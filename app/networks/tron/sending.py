@@ -5,8 +5,9 @@ No answer to a broadcast proves anything: what was accepted may be dropped, and 
 own scan of the blocks says whether a transaction is in one.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -19,6 +20,7 @@ from app.networks.port import (
     Draft,
     FeeAboveCeiling,
     MinedIn,
+    NetworkError,
     NodeUnavailable,
     NotATransfer,
     OnChain,
@@ -36,17 +38,17 @@ from app.networks.port import (
 )
 from app.networks.throttle import Throttle
 from app.networks.tron import transactions
-from app.networks.tron.addresses import to_hex
 from app.networks.tron.blocks import block_ref
 from app.networks.tron.chain import rules_of
 from app.networks.tron.config import TronConfig
 from app.networks.tron.contract_calls import Issuer
 from app.networks.tron.holdings import TXID, final_block, held_raw
 from app.networks.tron.node import TronNodes
+from app.networks.tron.reading import check_age
 from app.networks.tron.receipts import settlements
-from app.networks.tron.resources import Costs
+from app.networks.tron.resources import CONTRACT_TYPE, Costs
 from app.networks.tron.transactions import Action, Body, CoinTransfer, TokenTransfer, block_reference
-from app.networks.tron.wire import WireAccount, WireBlockHeader
+from app.networks.tron.wire import WireBlockHeader
 from app.networks.tron.wire_sending import WireBroadcast, WireKnown, WireSigned
 
 RESEND_S = 15.0
@@ -114,11 +116,11 @@ class TronSender:
         if self._head_time is not None and self._head_time >= expires_at:
             return Broadcast.REFUSED  # no block may begin to hold it, so it is not sent any more
         meanings: list[Broadcast] = []
-        failures: list[NodeUnavailable] = []
+        failures: list[NetworkError] = []
         for number in self._order(signed.txid):
             try:
                 meaning = await self._submitted(number, signed)
-            except NodeUnavailable as failure:
+            except NetworkError as failure:
                 failures.append(failure)
                 continue
             if meaning is Broadcast.ACCEPTED:
@@ -127,7 +129,10 @@ class TronSender:
             meanings.append(meaning)
         if not meanings:
             raise failures[0]
-        return min(meanings, key=_BY_WEIGHT.index)
+        meaning = min(meanings, key=_BY_WEIGHT.index)
+        if meaning is Broadcast.UNPROVEN and signed.txid in self._accepted:
+            self._remember(signed.txid, self._accepted[signed.txid].node)  # it waits where it was accepted
+        return meaning
 
     async def receipts(self, txids: Collection[str]) -> dict[str, Receipt]:
         blocks = await self._mined_in(txids)
@@ -159,7 +164,7 @@ class TronSender:
         raw = transactions.joined(raw_data, bytes.fromhex(found.signature[0]))
         body = transactions.decode(raw)
         prices = await self.prices()
-        cap_raw = body.fee_limit_raw + transactions.size(body) * prices.byte_raw + prices.activation_raw
+        cap_raw = body.fee_limit_raw + max(transactions.size(body) * prices.byte_raw, prices.activation_raw)
         return OnChain(draft=self._draft_of(body, cap_raw), signed=Signed(txid, raw))
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:
@@ -190,7 +195,9 @@ class TronSender:
         return absent
 
     async def reference(self) -> Reference:
-        return Reference(final=await final_block(self._nodes), head_time=(await self._head()).time)
+        # What a node behind says would be over as soon as it is signed.
+        head = await self._head(check=partial(check_age, self._config))
+        return Reference(final=await final_block(self._nodes), head_time=head.time)
 
     async def prices(self) -> Prices:
         return await self._costs.prices()
@@ -209,10 +216,8 @@ class TronSender:
         return TokenState() if contract is None else await self._issuers[contract].state(addresses)
 
     async def is_contract(self, address: str) -> bool:
-        account = await self._nodes.find("wallet/getaccount", {"address": to_hex(address)}, WireAccount)
-        if account is not None and account.address != to_hex(address):
-            raise UnreadableAnswer(f"account {address}: the node answers for another one")
-        return account is not None and account.type == "Contract"
+        account = await self._costs.account(address)
+        return account is not None and account.type == CONTRACT_TYPE
 
     async def balances_raw(self, addresses: Sequence[str], asset_symbol: str, *, final: bool = False) -> dict[str, int]:
         asset, root = self._asset(asset_symbol), FINAL if final else HEAD
@@ -311,8 +316,8 @@ class TronSender:
     async def _is_in_block(self, txid: str) -> bool:
         return await self._nodes.find("wallet/gettransactioninfobyid", {"value": txid}, WireKnown) is not None
 
-    async def _head(self) -> BlockRef:
-        head = block_ref(await self._nodes.ask("wallet/getblock", {"detail": False}, WireBlockHeader))
+    async def _head(self, check: Callable[[str, WireBlockHeader], None] | None = None) -> BlockRef:
+        head = block_ref(await self._nodes.ask("wallet/getblock", {"detail": False}, WireBlockHeader, check=check))
         self._head_time = head.time
         return head
 

@@ -155,8 +155,9 @@ def _check(body: Body) -> None:
         return
     if body.fee_limit_raw:
         raise ValueError("it calls no contract, and has a fee limit")
-    has_amount = isinstance(action, CoinTransfer) or action.action != "withdraw"
-    if action.amount_raw < has_amount or action.amount_raw > MAX_INT64 * has_amount:
+    is_withdrawal = isinstance(action, StakeMove) and action.action == "withdraw"
+    least_raw, most_raw = (0, 0) if is_withdrawal else (1, MAX_INT64)  # the chain knows what is free again
+    if not least_raw <= action.amount_raw <= most_raw:
         raise ValueError("it moves nothing, or more than there can be")
 
 

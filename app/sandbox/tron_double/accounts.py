@@ -10,6 +10,8 @@ DAY_MS = 86_400_000
 """What an account has used of a resource comes back evenly within this time."""
 
 Resource = Literal["BANDWIDTH", "ENERGY"]
+RESOURCES: tuple[Resource, Resource] = ("BANDWIDTH", "ENERGY")
+"""By their numbers."""
 
 
 class Usage(msgspec.Struct, frozen=True):

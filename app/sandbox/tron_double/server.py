@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import signal
+import tempfile
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -23,10 +24,15 @@ from app.sandbox.tron_double.chain import Chain
 from app.sandbox.tron_double.control import Control
 from app.sandbox.tron_double.evm import OPTIONS, Evm
 from app.sandbox.tron_double.node import Node
+from app.sandbox.tron_double.request import Request
+from app.sandbox.tron_double.shapes import in_base58
 from app.sandbox.tron_double.state import State
 
 SAVE_EVERY_S = 30
 """Blocks that are younger are lost when it is killed."""
+
+_SOCKET_PATH_CHARACTERS = 100
+"""macOS takes 103, Linux 107."""
 
 Json = dict[str, Any]
 
@@ -40,20 +46,34 @@ Json = dict[str, Any]
 @click.option("--keep-state", is_flag=True)
 def main(home_dir: Path, port: int, slot_ms: int, genesis_id: str, mines: bool, keep_state: bool) -> None:
     """Serve a chain on http://127.0.0.1:PORT until SIGTERM."""
-    machine = anvil.start(home_dir / "evm", options=OPTIONS)
-    try:
-        uvloop.run(
-            _serve(machine.rpc_url, home_dir / "chain.json" if keep_state else None, port, slot_ms, genesis_id, mines)
-        )
-    finally:
-        machine.kill()
+    state_path = home_dir / "chain.json" if keep_state else None
+    with _socket_in(home_dir) as socket:
+        machine = anvil.start(home_dir / "evm", options=(*OPTIONS, "--ipc", str(socket)))
+        try:
+            uvloop.run(_serve(socket, state_path, port, slot_ms, genesis_id, mines))
+        finally:
+            machine.kill()
 
 
-async def _serve(evm_url: str, state_path: Path | None, port: int, slot_ms: int, genesis_id: str, mines: bool) -> None:
+@contextmanager
+def _socket_in(home_dir: Path) -> Iterator[Path]:
+    """Where anvil's socket can be: in a directory, or in a temporary one if that has too long a path."""
+    socket = home_dir / "evm.ipc"
+    if len(str(socket)) <= _SOCKET_PATH_CHARACTERS:
+        socket.unlink(missing_ok=True)
+        yield socket
+        return
+    with tempfile.TemporaryDirectory(prefix="swap-pay-tron-") as directory:
+        yield Path(directory) / socket.name
+
+
+async def _serve(
+    evm_socket: Path, state_path: Path | None, port: int, slot_ms: int, genesis_id: str, mines: bool
+) -> None:
     stopped = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    chain = Chain(State.new(genesis_id), await Evm.connect(evm_url), slot_ms)
+    chain = Chain(State.new(genesis_id), await Evm.connect(evm_socket), slot_ms)
     if (kept := None if state_path is None else await asyncio.to_thread(_read, state_path)) is None:
         await chain.begin()
     else:
@@ -165,14 +185,14 @@ class _Server:
         return await self._served(serve, node, kind, _asked(request.method, target.query, body))
 
     async def _served(self, serve: api.Endpoint, node: Node, kind: str, asked: Json) -> tuple[int, bytes, bytes]:
-        call = api.Request(self._chain, node, asked, solid=kind == "walletsolidity")
+        call = Request(self._chain, node, asked, solid=kind == "walletsolidity")
         try:
             shown = serve(call)
             if asyncio.iscoroutine(shown):
                 shown = await shown
         except (ValueError, KeyError, TypeError) as error:
             return _json({"Error": f"class java.lang.IllegalArgumentException : {error}"})
-        return _json(api.in_base58(shown) if call.is_visible else shown)
+        return _json(in_base58(shown) if call.is_visible else shown)
 
     async def _controlled(self, name: str, body: bytes) -> tuple[int, bytes, bytes]:
         try:

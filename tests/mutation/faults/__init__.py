@@ -2,7 +2,19 @@
 
 from collections.abc import Mapping
 
-from tests.mutation.faults import access, bitcoin, coin_signer, coins, money, signer, tokens, webhooks
+from tests.mutation.faults import (
+    access,
+    bitcoin,
+    coin_signer,
+    coins,
+    money,
+    signer,
+    timed,
+    tokens,
+    tron,
+    tron_reading,
+    webhooks,
+)
 from tests.mutation.table import Fault
 
 FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
@@ -27,7 +39,10 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "approvals": signer.APPROVALS,
     "coins": coins.COINS,
     "coin signer": coin_signer.COIN_SIGNER,
+    "timed attempts": timed.TIMED,
     "tokens": tokens.TOKENS,
+    "reading tron": tron_reading.READING_TRON,
+    "sending on tron": tron.SENDING_ON_TRON,
 }
 
 FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)

@@ -166,7 +166,7 @@ SIGNER = (
     ),
     Fault(
         "app/signer/outcome.py",
-        "if payments and not Counter(payments) - moved:",
+        "if not Counter(payments) - moved:",
         "if payments:",
         "a token transfer that returned false counts as paid, and the merchant loses the money",
         ("signer/test_fees.py::test_a_token_that_returns_false_without_reverting_has_not_paid",),

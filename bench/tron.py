@@ -1,0 +1,335 @@
+"""How fast a Tron network is watched, beside fetching and decoding the same answers alone: `make bench`.
+
+    python -m bench.tron
+
+With the watcher of production, against a server of blocks that are as full as those of the main network:
+
+- 1,200 blocks of backlog of 300 transactions each, two thirds of them calls of a token, the others transfers of TRX;
+- the same at a provider that allows 15 requests a second: how long it has to take, and takes;
+- steady blocks: how much of a core they need at one in three seconds, and how many requests a day.
+
+The server runs in a process of its own and executes nothing: each block is a template with its height put in, so each
+has ids and addresses of its own. Nothing is to us. While the watcher works, a task wakes every millisecond; the longest
+that it had to wait is how long the event loop stood still.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from app.core import database
+from app.core.migrations import migrate
+from app.sandbox import postgres, processes, valkey
+from bench.bitcoin import resident_mb, timed, watched
+
+BLOCKS, TRANSACTIONS = 1_200, 300
+AIM_S = 60.0
+LIMITED_BLOCKS = 60
+PER_SECOND = 15
+STEADY_BLOCKS = 100
+SLOT_S = 3.0
+DAY_BLOCKS = 28_800
+AIM_REQUESTS = 100_000
+FINAL_BEHIND = 18
+RAW_AT_ONCE = 8
+
+XPUB = "xpub6D1AabNHCupeiLM65ZR9UStMhJ1vCpyV4XbZdyhMZBiJXALQtmn9p42VTQckoHVn8WNqS7dqnJokZHAHcHGoaQgmv8D45oNUKx6DZMNZBCd"
+TOKEN = "a614f803b6fd780986a42c78ec9c7f77e6ded13c"
+TRANSFER_TOPIC = "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+MARK, HEIGHT_MARK = b"c0ffee" + b"c0ffee" + b"beef", b"7777777770"
+"""In the templates: 16 digits that become the block's height, in ids and addresses, and its decimal height."""
+
+GENESIS = f"{0:016x}{'ab' * 24}"
+
+NETWORK = """
+[[networks]]
+chain = "tron"
+mode = "test"
+kind = "tron"
+genesis_hash = "{genesis}"
+display_name = "Tron"
+rpc_urls = ["{url}"]
+confirmations = 19
+start_height = 1
+xpub = "{xpub}"
+{more}
+
+[[networks.assets]]
+symbol = "USDT"
+name = "Tether USD"
+kind = "trc20"
+contract = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+decimals = 6
+
+[[networks.assets]]
+symbol = "TRX"
+name = "TRON"
+kind = "native"
+decimals = 6
+"""
+
+
+def main() -> None:
+    """Start the servers, measure, stop them."""
+    print(f"a server of scripted blocks, one watcher, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
+    server, cache = postgres.start(home / "postgres"), valkey.start(home / "valkey")
+    try:
+        for name in ("backlog", "limited", "steady"):
+            server.create_database(name)
+            asyncio.run(migrate(server.dsn(name)))
+        with scripted() as node:
+            asyncio.run(backlog(home, server.dsn("backlog"), cache.url, node))
+            asyncio.run(limited(home, server.dsn("limited"), cache.url, node))
+            asyncio.run(steady(home, server.dsn("steady"), cache.url, node))
+    finally:
+        processes.stop_all()
+        postgres.remove(home / "postgres")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+async def backlog(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
+    """BLOCKS blocks that were made while nobody watched."""
+    raw_s, megabytes = await fetched(node.url, 2, BLOCKS + 1)
+    node.move(1)
+    async with watched(home, dsn, redis_url, networks(node)) as (_, watcher):
+        node.move(BLOCKS + 1)
+        before_mb, before_s = resident_mb(), time.process_time()
+        took = await timed(watcher.tick)
+        cpu_s = time.process_time() - before_s
+        assert await database.fetch_value("SELECT max(height) FROM scanned_blocks") == BLOCKS + 1
+    ratio = took.seconds / raw_s
+    print(f"\n{BLOCKS:,} blocks of backlog, {TRANSACTIONS} transactions each")
+    print(f"  {'fetch and decode alone':44} {raw_s:8.2f} s   {megabytes:,.0f} MB")
+    print(f"  {'a round of the watcher':44} {took.seconds:8.2f} s   {ratio:.1f} times   aim: {AIM_S:.0f} s")
+    print(f"  {'of it, work of its process':44} {cpu_s:8.2f} s")
+    print(f"  {'the event loop stood still for at most':44} {took.blocked_s * 1000:8.0f} ms")
+    print(f"  {'memory before and after':44} {before_mb:8.0f} MB and {resident_mb():.0f} MB")
+
+
+async def limited(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
+    """A shorter backlog at a provider."""
+    node.move(1)
+    more = f"requests_per_second = {PER_SECOND}"
+    async with watched(home, dsn, redis_url, networks(node, more)) as (_, watcher):
+        node.move(LIMITED_BLOCKS + 1)
+        asked = node.requests
+        took = await timed(watcher.tick)
+        requests = node.requests - asked
+    allowed_s = requests / PER_SECOND
+    print(f"\n{LIMITED_BLOCKS} blocks of backlog at {PER_SECOND} requests a second")
+    print(f"  {f'{requests} requests take, at that rate':44} {allowed_s:8.2f} s")
+    print(f"  {'a round of the watcher':44} {took.seconds:8.2f} s   {took.seconds / allowed_s:.2f} times")
+    print(f"  {f'so {BLOCKS:,} blocks take':44} {took.seconds * BLOCKS / LIMITED_BLOCKS:8.0f} s")
+
+
+async def steady(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
+    """One block after another, as they come."""
+    node.move(1)
+    async with watched(home, dsn, redis_url, networks(node)) as (_, watcher):
+        asked, cpu_s, longest_s = node.requests, 0.0, 0.0
+        for height in range(2, STEADY_BLOCKS + 2):
+            node.move(height)
+            before_s = time.process_time()
+            await watcher.tick()
+            cpu_s += time.process_time() - before_s
+        requests = node.requests - asked
+        for height in range(STEADY_BLOCKS + 2, STEADY_BLOCKS + 12):
+            node.move(height)
+            longest_s = max(longest_s, (await timed(watcher.tick)).blocked_s)
+        before_s = time.process_time()
+        await fetched(node.url, 2, STEADY_BLOCKS + 1, at_once=1)
+        raw_s = time.process_time() - before_s
+    a_day = requests * DAY_BLOCKS / STEADY_BLOCKS
+    print(f"\n{STEADY_BLOCKS} blocks one after another, {TRANSACTIONS} transactions each")
+    print(f"  {'fetch and decode alone':44} {raw_s / STEADY_BLOCKS * 1000:8.1f} ms of a core for a block")
+    print(f"  {'the watcher':44} {cpu_s / STEADY_BLOCKS * 1000:8.1f} ms   {cpu_s / raw_s:.1f} times")
+    print(f"  {'of a core, at a block in three seconds':44} {cpu_s / STEADY_BLOCKS / SLOT_S:8.1%}   aim: under 10 %")
+    print(f"  {'requests a day':44} {a_day:8,.0f}   aim: under {AIM_REQUESTS:,}")
+    print(f"  {'the event loop stood still for at most':44} {longest_s * 1000:8.0f} ms")
+
+
+async def fetched(url: str, first: int, last: int, at_once: int = 10) -> tuple[float, float]:
+    """Fetch and decode blocks with their infos, and nothing else: the seconds and megabytes that it took."""
+    size = 0
+    gate = asyncio.Semaphore(RAW_AT_ONCE)
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
+
+        async def one(path: str, body: dict[str, int]) -> None:
+            nonlocal size
+            async with gate:
+                answer = await client.post(path, json=body)
+                size += len(answer.content)
+                msgspec.json.decode(answer.content)
+
+        started = time.perf_counter()
+        questions = [
+            one("/wallet/getblockbylimitnext", {"startNum": start, "endNum": min(start + at_once, last + 1)})
+            for start in range(first, last + 1, at_once)
+        ]
+        infos = [one("/wallet/gettransactioninfobyblocknum", {"num": height}) for height in range(first, last + 1)]
+        await asyncio.gather(*questions, *infos)
+        return time.perf_counter() - started, size / 10**6
+
+
+def networks(node: "Node", more: str = "") -> str:
+    """The networks file. The blocks of the server are all of its start, which is no fault here."""
+    return NETWORK.format(genesis=GENESIS, url=node.url, xpub=XPUB, more=f"max_head_age_s = 1000000\n{more}")
+
+
+class Node:
+    """The server, which runs in a process of its own: it must not hold up the event loop that is measured."""
+
+    def __init__(self, url: str, head: Any, asked: Any) -> None:
+        self.url = url
+        self._head = head
+        self._asked = asked
+
+    def move(self, height: int) -> None:
+        """Make a block the newest one."""
+        self._head.value = height
+
+    @property
+    def requests(self) -> int:
+        """The number of requests so far."""
+        return int(self._asked.value)
+
+
+class Server:
+    """Serves blocks of a template."""
+
+    def __init__(self, head: Any, asked: Any) -> None:
+        self._head = head
+        self._asked = asked
+        self._start_ms = int(time.time() * 1000)
+        done = [transaction(number) for number in range(TRANSACTIONS)]
+        self._transactions = json.dumps([each for each, _ in done]).encode()
+        self._infos = json.dumps([info for _, info in done]).encode()
+
+    def answer(self, path: str, body: dict[str, Any]) -> bytes:
+        """The answer to a question."""
+        self._asked.value += 1
+        head = int(self._head.value)
+        match path.rpartition("/")[2]:
+            case "getnowblock":
+                return self._block(head)
+            case "getblock":
+                is_final = path.startswith("/walletsolidity")
+                return self._header(int(body.get("id_or_num", head - FINAL_BEHIND * is_final))) + b"}"
+            case "getblockbylimitnext":
+                blocks = [self._block(height) for height in range(body["startNum"], body["endNum"])]
+                return b'{"block":[' + b",".join(blocks) + b"]}"
+            case "gettransactioninfobyblocknum":
+                return put_in(self._infos, body["num"])
+        return b'{"Error":"class java.lang.NoSuchMethodException : it has no more than this"}'
+
+    def _block(self, height: int) -> bytes:
+        return self._header(height) + b',"transactions":' + put_in(self._transactions, height) + b"}"
+
+    def _header(self, height: int) -> bytes:
+        data = {"number": height, "parentHash": block_id(height - 1), "timestamp": self._start_ms + height}
+        header = {"blockID": block_id(height), "block_header": {"raw_data": data, "witness_signature": "55" * 65}}
+        return json.dumps(header).encode()[:-1]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection over HTTP."""
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                lines = head.split("\r\n")
+                length = next(int(line.split(":")[1]) for line in lines if line.lower().startswith("content-le"))
+                body = json.loads(await reader.readexactly(length))
+                answer = self.answer(lines[0].split(" ")[1], body)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer))
+                writer.write(answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+def block_id(height: int) -> str:
+    """The id of a block, which begins with its height."""
+    return GENESIS if height < 1 else f"{height:016x}{'ab' * 24}"
+
+
+def put_in(template: bytes, height: int) -> bytes:
+    """A template with a block's height in its ids, addresses and numbers."""
+    return template.replace(MARK, b"%016x" % height).replace(HEIGHT_MARK, b"%d" % height)
+
+
+def transaction(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A transaction and its info, as large as those of the main network."""
+    mark = MARK.decode()
+    txid = f"{mark}{number:048x}"
+    owner, receiver = f"41{mark}{number:024x}", f"41{mark}{number + TRANSACTIONS:024x}"
+    value: dict[str, Any]
+    info: dict[str, Any] = {"id": txid, "blockNumber": int(HEIGHT_MARK), "contractResult": [""], "fee": 267_000}
+    if number % 3:
+        kind = "TriggerSmartContract"
+        value = {"data": "a9059cbb" + "0" * 128, "owner_address": owner, "contract_address": f"41{TOKEN}"}
+        topics = [TRANSFER_TOPIC, owner[2:].rjust(64, "0"), receiver[2:].rjust(64, "0")]
+        info |= {
+            "contract_address": f"41{TOKEN}",
+            "receipt": {"energy_fee": 6_428_500, "energy_usage_total": 64_285, "net_fee": 345_000, "result": "SUCCESS"},
+            "log": [{"address": TOKEN, "topics": topics, "data": f"{number + 1:064x}"}],
+        }
+    else:
+        kind = "TransferContract"
+        value = {"amount": number + 1, "owner_address": owner, "to_address": receiver}
+        info |= {"receipt": {"net_fee": 267_000}}
+    parameter = {"value": value, "type_url": f"type.googleapis.com/protocol.{kind}"}
+    raw = {
+        "contract": [{"parameter": parameter, "type": kind}],
+        "ref_block_bytes": "1c8b",
+        "ref_block_hash": "d787d787d787d787",
+        "expiration": 1_777_437_813_000,
+        "fee_limit": 100_000_000,
+        "timestamp": 1_777_437_756_016,
+    }
+    whole = {"ret": [{"contractRet": "SUCCESS"}], "signature": ["21" * 65], "txID": txid, "raw_data": raw}
+    return {**whole, "raw_data_hex": "0a" * 210}, info
+
+
+@contextmanager
+def scripted() -> Iterator[Node]:
+    """A running server."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    head, asked = context.Value("q", BLOCKS + 1), context.Value("q", 0)
+    process = context.Process(target=run_server, args=(head, asked, there), daemon=True)
+    process.start()
+    try:
+        yield Node(here.recv(), head, asked)
+    finally:
+        process.kill()
+        process.join()
+
+
+def run_server(head: Any, asked: Any, parent: Connection) -> None:
+    """Tell the parent the server's URL, and serve until the process is killed."""
+
+    async def run() -> None:
+        server = await asyncio.start_server(Server(head, asked).serve, "127.0.0.1", 0)
+        parent.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()
