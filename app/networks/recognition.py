@@ -14,6 +14,8 @@ _HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]+")
 
 def recognise(text: str) -> str | None:
     """Whose address a text is, in words such as "a Tron address"; None where it is none that we know of."""
+    if not text.isascii():  # no address has other characters, and libraries fail on some
+        return None
     found = (kind.config.recognise(spelled) for spelled in spellings(text) for kind in KINDS.values())
     return next((words for words in found if words is not None), None)
 

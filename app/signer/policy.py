@@ -122,10 +122,14 @@ async def _check_merchant(source: str) -> None:
         raise Refused("merchant", f"the merchant is {stopped}", held=False, severity="warning")
 
 
-def _check_destination(intent: Intent, network: NetworkConfig) -> None:
+def has_destination(intent: Intent, network: NetworkConfig) -> bool:
+    """Whether the destination is an address of the network, in canonical form and without a memo."""
     try:
-        sane = network.normalise_address(intent.destination) == intent.destination and intent.destination_memo is None
+        return network.normalise_address(intent.destination) == intent.destination and intent.destination_memo is None
     except ValueError:
-        sane = False
-    if not sane:
+        return False
+
+
+def _check_destination(intent: Intent, network: NetworkConfig) -> None:
+    if not has_destination(intent, network):
         raise Refused("destination", "the destination is not an address of this network", held=True)

@@ -9,6 +9,7 @@ from app.networks.config import NetworkConfig
 from app.networks.port import NetworkError, TokenState
 from app.signer import previews_repository
 from app.signer.funds import Funds, Preview
+from app.signer.policy import has_destination
 from app.signer.previews_repository import ToPreview
 from app.withdrawals.digest import Intent
 
@@ -53,7 +54,8 @@ class Previews:
             self._renewed_at = now
 
     async def _preview(self, one: ToPreview) -> Preview:
-        if not one.is_whole or self._network.asset(one.asset) is None:
+        is_known = self._network.asset(one.asset) is not None and has_destination(one.intent, self._network)
+        if not one.is_whole or not is_known:
             return Preview(cost_in_words="not known: the signer will refuse it")
         return await self._funds.preview(one.intent)
 

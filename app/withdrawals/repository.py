@@ -223,7 +223,8 @@ _MOVES = {
         Status.SUBMITTED, {Withdrawal.submitted_at: Param("now"), Withdrawal.waiting_reason: None}
     ),
     Status.CONFIRMED: _move_to(
-        Status.CONFIRMED, {Withdrawal.settled_at: Param("now"), Withdrawal.waiting_reason: None}
+        Status.CONFIRMED,
+        {Withdrawal.settled_at: Param("now"), Withdrawal.waiting_reason: None, Withdrawal.held: False},
     ),
     **{
         status: _move_to(

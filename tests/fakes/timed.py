@@ -83,6 +83,7 @@ class TimedChain:
     """The chain itself: pool, blocks, the token's issuer, and what the node says wrongly.
 
     `hidden`: transactions that the node shows nobody, in blocks or by id. `denied`: those that it says are absent.
+    `elsewhere`: those that another node shows.
     `drops`: it accepts what it is sent, and forgets it. `answers` are those to the next broadcasts, in place of its
     own.
     """
@@ -93,6 +94,7 @@ class TimedChain:
     sent: list[str] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
+    elsewhere: set[str] = field(default_factory=set)
     answers: list[Broadcast | Exception] = field(default_factory=list)
     dangers: list[Danger] = field(default_factory=list)
     token: TokenState = field(default_factory=TokenState)
@@ -421,7 +423,10 @@ class FakeTimedSender:
         return Cost(energy=0, size=SIZE, activates=False, fee_limit_raw=0)
 
     async def absent(self, txids: Sequence[str]) -> dict[str, bool]:
-        return {txid: txid in self.chain.denied or self.chain.shown(txid) is None for txid in txids}
+        there = self.chain.elsewhere
+        return {
+            txid: txid not in there and (txid in self.chain.denied or self.chain.shown(txid) is None) for txid in txids
+        }
 
     async def balances_raw(self, addresses: Sequence[str], asset_symbol: str, *, final: bool = False) -> dict[str, int]:
         height = self.chain.final_height if final else None

@@ -119,6 +119,12 @@ class TimedWorld:
 
     async def approved(self, amount_raw: int, asset: str = TOKEN, destination: str | None = None) -> PayoutBody:
         """Request a payout, to a new address unless one is given, and approve it."""
+        requested = await self.requested(amount_raw, asset, destination)
+        await self.approve(requested.id)
+        return requested
+
+    async def requested(self, amount_raw: int, asset: str = TOKEN, destination: str | None = None) -> PayoutBody:
+        """Request a payout, to a new address unless one is given."""
         self.made += 1
         new = NewPayout(
             amount=format_amount(amount_raw, 6),
@@ -128,9 +134,7 @@ class TimedWorld:
             requested_by="api_key:k",
         )
         body = await self.services.payouts.create(self.terms.merchant_id, "test", new, None, clock.now())
-        requested = msgspec.json.decode(body, type=PayoutBody)
-        await self.approve(requested.id)
-        return requested
+        return msgspec.json.decode(body, type=PayoutBody)
 
     async def approved_refund(self, made: InvoiceBody, amount_raw: int) -> RefundBody:
         """Request a refund of a part of an invoice, to a new address, and approve it."""

@@ -74,6 +74,7 @@ ON_BITCOIN = msgspec.structs.replace(bitcoin_network(["http://node.example"]), h
         ("0x" + 64 * "a", None),
         ("4" * 100_000, None),
         ("\0", None),
+        ("\ud800", None),
     ],
 )
 def test_whose_address_a_text_is(text: str, words: str | None) -> None:

@@ -336,6 +336,17 @@ async def test_a_fork_between_two_requests_is_not_stored(tron: ScriptedTron) -> 
             await chain.blocks(1, 30, ours)
 
 
+async def test_a_block_is_not_stored_in_place_of_the_one_that_leads_to_the_head(tron: ScriptedTron) -> None:
+    tron.extend(60)
+    async with chain_of(tron) as chain:
+        await chain.head_height()
+        for height in (40, 39):
+            assert await chain.block_ref(height) is not None
+        tron.fork(39, "other branch")
+        with pytest.raises(ChainMoved, match="leads to the head"):
+            await chain.blocks(39, 39, ours)
+
+
 async def test_the_final_block_is_what_a_node_of_final_blocks_says(tron: ScriptedTron) -> None:
     tron.extend(30)
     async with chain_of(tron) as chain:

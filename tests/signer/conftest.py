@@ -239,11 +239,17 @@ def chain() -> Iterator[TimedChain]:
 
 
 @pytest.fixture
+def energy_low() -> int:
+    """Below it the hot wallet raises an alert."""
+    return 0
+
+
+@pytest.fixture
 async def world(
-    environment: dict[str, str], tmp_path: Path, chain: TimedChain, steady_clock: None
+    environment: dict[str, str], tmp_path: Path, chain: TimedChain, energy_low: int, steady_clock: None
 ) -> AsyncIterator[TimedWorld]:
     """On it: a merchant with 100 USDT; a hot wallet with 1,000 USDT and 500 TRX."""
-    write_networks_file(tmp_path / "networks.toml", chain)
+    write_networks_file(tmp_path / "networks.toml", chain, energy_low=energy_low)
     async with running(wire(load(environment))) as services:
         await redis.client().flushall()
         world = await TimedWorld.open(services, chain)

@@ -15,7 +15,7 @@ from app.signer.timed_funds import TimedFunds
 from app.signer.tracking import OVER
 from app.withdrawals import holds
 from tests.factories.tampering import as_superuser
-from tests.fakes.timed import COIN, CUSTOMER, FEE_RAW, TOKEN, Moved, TimedChain, lost
+from tests.fakes.timed import COIN, CUSTOMER, ENERGY, FEE_RAW, TOKEN, Moved, TimedChain, lost
 from tests.fakes.timed_world import FINAL, TimedWorld, txids
 from tests.signer.crashing import Killed
 from tests.signer.tron_under_test import NETWORK
@@ -104,18 +104,17 @@ async def test_a_dead_one_needs_the_scan_and_every_node(world: TimedWorld, chain
     chain.hidden.clear()
     await world.rounds(2)
     assert await world.statuses() == ["confirmed"]
-    # Our scan has not seen the next one, and a node says that it is in a block.
+    # Our scan has not seen the next one, and another node says that it is in a block.
     second = await world.approved(PAYOUT_RAW)
     await world.signer.tick()
     txid = txids(await world.attempts())[-1]
     chain.hidden.add(txid)
+    chain.elsewhere.add(txid)
     chain.mine()
     await world.watcher.tick()
-    chain.skip(61)
-    await world.blocks(FINAL)
-    chain.hidden.clear()
+    await world.expire()
     await world.rounds(3)
-    assert (await world.statuses())[1:] == ["submitted"]
+    assert ((await world.statuses())[1:], await world.waits_for(second.id)) == (["submitted"], OVER)
     assert chain.arrived_raw(second.destination) == [PAYOUT_RAW]
 
 
@@ -180,6 +179,7 @@ async def test_an_expired_one_that_is_seen_after_all_by_our_scan(world: TimedWor
     await world.rounds(2)
     assert await world.statuses() == ["confirmed", "replaced"]
     assert (await world.read(payout_id)).status == "confirmed"
+    assert not await world.is_held(payout_id)
     assert (len(chain.sent), second in chain.pool) == (sent, False)
     await world.assert_paid_once(await world.read(payout_id))
 
@@ -355,6 +355,32 @@ async def test_what_the_hot_wallet_can_pay_for_in_the_worst_case(world: TimedWor
     chain.resources = {}
     await world.rounds(FINAL + 1)
     await world.assert_paid_once(payout)
+
+
+@pytest.mark.parametrize("energy_low", [1])
+async def test_what_a_payout_would_cost_is_shown_before_it_is_approved(world: TimedWorld, chain: TimedChain) -> None:
+    """With staked energy for it, with free bytes too; and operators are told where energy runs low."""
+    words = {}
+    for name, resources in {
+        "none": {},
+        "energy": {"energy": ENERGY},
+        "all": {"energy": ENERGY, "bytes_free": 600},
+    }.items():
+        held_raw = chain.balance_raw(world.hot, COIN)
+        chain.resources = {world.hot: Resources(exists=True, spendable_raw=held_raw, **resources)}
+        payout = await world.requested(PAYOUT_RAW)
+        await world.new_signer(world.services).tick()
+        words[name] = await database.fetch_value(
+            "SELECT cost_in_words FROM withdrawal_previews WHERE withdrawal = $1", payout.id
+        )
+    assert words == {
+        "none": "about 6.78 TRX, of which 0.345 TRX if all energy is staked",
+        "energy": "about 0.345 TRX",
+        "all": "no TRX: staked and free resources suffice",
+    }
+    assert await world.alerts() == {"hot_wallet_low": "warning"}
+    message = await database.fetch_value("SELECT message FROM alerts")
+    assert message == "tron:test: the hot wallet holds little energy"
 
 
 @pytest.mark.parametrize(

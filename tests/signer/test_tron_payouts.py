@@ -3,9 +3,16 @@
 from contextlib import suppress
 from datetime import timedelta
 
+import pytest
+
 from app.core import clock, database
 from app.networks.port import NodeUnavailable
+from app.networks.tron.addresses import ACCOUNT_PATH
+from app.signer.funds import UnknownTransaction
 from app.signer.tracking import OVER
+from tests.factories.operators import PASSWORD, operator
+from tests.factories.tron import somebody
+from tests.signer.processes import swap_pay
 from tests.signer.tron_under_test import EXPIRES_AFTER_S, NETWORK, SOLID, TronUnderTest
 
 PAYOUT_RAW = 12_000_000
@@ -158,3 +165,25 @@ async def test_a_fork_before_a_block_is_final(tron_setup: TronUnderTest) -> None
     assert await setup.statuses() == ["confirmed", "replaced", "submitted"]
     await setup.until_confirmed(moved, gone)
     await setup.assert_paid_once(moved, gone)
+
+
+async def test_a_spend_by_somebody_else_is_told_within_a_block_and_accounted_for(
+    tron_setup: TronUnderTest, environment: dict[str, str]
+) -> None:
+    """Somebody has the hot wallet's key: nothing more is signed until an operator has looked at it."""
+    setup = tron_setup
+    txid = await setup.driver.pay(somebody(99), 1_000_000, key=setup.keys.hot_wallet_key(ACCOUNT_PATH))
+    await setup.blocks()
+    assert (await setup.alerts())["unknown_spend"] == "critical"
+    payout = await setup.approved(PAYOUT_RAW)
+    await setup.blocks(SOLID)
+    with pytest.raises(UnknownTransaction, match=f"{txid}, which the books don't have"):
+        await setup.signer.tick()
+    clock.unshift()  # the command has a clock of its own
+    by = await operator(setup.services.settings.data_keys, "second@example.test")
+    said = ("--txid", txid, "--reason", "we have tried the key", "--operator", by.email, "--password", PASSWORD)
+    done = swap_pay(environment, "signer", "account-for", "--network", NETWORK, *said, "--code", by.code())
+    assert done.returncode == 0, done.stderr
+    assert f"{txid} is accounted for" in done.stdout
+    await setup.until_confirmed(payout)
+    assert len(await setup.attempts()) == 1

@@ -4,6 +4,7 @@ Nodes answer for their present state alone. What an address held at the end of a
 the final block, less what the blocks between have moved, which are read.
 """
 
+import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -23,7 +24,10 @@ from app.networks.tron.node import TronNodes, header_body
 from app.networks.tron.reading import all_of
 from app.networks.tron.wire import WireAccount, WireBlockHeader, WireConstantCall, WireInfo, WireTransaction
 
-ADDRESSES_AT_ONCE = 8
+REQUESTS_AT_ONCE = 8
+ADDRESSES_PER_LOOK = 40
+"""Balances that are read between two looks at the final block, which are requests too."""
+
 MOST_BLOCKS = 200
 """The most blocks between the final one and the one that is asked about: ten minutes."""
 
@@ -87,20 +91,26 @@ async def balances_raw(
 ) -> dict[str, int]:
     """What each address holds of an asset at the end of block `height`. Raises NodeUnavailable where that is too far
     from the final block, ChainMoved."""
+    gate = asyncio.Semaphore(REQUESTS_AT_ONCE)
+
+    async def state_raw(address: str) -> int:
+        async with gate:
+            return await held_raw(nodes, "walletsolidity", asset, address)
+
     held: dict[str, int] = {}
     missing = list(dict.fromkeys(addresses))
     rounds = 0
     while missing:
-        some = missing[:ADDRESSES_AT_ONCE]
+        some = missing[:ADDRESSES_PER_LOOK]
         before = await final_block(nodes)
-        states = await all_of([held_raw(nodes, "walletsolidity", asset, address) for address in some])
+        states = await all_of([state_raw(address) for address in some])
         after = await final_block(nodes)
         # A state is of some block from `before` to `after`: which one is no matter where nothing has moved.
         moved = await _changes(reader, asset, some, before, after.height)
         changes = await _changes(reader, asset, some, before, height)
-        for address, state_raw in zip(some, states, strict=True):
+        for address, read_raw in zip(some, states, strict=True):
             if address not in moved:
-                held[address] = state_raw + changes.get(address, 0)
+                held[address] = read_raw + changes.get(address, 0)
         missing = [address for address in missing if address not in held]
         rounds += bool(moved)
         if rounds == TRIES:
@@ -118,8 +128,8 @@ async def settlements(nodes: TronNodes, rules: Rules, txids: Collection[str]) ->
     """The outcome of those transactions that are in a block, by txid."""
     wanted = [txid for txid in dict.fromkeys(txids) if TXID.fullmatch(txid)]
     settled: dict[str, Settlement] = {}
-    for start in range(0, len(wanted), ADDRESSES_AT_ONCE):
-        some = wanted[start : start + ADDRESSES_AT_ONCE]
+    for start in range(0, len(wanted), REQUESTS_AT_ONCE):
+        some = wanted[start : start + REQUESTS_AT_ONCE]
         found = await all_of([_settlement(nodes, rules, txid) for txid in some])
         settled |= {txid: each for txid, each in zip(some, found, strict=True) if each is not None}
     return settled

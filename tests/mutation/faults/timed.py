@@ -21,13 +21,6 @@ TIMED = (
     ),
     Fault(
         "app/signer/timed_funds.py",
-        "is_over and lineage[-1].txid not in mined and await self._is_past(lineage[-1])",
-        "is_over and await self._is_past(lineage[-1])",
-        "a node that denies what our own scan has makes the signer try a payout again",
-        (f"{_ATTEMPTS}test_a_dead_one_needs_the_scan_and_every_node",),
-    ),
-    Fault(
-        "app/signer/timed_funds.py",
         "return receipt.height <= final.height and mined.get(stored.txid) == receipt.block_hash",
         "return True",
         "a payout counts as paid by a block that the chain takes back",

@@ -57,7 +57,7 @@ READING_TRON = (
         "            if link is not None and link.hash != block.ref.hash:",
         "            if link is None:",
         "blocks of a fork are stored as those of the chain",
-        (f"{_TESTS}test_a_fork_between_two_requests_is_not_stored",),
+        (f"{_TESTS}test_a_block_is_not_stored_in_place_of_the_one_that_leads_to_the_head",),
     ),
     Fault(
         _READING,
