@@ -16,6 +16,10 @@ from app.networks.port import Cost, Prices, Resources
 from app.signer.energy_repository import StakeAction
 from app.withdrawals.tables import ResourceLook, StakeRequest, TransferLook
 
+MOST_STAKE_RAW = 10**20
+"""More minor units than there are of any coin that is staked for energy: where that much would be needed, the node
+does not tell what stake gives."""
+
 LoanState = Literal["lending", "lent", "returning", "back", "failed"]
 
 
@@ -42,6 +46,16 @@ class ResourceState(msgspec.Struct, frozen=True, kw_only=True):
     def unstakable_raw(self) -> int:
         """The staked coin that no loan has now."""
         return max(self.staked_raw - self.lent_raw, 0)
+
+    def energy_of_a_coin(self, decimals: int) -> int | None:
+        """The energy a day that one whole staked coin gives; None where no node tells."""
+        energy = self.energy_per_stake * 10**decimals // self.stake_for_energy
+        return energy or None
+
+    def stake_raw(self, energy: int) -> int | None:
+        """The staked coin that gives so much energy a day; None for none, and where no node tells."""
+        stake_raw = self.prices.stake_raw(energy)
+        return stake_raw if 0 < stake_raw < MOST_STAKE_RAW else None
 
     @property
     def resources(self) -> Resources:
@@ -75,7 +89,8 @@ class TransferCost(msgspec.Struct, frozen=True, kw_only=True):
 
     `burned_raw` with nothing staked, `with_energy_raw` with all of its energy staked and its bytes paid for. `now_raw`
     with what the hot wallet has now, None for a sweep, which another address sends. All in minor units of the native
-    coin.
+    coin. `stake_raw` is the staked coin that gives the energy of one such transfer a day; None where it takes none, or
+    no node tells.
     """
 
     asset: str
@@ -85,8 +100,7 @@ class TransferCost(msgspec.Struct, frozen=True, kw_only=True):
     burned_raw: int
     with_energy_raw: int
     now_raw: int | None
-    stake_raw: int
-    """The staked coin that gives the energy of one such transfer a day."""
+    stake_raw: int | None
     looked_at: datetime
 
 
@@ -184,14 +198,14 @@ def _priced(look: _Look, state: ResourceState) -> TransferCost:
         burned_raw=cost.burned_raw(state.prices, nothing),
         with_energy_raw=cost.burned_raw(state.prices, staked),
         now_raw=cost.burned_raw(state.prices, state.resources) if look.purpose == "payout" else None,
-        stake_raw=state.prices.stake_raw(look.energy),
+        stake_raw=state.stake_raw(look.energy),
         looked_at=look.looked_at,
     )
 
 
 _LOANS = """
-    SELECT l.id, l.to_address, l.stake_raw, l.lent_by, lent.txid AS lent_txid, l.reclaimed_by, back.txid AS reclaimed_txid,
-        lent.created_at AS lent_at, CASE WHEN back.status = 'confirmed' THEN back.settled_at END AS back_at,
+    SELECT l.id, l.to_address, l.stake_raw, l.lent_by, lent.txid AS lent_txid, l.reclaimed_by,
+        back.txid AS reclaimed_txid, lent.created_at AS lent_at, CASE WHEN back.status = 'confirmed' THEN back.settled_at END AS back_at,
         CASE WHEN lent.status IN ('signed', 'submitted') THEN 'lending' WHEN lent.status <> 'confirmed' THEN 'failed'
             WHEN back.status = 'confirmed' THEN 'back' WHEN back.status IN ('signed', 'submitted') THEN 'returning'
             ELSE 'lent' END AS state
@@ -220,7 +234,10 @@ async def loans_page(network: str, place: Place | None, limit: int) -> Page[List
     comparison, order = direction(place)
     # SQL, since a loan belongs to two transactions.
     rows = await database.fetch_all(
-        f"{_LOANS} WHERE l.network = $1 AND ($2::bigint IS NULL OR l.id {comparison} $2) ORDER BY l.id {order} LIMIT $3",
+        f"""
+        {_LOANS} WHERE l.network = $1 AND ($2::bigint IS NULL OR l.id {comparison} $2)
+        ORDER BY l.id {order} LIMIT $3
+        """,
         network,
         None if place is None else place.key[0],
         limit + 1,
