@@ -2,8 +2,8 @@
 
 The rest of the signer knows drafts with payments and claims, and asks here for everything else. Chains with accounts
 have account_funds.py, account_keys.py and account_sweeping.py; those of coins have coin_funds.py, coin_keys.py and
-coin_moves.py; where the transactions of accounts are limited in time, timed_funds.py is in the place of the first.
-`kinds.py` says which kind has which.
+coin_moves.py; where the transactions of accounts are limited in time, timed_funds.py and timed_sweeping.py are in the
+place of the first and the last. `kinds.py` says which kind has which.
 """
 
 from collections.abc import Sequence

@@ -125,6 +125,7 @@ class Place:
             token,
             genesis_id,
             xpub=self.keys.account(TRON_ACCOUNT).xpub,
+            asset_options={"USDT": {"sweep_min_raw": 1}, "TRX": {"sweep_min_raw": 1}},
             hot_wallet_address=self.keys.tron_hot_wallet_address,
             confirmations=CONFIRMATIONS,
             expires_after_s=60,

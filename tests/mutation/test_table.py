@@ -10,7 +10,8 @@ AREAS = {
     *("invoices", "deposits", "bitcoin", "ledger", "refunds", "payouts", "reconciliation"),
     *("keys", "sessions", "totp", "csrf", "idempotency", "rate limits"),
     *("webhook signing", "webhook targets", "webhook schedule", "webhook pausing"),
-    *("signer", "approvals", "coins", "coin signer", "timed attempts", "tokens", "reading tron", "sending on tron"),
+    *("signer", "approvals", "coins", "coin signer", "timed attempts", "sweeps with energy"),
+    *("tokens", "reading tron", "sending on tron"),
 }
 FEWEST = 60
 FEWEST_OF_AN_AREA = 4
