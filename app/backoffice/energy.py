@@ -205,7 +205,8 @@ def _priced(look: _Look, state: ResourceState) -> TransferCost:
 
 _LOANS = """
     SELECT l.id, l.to_address, l.stake_raw, l.lent_by, lent.txid AS lent_txid, l.reclaimed_by,
-        back.txid AS reclaimed_txid, lent.created_at AS lent_at, CASE WHEN back.status = 'confirmed' THEN back.settled_at END AS back_at,
+        back.txid AS reclaimed_txid, lent.created_at AS lent_at,
+        CASE WHEN back.status = 'confirmed' THEN back.settled_at END AS back_at,
         CASE WHEN lent.status IN ('signed', 'submitted') THEN 'lending' WHEN lent.status <> 'confirmed' THEN 'failed'
             WHEN back.status = 'confirmed' THEN 'back' WHEN back.status IN ('signed', 'submitted') THEN 'returning'
             ELSE 'lent' END AS state

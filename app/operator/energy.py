@@ -80,7 +80,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return await show_sweep(request, state, sweep, form, status=422)
         return desk.done(
             request,
-            "Approved: the signer sweeps this address as soon as it can at this cost.",
+            "Approved: it is swept as soon as that is possible at this cost.",
             f"{path_of(state)}/sweeps",
         )
 

@@ -124,7 +124,7 @@ async def test_a_dear_sweep_shows_its_share_and_is_approved_up_to_what_was_shown
     assert "costs more by now" in errors(stale)
     # A form that says more than what the page has shown approves no more than that.
     done = await browser.send(f"{page}/approve", page, code=account.code(), up_to=str(10**12))
-    assert "the signer sweeps this address as soon as it can" in (await browser.led_on(done)).text
+    assert "it is swept as soon as that is possible at this cost" in (await browser.led_on(done)).text
     held = await sweeps.approvals(NETWORK, 10)
     assert [(one.address, one.up_to_raw) for one in held][:1] == [(sweep.address, sweep.cost_raw + 1)]
     assert 'id="approve"' not in (await browser.get(page)).text
