@@ -2,6 +2,8 @@
 there."""
 
 import re
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from app.audit import log
 from app.audit.log import Filters
 from app.backoffice import energy, sweeps
 from app.core import clock, database, metrics
+from app.core.keyset import Page, Place
 from app.monitoring import gauges
 from app.sandbox.tron_driver import TronDriver
 from app.signer.keystore import SpendingKeys
@@ -102,6 +105,30 @@ async def test_the_pages_and_the_metrics_show_what_there_is(scene: TronScene, br
     ):
         assert f"swap_pay_{line}" in figures, line
     assert re.search(rf'swap_pay_node_requests_total{{network="{NETWORK}",node="http://127[^"]*"}} \d\d', figures)
+
+
+async def test_lists_go_on_by_page_without_a_row_twice(scene: TronScene) -> None:
+    lists: list[Callable[[Place | None, int], Awaitable[Page[Any]]]] = [
+        lambda place, limit: sweeps.page(NETWORK, "all", place, limit),
+        lambda place, limit: sweeps.page(NETWORK, "dear", place, limit),
+        lambda place, limit: energy.loans_page(NETWORK, place, limit),
+        lambda place, limit: energy.stake_requests_page(NETWORK, place, limit),
+    ]
+    lengths = []
+    for one in lists:
+        whole = [row.id for row in await one(None, 50)]
+        assert whole == sorted(whole, reverse=True)
+        first = page = await one(None, 1)
+        found = [row.id for row in page]
+        while page.following is not None:
+            page = await one(page.following, 1)
+            found += [row.id for row in page]
+        assert found == whole
+        while page.previous is not None:
+            page = await one(page.previous, 1)
+        assert [row.id for row in page] == [row.id for row in first]
+        lengths.append(len(whole))
+    assert lengths == [4, 2, 1, 2]
 
 
 async def test_a_dear_sweep_shows_its_share_and_is_approved_up_to_what_was_shown(
