@@ -70,7 +70,7 @@ async def test_no_sweep_of_a_day_costs_more_than_a_hundredth_unless_it_is_approv
     await setup.check()
 
     # One that an operator approves as dear goes.
-    dear = max(waiting, key=lambda one: one["amount_raw"])
+    dear = min(waiting, key=lambda one: one["amount_raw"])
     by = setup.operator
     await setup.services.dear_sweeps.approve(
         dear["id"], by.id, by.next_code(), clock.now(), up_to_raw=dear["would_cost_raw"]
