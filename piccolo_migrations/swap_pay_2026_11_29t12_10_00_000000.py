@@ -1,10 +1,10 @@
-"""Rates of assets in national currencies: rates.sql."""
+"""What transfers take: transfer_looks.sql."""
 
 from app.core.resources import MIGRATIONS
 from app.core.sql_migration import SqlMigration, sql_migration
 
 ID = "2026-11-29T12:10:00:000000"
-DESCRIPTION = "Rates"
+DESCRIPTION = "What transfers take"
 
 
 async def forwards() -> SqlMigration:
@@ -13,6 +13,6 @@ async def forwards() -> SqlMigration:
         ID,
         "swap_pay",
         DESCRIPTION,
-        (MIGRATIONS / "rates.sql").read_text(),
+        (MIGRATIONS / "transfer_looks.sql").read_text(),
         earlier=(MIGRATIONS / "schema.sql").read_text(),
     )

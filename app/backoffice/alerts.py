@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
+from piccolo.columns.combination import WhereRaw
 
 from app.alerts.tables import Alert
 from app.core.keyset import Page, Place
@@ -53,6 +54,11 @@ async def earlier(alert: ListedAlert, limit: int = 5) -> list[ListedAlert]:
     return await _EARLIER.all(id=alert.id, dedupe_key=alert.dedupe_key, limit=limit)
 
 
+async def open_of(network: str, limit: int) -> list[ListedAlert]:
+    """Open alerts that are about a network, the newest first."""
+    return await _OF_NETWORK.all(network=network, limit=limit)
+
+
 def _list(condition: Condition) -> Listing[ListedAlert]:
     return Listing(
         lambda: select(Alert, ListedAlert).where(condition),
@@ -67,6 +73,13 @@ _LISTS: Mapping[Which, Listing[ListedAlert]] = {
     "acknowledged": _list(Alert.acknowledged_at.is_not_null()),
 }
 _ONE = Statement(select(Alert, ListedAlert).where(Alert.id == Param("id")), ListedAlert)
+_OF_NETWORK = Statement(
+    select(Alert, ListedAlert)
+    .where(Alert.acknowledged_at.is_null(), WhereRaw("{}::jsonb->>'network' = {}", Alert.details, Param("network")))
+    .order_by(Alert.id, ascending=False),
+    ListedAlert,
+    limited=True,
+)
 _EARLIER = Statement(
     select(Alert, ListedAlert)
     .where(Alert.id < Param("id"), Alert.dedupe_key == Param("dedupe_key"))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.alerts import repository as alerts
+from app.backoffice import energy, sweeps
 from app.core.metrics import Gauge
 from app.ledger import checkpoints_repository
 from app.monitoring import repository
@@ -24,6 +25,7 @@ async def gauges(now: datetime) -> list[Gauge]:
         *await _other_gauges(now),
         *await _watch_gauges(now),
         *await _rate_gauges(now),
+        *await _energy_gauges(),
     ]
 
 
@@ -110,3 +112,22 @@ async def _other_gauges(now: datetime) -> list[Gauge]:
     for name in await repository.paused_switches():
         switches.add_metric([name], 1)
     return [Gauge("swap_pay_api_keys_locked", "API keys under lockout", locked), open_addresses, switches]
+
+
+async def _energy_gauges() -> list[Gauge]:
+    """What hot wallets pay fees with where transactions take energy, by the signer's last look; and the sweeps that
+    wait, on every network."""
+    left = Gauge("swap_pay_energy_left", "Energy that the hot wallet has left", labels=["network"])
+    limit = Gauge("swap_pay_energy_limit", "Energy that the hot wallet has in a day", labels=["network"])
+    size = Gauge("swap_pay_bandwidth_left_bytes", "Bytes that cost the hot wallet nothing", labels=["network"])
+    price = Gauge("swap_pay_energy_price_raw", "Price of energy, in minor units of the coin", labels=["network"])
+    for network, state in (await energy.every_resources()).items():
+        left.add_metric([network], state.energy)
+        limit.add_metric([network], state.energy_limit)
+        size.add_metric([network], state.bytes_staked + state.bytes_free)
+        price.add_metric([network], state.energy_price_raw)
+    waiting = Gauge("swap_pay_sweeps_waiting", "Deposit addresses that wait to be swept", labels=["network", "cost"])
+    for network, counts in (await sweeps.every_counts()).items():
+        waiting.add_metric([network, "dear"], counts.dear)
+        waiting.add_metric([network, "usual"], counts.waiting - counts.dear)
+    return [left, limit, size, price, waiting]

@@ -234,6 +234,11 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return False
 
     @property
+    def unstaking_days(self) -> int:
+        """How many days unstaked coin can't be used; 0 where nothing is staked."""
+        return 0
+
+    @property
     def sweep_cost_limit_bps(self) -> int | None:
         """The part of what a sweep moves that it may cost without an operator's approval; 100 is 1 %. None on kinds of
         chain without such a limit."""

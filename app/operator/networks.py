@@ -1,13 +1,13 @@
 """Networks and wallets: the progress of the watchers, the use of the pools, the balances of the hot wallets, and, where
 a network has them, frozen addresses, payments that wait for a block, coins, fee rates, and the approval of
-consolidation."""
+consolidation. What there is where transactions take energy has pages of its own: `energy.py`."""
 
 from typing import Any
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.backoffice import coins, frozen, networks, pool, transactions
+from app.backoffice import alerts, coins, energy, frozen, networks, pool, sweeps, transactions
 from app.backoffice.networks import NetworkState
 from app.core import clock
 from app.core.keyset import page_or_first
@@ -38,10 +38,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/networks/{chain:str}/{mode:str}")
     async def one(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
-        state = await found(chain, mode)
+        state = await state_of(desk, chain, mode)
         key = state.network.key
         rate = await networks.fee_rate(key)
         policy = await services.consolidation.approved(key)
+        resources = await energy.resources(key)
         context = {
             "state": state,
             "health": health(state),
@@ -55,6 +56,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "transactions": await transactions.page(key, None, SHOWN_FIRST),
             "policy": policy,
             "fee_rate_of": fee_rate_of,
+            "alerts": await alerts.open_of(key, SHOWN_FIRST),
+            "resources": resources,
+            "costs": [] if resources is None else await energy.transfer_costs(key, resources),
+            "sweep_counts": await sweeps.counts(key),
+            "sweeps": await first_sweeps(key),
+            "cost_share_bps": sweeps.cost_share_bps,
+            "loans": await energy.open_loans(key, SHOWN_FIRST),
+            "stake_requests": await energy.open_stake_requests(key, SHOWN_FIRST),
         }
         return await desk.page(
             request, "networks/one", context, actors=[None if policy is None else f"account:{policy.approved_by}"]
@@ -62,7 +71,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/networks/{chain:str}/{mode:str}/pool")
     async def waiting(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
-        state = await found(chain, mode)
+        state = await state_of(desk, chain, mode)
         query = lists.list_query(request, by_moment)
         rows = await page_or_first(lambda place: pool.page(state.network.key, place, PAGE_LENGTH), query.place)
         context = {"state": state, "pool": rows, "pager": query.pager(rows)}
@@ -70,7 +79,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/networks/{chain:str}/{mode:str}/frozen")
     async def stopped(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
-        state = await found(chain, mode)
+        state = await state_of(desk, chain, mode)
         query = lists.list_query(request, by_number)
         rows = await page_or_first(lambda place: frozen.page(state.network.key, place, PAGE_LENGTH), query.place)
         context = {"state": state, "frozen": rows, "pager": query.pager(rows)}
@@ -78,7 +87,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/networks/{chain:str}/{mode:str}/coins")
     async def unspent(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
-        state = await found(chain, mode)
+        state = await state_of(desk, chain, mode)
         key, height = state.network.key, height_of(state)
         cost_raw = cost_of_a_coin(state, await networks.fee_rate(key))
         query = lists.list_query(request, by_number)
@@ -88,7 +97,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/networks/{chain:str}/{mode:str}/transactions")
     async def ours(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
-        state = await found(chain, mode)
+        state = await state_of(desk, chain, mode)
         query = lists.list_query(request, by_number)
         rows = await page_or_first(lambda place: transactions.page(state.network.key, place, PAGE_LENGTH), query.place)
         context = {"state": state, "transactions": rows, "pager": query.pager(rows), "fee_rate_of": fee_rate_of}
@@ -96,7 +105,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/networks/{chain:str}/{mode:str}/transactions/{transaction_id:int}")
     async def transaction(request: PageRequest, chain: str, mode: str, transaction_id: RowId) -> Response[bytes]:
-        state = await found(chain, mode)
+        state = await state_of(desk, chain, mode)
         attempts = await transactions.attempts(state.network.key, transaction_id)
         shown = next((attempt for attempt in attempts if attempt.id == transaction_id), None)
         if shown is None:
@@ -112,7 +121,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/networks/{chain:str}/{mode:str}/consolidation")
     async def consolidation(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
-        return await show_consolidation(request, await found(chain, mode), Form.empty())
+        return await show_consolidation(request, await state_of(desk, chain, mode), Form.empty())
 
     @form_post(
         "/networks/{chain:str}/{mode:str}/consolidation/approve",
@@ -122,7 +131,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     )
     async def approve(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
         form, by = await desk.identity.read_form(request), operator_of(request)
-        state = await found(chain, mode)
+        state = await state_of(desk, chain, mode)
         code = form.text("code").replace(" ", "")
         try:
             with refusals(form):
@@ -141,7 +150,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     )
     async def revoke(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
         form = await desk.identity.read_form(request)
-        state = await found(chain, mode)
+        state = await state_of(desk, chain, mode)
         try:
             by = await desk.verified_operator(request, form)
             with refusals(form):
@@ -159,13 +168,6 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         context: dict[str, Any] = {"state": state, "policy": policy, "form": form}
         actors = [None if policy is None else f"account:{policy.approved_by}"]
         return await desk.page(request, "networks/consolidation", context, actors=actors, status=status)
-
-    async def found(chain: str, mode: str) -> NetworkState:
-        states = await networks.states(services.networks, clock.now())
-        state = next((state for state in states if state.network.key == f"{chain}:{mode}"), None)
-        if state is None:
-            raise nothing_here()
-        return state
 
     def fee_rate_of(transaction: transactions.ListedTransaction) -> str:
         """What a transaction pays for its size, in words; empty where that means nothing."""
@@ -186,9 +188,24 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     return [listed, one, waiting, stopped, unspent, ours, transaction, consolidation, approve, revoke]
 
 
+async def state_of(desk: Desk, chain: str, mode: str) -> NetworkState:
+    """The network of a page's address. Raises NOT_FOUND."""
+    states = await networks.states(desk.services.networks, clock.now())
+    state = next((state for state in states if state.network.key == f"{chain}:{mode}"), None)
+    if state is None:
+        raise nothing_here()
+    return state
+
+
 def path_of(state: NetworkState) -> str:
     """The page of a network."""
     return f"/desk/networks/{state.network.chain}/{state.network.mode}"
+
+
+async def first_sweeps(network: str) -> list[sweeps.ListedSweep]:
+    """Some of the sweeps that wait: dear ones, or the newest where none is dear."""
+    dear = await sweeps.page(network, "dear", None, SHOWN_FIRST)
+    return dear or await sweeps.page(network, "all", None, SHOWN_FIRST)
 
 
 def height_of(state: NetworkState) -> int:

@@ -131,6 +131,14 @@ def is_within(cost_raw: int, held: Held, terms: Terms) -> bool:
     return cost_raw * worth_raw * BPS <= terms.max_cost_bps * held.amount_raw * terms.coin_raw
 
 
+def share_bps(cost_raw: int, worth_raw: int, amount_raw: int, coin_raw: int) -> int:
+    """The part of what a sweep moves that it costs, for operators; rounded up, 100 is 1 %. `amount_raw` is not 0.
+
+    A whole native coin is `coin_raw` minor units of itself, and worth `worth_raw` of the asset that is moved.
+    """
+    return -(-cost_raw * worth_raw * BPS // (amount_raw * coin_raw))
+
+
 def energy_to_lend(held: Held) -> int:
     """The energy that a loan for this sweep gives."""
     more, of = LOAN_MARGIN

@@ -142,7 +142,7 @@ class TimedFunds:
         state = await self._rules.state(intent.asset, [self.hot_address, intent.destination])
         cost_raw, problem, cost = None, "", None
         try:
-            cost = await self._sender.cost(self.hot_address, _payment(intent))
+            cost = await self._cost(_payment(intent))
         except FeeAboveCeiling:
             problem = "it would cost more than the ceiling"
         except WouldFail:
@@ -167,7 +167,7 @@ class TimedFunds:
         self._refuse_short(intent, 0)
         await self._rules.check_payment(intent)
         payment = _payment(intent)
-        cost = await self._sender.cost(self.hot_address, payment)
+        cost = await self._cost(payment)
         self._refuse_short(intent, cost.cap_raw(self.prices))
         return await self.draft(self.hot_address, cost, lambda state: self._sender.plan([payment], state))
 
@@ -295,6 +295,14 @@ class TimedFunds:
         expires_at = self._sender.expires_at(stored.draft)
         last = await timed_funds_repository.first_height_from(self._network.key, expires_at)
         return last is not None and last <= final.height
+
+    async def _cost(self, payment: Payment) -> Cost:
+        """What a payment of the hot wallet takes now, stored for operators. Raises WouldFail and FeeAboveCeiling."""
+        cost = await self._sender.cost(self.hot_address, payment)
+        await timed_funds_repository.record_transfer(
+            self._network.key, payment.asset_symbol, "payout", cost, clock.now()
+        )
+        return cost
 
     def _set_aside(self, draft: Draft, times: Literal[1, -1]) -> None:
         for payment in draft.payments:

@@ -1,14 +1,15 @@
 """Statements of the signer where transactions are limited in time: what the scan has, and what the desk is shown."""
 
 from datetime import datetime
+from typing import Literal
 
 from piccolo.query.functions.aggregate import Min
 
 from app.core import database
 from app.core.statement import Command, Param, Statement, insert
 from app.deposits.tables import ScannedBlock
-from app.networks.port import Prices, Resources
-from app.withdrawals.tables import ResourceLook
+from app.networks.port import Cost, Prices, Resources
+from app.withdrawals.tables import ResourceLook, TransferLook
 
 
 async def hash_at(network: str, height: int) -> str | None:
@@ -78,3 +79,27 @@ async def write_presence(network: str, now: datetime) -> datetime | None:
         now,
     )
     return before
+
+
+async def record_transfer(
+    network: str, asset: str, purpose: Literal["payout", "sweep"], cost: Cost, now: datetime
+) -> None:
+    """Store what a transfer of an asset takes, for the operators' pages."""
+    await _RECORD_TRANSFER.run(
+        network=network,
+        asset=asset,
+        purpose=purpose,
+        energy=cost.energy,
+        size=cost.size,
+        fee_limit_raw=cost.fee_limit_raw,
+        looked_at=now,
+    )
+
+
+_RECORD_TRANSFER = Command(
+    insert(TransferLook).on_conflict(
+        target=(TransferLook.network, TransferLook.asset, TransferLook.purpose),
+        action="DO UPDATE",
+        values=[TransferLook.energy, TransferLook.size, TransferLook.fee_limit_raw, TransferLook.looked_at],
+    )
+)

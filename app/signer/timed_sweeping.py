@@ -17,7 +17,13 @@ from app.core.logging import get_logger
 from app.networks.config import Asset
 from app.networks.port import Cost, FeeAboveCeiling, Payment, Resources, StakeMove, TimedSender, WouldFail
 from app.networks.tron.config import TronConfig
-from app.signer import account_sweeps_repository, energy_repository, repository, timed_sweeps_repository
+from app.signer import (
+    account_sweeps_repository,
+    energy_repository,
+    repository,
+    timed_funds_repository,
+    timed_sweeps_repository,
+)
 from app.signer.account_sweeping import CHECK_AGAIN_IN, NOTICE_OVERLAP
 from app.signer.funds import NotNow
 from app.signer.sweep_choice import Choice, Held, Sizes, Terms, Way, choose, retry_at
@@ -190,6 +196,8 @@ class TimedSweeper:
                 log.warning("sweep_would_fail", network=self._network.key, asset=asset.symbol, error=str(error))
             await _postpone(candidate.id)
             return
+        if cost is not None:
+            await timed_funds_repository.record_transfer(self._network.key, asset.symbol, "sweep", cost, at)
         resources = await self._sender.resources(address)
         self._looks[candidate.id] = Look(amount_raw=amount_raw, cost=cost, resources=resources, at=at)
 

@@ -352,6 +352,23 @@ class SignerPresence(Table, tablename="signer_presence"):
     signer_presence_once = Unique(["network"])
 
 
+class TransferLook(Table, tablename="transfer_looks"):
+    """What a transfer of an asset took when the signer last asked: a payout, or a sweep (`Cost` of
+    app/networks/port.py). `size` is in bytes, `fee_limit_raw` in minor units of the native coin."""
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    asset = columns.words(20)
+    purpose = columns.words(10)
+    energy = columns.big_number()
+    size = columns.number()
+    fee_limit_raw = columns.raw_amount()
+    looked_at = columns.moment()
+
+    transfer_looks_once = Unique(["network", "asset", "purpose"])
+    transfer_looks_purpose_known = columns.one_of("purpose", "payout", "sweep")
+
+
 class SweepCandidate(Table, tablename="sweep_candidates"):
     """A deposit address that may hold enough of an asset to be swept. Deleted once it is swept or holds too little.
 

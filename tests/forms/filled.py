@@ -140,6 +140,17 @@ ELSEWHERE_TESTED = {
         )
         for verb in ("approve", "revoke")
     },
+    **{
+        f"/desk/networks/{{chain:str}}/{{mode:str}}/{form}": (
+            "tests/operator/over_tron/test_tron_pages.py: only a network with energy has it"
+        )
+        for form in (
+            "stake",
+            "stake/{request_id:int}/cancel",
+            "sweeps/{candidate_id:int}/approve",
+            "sweeps/approvals/{approval_id:int}/revoke",
+        )
+    },
     "/desk/approvals/{withdrawal_id:str}/attach": "tests/operator/test_desk_actions.py: it needs a real transaction",
 }
 """Forms that the walks leave out, and where they are tested."""

@@ -28,7 +28,14 @@ NAMES = {
     "mode": "test",
     "symbol": "USDT",
     "transaction_id": "1",
+    "candidate_id": "1",
+    "approval_id": "1",
+    "request_id": "1",
 }
+
+
+ABSENT = ("PO-00", "DEP-00", "MCH-00", "/1", "platform:fees", "/consolidation", "/stake")
+"""Parts of addresses of what is not there: these objects, and what networks of other kinds have."""
 
 
 def routes(served: Served) -> list[tuple[str, str]]:
@@ -108,7 +115,9 @@ async def test_unknown_objects_are_not_found(served: Served) -> None:
     token = await csrf_of(browser)
     for method, path in routes(served):
         status, _ = await send_request(browser, method, path, token)
-        if any(name in path for name in ("PO-00", "DEP-00", "MCH-00", "/1", "platform:fees", "/consolidation")):
+        if any(
+            name in path for name in ("PO-00", "DEP-00", "MCH-00", "/1", "platform:fees", "/consolidation", "/stake")
+        ):
             assert status == 404, (method, path, status)
         else:  # a requested run and a changed switch exist
             assert status == (303 if method == "POST" else 200), (method, path, status)

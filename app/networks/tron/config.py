@@ -18,6 +18,10 @@ CHAIN_FEE_LIMIT_SUN = 15_000_000_000
 """Nodes take no higher fee limit (the chain's parameter getMaxFeeLimit)."""
 
 
+UNSTAKING_DAYS = 14
+"""The chain's parameter getUnfreezeDelayDays."""
+
+
 class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="tron"):
     """A Tron network. The account of `xpub` is m/44'/195'/0'. `rpc_urls` are full nodes, with the paths /wallet/…
     below them."""
@@ -82,6 +86,10 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     @property
     def has_stake(self) -> bool:
         return True
+
+    @property
+    def unstaking_days(self) -> int:
+        return UNSTAKING_DAYS
 
     @property
     def sweep_cost_limit_bps(self) -> int | None:

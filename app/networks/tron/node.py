@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 
-from app.core import clock
+from app.core import clock, metrics
 from app.networks.config import NodeUrl
 from app.networks.http_node import OK, HttpAnswer, HttpNode, NobodyAnswered
 from app.networks.port import NodeUnavailable, UnreadableAnswer, WrongChain
@@ -192,6 +192,10 @@ class TronNodes:
         raise NobodyAnswered([*failures, *(NodeUnavailable(str(error)) for error in wrong)])
 
 
+REQUESTS = metrics.counter("swap_pay_node_requests", "Requests sent to a node", ["network", "node"])
+LIMITS = metrics.counter("swap_pay_node_limits", "Times that a node's limit of requests was met", ["network", "node"])
+
+
 class TronNode:
     """One node. `root` is the path of its questions about itself: `wallet`, or `walletsolidity` where it knows only
     final blocks."""
@@ -229,6 +233,7 @@ class TronNode:
         turn = await wait_for_turn(self._throttle, self._subject, self._config.requests_per_second)
         if turn.rest_s:
             raise LimitReached(self.label, turn.rest_s)
+        REQUESTS.labels(self._config.key, self.label).inc()
         answer = await self._http.post(msgspec.json.encode(body), path=path, timeout_s=timeout_s)
         decoded = await self._decoded(answer, path, kind)
         self._limits_in_a_row = 0
@@ -259,6 +264,7 @@ class TronNode:
         if is_limit or status == UNAVAILABLE:
             rest_s = self._rest_s(words, LIMIT_REST_S if is_limit else BUSY_REST_S)
             self._limits_in_a_row += 1
+            LIMITS.labels(self._config.key, self.label).inc()
             await self._throttle.rest(self._subject, rest_s)
             return LimitReached(self.label, rest_s, words) if is_limit else _busy(self.label, rest_s)
         if _LITE_WORDS in words:

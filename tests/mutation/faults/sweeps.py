@@ -3,6 +3,7 @@
 from tests.mutation.table import Fault
 
 _CHOICE, _SWEEPS = "signer/test_sweep_choice.py::", "signer/test_timed_sweeping.py::"
+_DESK = "operator/over_tron/test_tron_pages.py::"
 
 TIMED_SWEEPS = (
     Fault(
@@ -46,5 +47,19 @@ TIMED_SWEEPS = (
         "gas_left_raw = await self._treasury.fees_left_raw()",
         "with the treasury's coin staked, fees are paid out of merchants' money",
         (f"{_SWEEPS}test_staked_coin_pays_no_fees",),
+    ),
+    Fault(
+        "app/operator/energy.py",
+        "return min(int(text), sweep.cost_raw)",
+        "return int(text)",
+        "a sweep may cost any sum by the approval of an operator who was shown a small one",
+        (f"{_DESK}test_a_dear_sweep_shows_its_share_and_is_approved_up_to_what_was_shown",),
+    ),
+    Fault(
+        "app/backoffice/sweeps.py",
+        "coin_raw if asset.symbol == native.symbol else asset.coin_worth_raw",
+        "coin_raw",
+        "an operator approves a dear sweep, since the page says that it costs a small part of what it moves",
+        (f"{_DESK}test_a_dear_sweep_shows_its_share_and_is_approved_up_to_what_was_shown",),
     ),
 )

@@ -1,0 +1,18 @@
+"""Rates of assets in national currencies: rates.sql."""
+
+from app.core.resources import MIGRATIONS
+from app.core.sql_migration import SqlMigration, sql_migration
+
+ID = "2026-11-29T12:20:00:000000"
+DESCRIPTION = "Rates"
+
+
+async def forwards() -> SqlMigration:
+    """What Piccolo runs on a database that the earlier migrations have made."""
+    return sql_migration(
+        ID,
+        "swap_pay",
+        DESCRIPTION,
+        (MIGRATIONS / "rates.sql").read_text(),
+        earlier=(MIGRATIONS / "schema.sql").read_text(),
+    )
