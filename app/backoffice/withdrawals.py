@@ -130,9 +130,9 @@ class WithdrawalDetails:
     destination_history: DestinationHistory
     merchant_history: MerchantHistory
     similar: tuple[SimilarWithdrawal, ...]
-    price: PriceOf | None
+    price: PriceOf | None = None
     """Of a refund's invoice, in a national currency."""
-    reporting_currency: str | None
+    reporting_currency: str | None = None
 
     @property
     def is_waiting(self) -> bool:

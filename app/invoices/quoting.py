@@ -58,7 +58,8 @@ def amount_worth_raw(worth_raw: int, currency: str, rate: Decimal, decimals: int
     if not (rate.is_finite() and rate > 0):
         raise ValueError(f"a rate of {rate}")
     numerator, denominator = rate.as_integer_ratio()
-    return worth_raw * 10**decimals * denominator // (10 ** currencies.places(currency) * numerator)
+    amount_raw: int = worth_raw * 10**decimals * denominator // (10 ** currencies.places(currency) * numerator)
+    return amount_raw
 
 
 def parse_price(text: str, currency: str) -> int:
