@@ -14,6 +14,7 @@ from app.core.database import Row
 from app.core.keyset import Page, Place
 from app.core.statement import Listing, Param, Statement, select
 from app.deposits import repository as deposits
+from app.invoices.quoting import PriceOf
 from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId, State
 from app.networks.lookalikes import LOOKALIKE_HEAD, LOOKALIKE_TAIL, look_alike
@@ -143,6 +144,9 @@ class WithdrawalDetails:
     merchant_history: MerchantHistory
     similar: tuple[SimilarWithdrawal, ...]
     preview: ShownPreview | None = None
+    price: PriceOf | None = None
+    """Of a refund's invoice, in a national currency."""
+    reporting_currency: str | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -206,11 +210,13 @@ async def details_of(withdrawal_id: str, now: datetime) -> WithdrawalDetails | N
     row = await database.fetch_one(
         """
         SELECT w.*, m.name AS merchant_name, m.status AS merchant_status, m.created_at AS merchant_since,
+            m.reporting_currency, i.price_raw, i.price_currency,
             p.description, r.invoice, r.deposit, r.reason, r.customer_visible_reason,
             (SELECT h.reason FROM withdrawal_holds h WHERE h.released_at IS NULL
                 AND (h.source, h.network, h.asset) = (w.source, w.network, w.asset)) AS hold_reason
         FROM withdrawals w LEFT JOIN merchants m ON m.id = w.merchant
         LEFT JOIN payouts p ON p.id = w.id LEFT JOIN refunds r ON r.id = w.id
+        LEFT JOIN invoices i ON i.id = r.invoice
         WHERE w.id = $1
         """,
         withdrawal_id,
@@ -255,6 +261,8 @@ async def details_of(withdrawal_id: str, now: datetime) -> WithdrawalDetails | N
         merchant_history=await _merchant_history(row, now),
         similar=await _similar(row) if row["status"] == "pending_approval" else (),
         preview=await _PREVIEW.first(withdrawal=withdrawal_id),
+        price=None if row["price_raw"] is None else PriceOf(row["price_raw"], row["price_currency"]),
+        reporting_currency=row["reporting_currency"],
     )
 
 

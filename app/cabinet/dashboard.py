@@ -14,12 +14,13 @@ from app.core import clock
 from app.core.money import format_amount, group_digits
 from app.identity import charts
 from app.identity.identity import PageRequest
+from app.invoices.quoting import format_price
 from app.invoices.reading_repository import Filters
-from app.merchants import applications
+from app.merchants import applications, settings
 from app.merchants.roles import Permission
 from app.reports import dashboard
 from app.reports.balances import balances
-from app.reports.dashboard import AssetRevenue, Attention, Concern, Figures
+from app.reports.dashboard import AssetRevenue, Attention, Concern, Figures, WorthRevenue
 
 LATEST = 6
 MOST_BALANCES = 4
@@ -47,6 +48,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return await cabinet.page(request, "cabinet/waiting.html", {"application": newest[0] if newest else None})
         held = await balances(services.networks, ctx.merchant_id, ctx.mode)
         figures = await dashboard.figures(ctx.merchant_id, ctx.mode, now)
+        currency = (await settings.price_terms(ctx.merchant_id)).reporting_currency
+        wanted = request.query_params.get("asset", "")
+        volume = _volume(cabinet, figures, wanted)
+        if currency is not None and volume["options"]:
+            if wanted == currency:
+                volume |= _worth_volume(
+                    await dashboard.worth_figures(ctx.merchant_id, ctx.mode, currency, now), currency
+                )
+            volume["options"] = [*volume["options"], (currency, f"All, in {currency} at the time")]
         latest = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, Filters(), None, LATEST)
         held.sort(key=lambda one: (one.available_raw + one.locked_raw + one.pending_raw == 0, one.network.key))
         context = {
@@ -63,7 +73,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "more_balances": max(0, len(held) - MOST_BALANCES),
             "tasks": [_task(one, ctx) for one in await dashboard.attention(ctx.merchant_id, ctx.mode, now)],
             "invoices": latest,
-            "volume": _volume(cabinet, figures, request.query_params.get("asset", "")),
+            "volume": volume,
             "conversion": _conversion(figures),
             "per_cent": charts.per_cent,
             "state_words": labels.INVOICE_STATES,
@@ -90,6 +100,20 @@ def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
         "figures": [f"{group_digits(format_amount(day.credited_raw, decimals))} {chosen.asset}" for day in chosen.days],
         "ticks": [group_digits(format_amount(line.value, decimals).removesuffix(".00")) for line in chart.lines],
         "summary": f"{total} {chosen.asset} credited for {labels.plural(chosen.paid, 'paid invoice')}, net of fees",
+    }
+
+
+def _worth_volume(revenue: WorthRevenue, currency: str) -> dict[str, Any]:
+    """The same chart of all assets, by what each credit was worth when it was booked."""
+    chart = charts.bars([(_day(day.day), day.credited_raw) for day in revenue.days])
+    total = group_digits(format_price(sum(day.credited_raw for day in revenue.days), currency))
+    unknown = f"; the worth of {labels.plural(revenue.unknown, 'invoice')} is not known" if revenue.unknown else ""
+    return {
+        "value": currency,
+        "chart": chart,
+        "figures": [f"{group_digits(format_price(day.credited_raw, currency))} {currency}" for day in revenue.days],
+        "ticks": [group_digits(format_price(line.value, currency).removesuffix(".00")) for line in chart.lines],
+        "summary": f"{total} {currency} credited, at the rates of then, net of fees{unknown}",
     }
 
 

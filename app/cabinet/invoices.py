@@ -14,7 +14,7 @@ from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
 from app.cabinet.lists import list_query
 from app.core import clock
-from app.core.errors import ApiError, Code
+from app.core.errors import ApiError, Code, invalid
 from app.core.keyset import page_or_first
 from app.core.money import format_amount
 from app.identity.form_routes import NoStepUp, StepUp, form_post
@@ -23,10 +23,14 @@ from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.identity.paging import PAGE_LENGTH
 from app.invoices.presentation import InvoiceBody, QuoteBody
+from app.invoices.quoting import amount_worth_raw, format_price, parse_price
 from app.invoices.reading_repository import Filters
 from app.invoices.states import can_cancel, can_refund
 from app.merchants.roles import Permission
+from app.networks.config import Asset
 from app.networks.recognition import recognise
+from app.rates.rate import Rate
+from app.rates.service import rates_now, to_minor_units, worth_by
 from app.refunds.service import NewRefund
 from app.reports import reviews, timeline
 from app.web.idempotency import create_once, replay_of
@@ -144,14 +148,20 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = await refund_context(request, invoice_id)
         try:
             with catching(form):
-                new = _new_refund(form)
+                new = _new_refund(form, _amount_of_worth(form, context))
                 await identity.require_fresh_code(request, form)
                 replay = replay_of(
                     identity.form_key(request),
                     merchant_id=ctx.merchant_id,
                     mode=ctx.mode,
                     endpoint="cabinet refund",
-                    body=(invoice_id, ctx.member.account_id, new.amount, new.refund_address),
+                    body=(
+                        invoice_id,
+                        ctx.member.account_id,
+                        form.text("amount"),
+                        form.text("worth"),
+                        new.refund_address,
+                    ),
                 )
                 made = await create_once(
                     replay,
@@ -173,6 +183,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             **_shown(cabinet, context_of(request), body),
             "left": format_amount(left_raw, asset.decimals),
             "left_raw": left_raw,
+            **await _rate_of(body, asset, left_raw),
         }
 
     return [invoices, invoice, cancel, refund_page, refund]
@@ -270,9 +281,38 @@ def _refund_row(refund: RefundBody) -> dict[str, Any]:
     return {"body": refund, "created_at": datetime.fromisoformat(refund.created_at)}
 
 
-def _new_refund(form: Form) -> NewRefund:
+async def _rate_of(body: InvoiceBody, asset: Asset, left_raw: int) -> dict[str, Any]:
+    """Of an invoice with a price: today's rate in its currency, None where there is none, and what is left by it."""
+    if body.price is None:
+        return {"rate": None, "asset": asset, "left_worth": ""}
+    rate = (await rates_now([asset.symbol], body.price.currency, clock.now())).get(asset.symbol)
+    left_worth = ""
+    if rate is not None:
+        left_worth = format_price(to_minor_units(worth_by(rate, left_raw, asset.decimals), rate.quote), rate.quote)
+    return {"rate": rate, "asset": asset, "left_worth": left_worth}
+
+
+def _amount_of_worth(form: Form, context: dict[str, Any]) -> str | None:
+    """The coins that the worth in the form is at today's rate, at most what is left; None where none is given. Raises
+    INVALID_INPUT."""
+    rate: Rate | None = context["rate"]
+    text = form.text("worth")
+    if not text:
+        return None
+    if rate is None:
+        raise invalid("worth", "there is no exchange rate at the moment")
+    try:
+        worth_raw = parse_price(text, rate.quote)
+    except ApiError as error:
+        raise invalid("worth", error.message.partition(": ")[2]) from error
+    asset: Asset = context["asset"]
+    amount_raw = amount_worth_raw(worth_raw, rate.quote, rate.figure, asset.decimals)
+    return format_amount(min(amount_raw, context["left_raw"]), asset.decimals)
+
+
+def _new_refund(form: Form, amount_of_worth: str | None) -> NewRefund:
     return NewRefund(
-        amount=required(form, "amount", "enter an amount"),
+        amount=amount_of_worth or required(form, "amount", "enter an amount"),
         refund_address=required(form, "refund_address", "enter the customer’s address"),
         reason=optional(form, "reason", MAX_REASON_LENGTH),
         customer_visible_reason=optional(form, "customer_visible_reason", MAX_REASON_LENGTH),

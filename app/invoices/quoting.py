@@ -51,6 +51,17 @@ def amount_of_price_raw(price_raw: int, currency: str, spread_bps: int, rate: De
     return _up(exact_raw, step_raw) * step_raw
 
 
+def amount_worth_raw(worth_raw: int, currency: str, rate: Decimal, decimals: int) -> int:
+    """The most of an asset, in minor units, that is worth no more than `worth_raw` (minor units of the currency): what
+    is sent back for a part of a price. Raises ValueError for a rate that is not above zero.
+    """
+    if not (rate.is_finite() and rate > 0):
+        raise ValueError(f"a rate of {rate}")
+    numerator, denominator = rate.as_integer_ratio()
+    amount_raw: int = worth_raw * 10**decimals * denominator // (10 ** currencies.places(currency) * numerator)
+    return amount_raw
+
+
 def parse_price(text: str, currency: str) -> int:
     """The price that a decimal string means, in minor units of the currency. Raises INVALID_INPUT naming `amount`."""
     price_raw = parse_amount(text, currencies.places(currency))

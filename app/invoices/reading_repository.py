@@ -167,6 +167,17 @@ class Filters:
     search_addresses: Sequence[str] = ()
 
 
+WORTH = """LATERAL (
+        SELECT sum(w.worth_raw) AS worth_raw, min(w.currency) AS currency
+        FROM deposits d LEFT JOIN worths w ON w.reference_type = 'deposit' AND w.kind = 'invoice_credit'
+            AND w.reference_id
+                = d.id || CASE WHEN d.times_reversed = 0 THEN '' ELSE '#' || (d.times_reversed + 1) END
+        WHERE d.invoice = i.id AND d.status = 'credited' AND (d.network, d.asset) = (i.network, i.asset)
+        HAVING count(*) = count(w.id) AND count(DISTINCT w.currency) = 1
+    ) worth"""
+"""What an invoice `i` was credited, by the worths of its deposits' bookings; no row where one of them is not known. SQL
+for other statements: a booking has the name that app.deposits.bookings gives it."""
+
 _SELECT = f"""
     SELECT {", ".join(f"i.{name}" for name in InvoiceRow.__struct_fields__)},
         (SELECT json_agg(json_build_object(
@@ -204,14 +215,7 @@ _SELECT = f"""
                 ORDER BY quotes.id = i.quote DESC, quotes.created_at DESC, quotes.id LIMIT {MOST_QUOTES}
             ) q) END AS quotes,
         worth.worth_raw, worth.currency AS worth_currency
-    FROM invoices i LEFT JOIN LATERAL (
-        SELECT sum(w.worth_raw) AS worth_raw, min(w.currency) AS currency
-        FROM deposits d LEFT JOIN worths w ON w.reference_type = 'deposit' AND w.kind = 'invoice_credit'
-            AND w.reference_id
-                = d.id || CASE WHEN d.times_reversed = 0 THEN '' ELSE '#' || (d.times_reversed + 1) END
-        WHERE d.invoice = i.id AND d.status = 'credited' AND (d.network, d.asset) = (i.network, i.asset)
-        HAVING count(*) = count(w.id) AND count(DISTINCT w.currency) = 1
-    ) worth ON i.credited_raw IS NOT NULL
+    FROM invoices i LEFT JOIN {WORTH} ON i.credited_raw IS NOT NULL
     """
 
 

@@ -196,6 +196,16 @@ async def set_currencies(merchant_id: str, currencies: Sequence[str]) -> None:
 _SET_CURRENCIES = Command(Merchant.update({Merchant.currencies: Param("currencies")}).where(_BY_ID))
 
 
+async def set_reporting_currency(merchant_id: str, currency: str) -> None:
+    """Change the currency in which a merchant keeps its books."""
+    await _SET_REPORTING_CURRENCY.run(id=merchant_id, reporting_currency=currency)
+
+
+_SET_REPORTING_CURRENCY = Command(
+    Merchant.update({Merchant.reporting_currency: Param("reporting_currency")}).where(_BY_ID)
+)
+
+
 async def currencies_in_use() -> list[str]:
     """Every currency that some merchant prices or reports in."""
     # SQL, since the builder knows no unnest.

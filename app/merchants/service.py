@@ -75,6 +75,11 @@ async def enable_currencies(merchant_id: str, enabled: Sequence[str]) -> None:
     await repository.set_currencies(merchant_id, enabled)
 
 
+async def report_in(merchant_id: str, currency: str) -> None:
+    """Let a merchant keep its books in a currency (ISO 4217): from now on each movement keeps its worth in it."""
+    await repository.set_reporting_currency(merchant_id, currency)
+
+
 async def add_member(merchant_id: str, account_id: str, role: Role, now: datetime) -> None:
     """Make an account a member of a merchant, or change its role."""
     await memberships_repository.set_role(merchant_id, account_id, role, now)

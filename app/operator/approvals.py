@@ -19,10 +19,13 @@ from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment
+from app.invoices.quoting import format_price
+from app.networks.config import Asset
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here, operator_of, refusals
 from app.operator.labels import Labels
 from app.operator.warnings import warnings_about, why_not, why_not_attach
+from app.rates.service import worth_raw
 from app.withdrawals.conflicts import conflict_of
 from app.withdrawals.states import Status
 
@@ -145,6 +148,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         context = {
             "details": details,
             "asset": asset,
+            "worth_now": None if asset is None else await _worth_now(details, asset),
             "warnings": warnings_about(details, asset),
             "why_not": why_not(details, by.account_id, conflict),
             "why_not_attach": why_not_attach(details, conflict),
@@ -153,6 +157,20 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, f"approvals/{template}", context, actors=[details.requested_by], status=status)
 
     return [listed, one, approve, reject_page, reject, attach_page, attach]
+
+
+async def _worth_now(details: WithdrawalDetails, asset: Asset) -> dict[str, str] | None:
+    """What the amount is worth now, in the currency of the invoice's price, else of the merchant's books: `amount` is
+    empty where there is no rate, `price` where there is no price. None without a currency."""
+    currency = details.price.currency if details.price else details.reporting_currency
+    if currency is None:
+        return None
+    worth = await worth_raw(details.intent.amount_raw, asset.symbol, asset.decimals, currency, clock.now())
+    return {
+        "currency": currency,
+        "amount": "" if worth is None else format_price(worth, currency),
+        "price": "" if details.price is None else format_price(details.price.raw, currency),
+    }
 
 
 def _text_of(details: WithdrawalDetails, labels: Labels) -> str:

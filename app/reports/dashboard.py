@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from app.core import database
+from app.invoices.reading_repository import WORTH
 from app.merchants.terms import Mode
 from app.reports import reviews
 from app.webhooks import endpoints_repository
@@ -116,6 +117,39 @@ async def figures(merchant_id: str, mode: Mode, now: datetime) -> Figures:
             for key in sorted(credited, key=lambda key: (-paid[key], key))
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WorthRevenue:
+    """DayRevenue of all assets together, by what it was worth when it was credited, in minor units of a currency.
+    `unknown` counts the invoices whose worth in it is not known: they are not in the sums."""
+
+    days: tuple[DayRevenue, ...]
+    unknown: int
+
+
+async def worth_figures(merchant_id: str, mode: Mode, currency: str, now: datetime) -> WorthRevenue:
+    """What was credited in the last 30 days, by an invoice's day of creation, in a currency."""
+    first = now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
+    # SQL: LATERAL, and grouped by an expression.
+    rows = await database.fetch_all(
+        f"""
+        SELECT (i.created_at AT TIME ZONE 'UTC')::date AS day,
+            coalesce(sum(worth.worth_raw) FILTER (WHERE worth.currency = $4), 0) AS worth_raw,
+            count(*) FILTER (WHERE worth.currency IS DISTINCT FROM $4) AS unknown
+        FROM invoices i LEFT JOIN {WORTH} ON true
+        WHERE i.merchant = $1 AND i.mode = $2 AND i.created_at >= $3 AND i.credited_raw IS NOT NULL
+        GROUP BY 1
+        """,
+        merchant_id,
+        mode,
+        datetime(first.year, first.month, first.day, tzinfo=UTC),
+        currency,
+    )
+    by_day = {row["day"]: int(row["worth_raw"]) for row in rows}
+    calendar = [first + timedelta(days=place) for place in range(DAYS)]
+    days = tuple(DayRevenue(day, by_day.get(day, 0)) for day in calendar)
+    return WorthRevenue(days, sum(row["unknown"] for row in rows))
 
 
 def _revenue(network: str, asset: str, paid: int, by_day: dict[date, int], calendar: Sequence[date]) -> AssetRevenue:

@@ -47,6 +47,7 @@ async def _create(services: Services, webhook_url: str) -> Demo:
         )
         await merchants.enable_all_assets(merchant_id, services.networks)
         await merchants.enable_currencies(merchant_id, CURRENCIES)
+        await merchants.report_in(merchant_id, CURRENCIES[0])
         owner_id, owner = await _account(services, MERCHANT_EMAIL, "Mara Merchant", is_operator=False)
         await merchants.add_member(merchant_id, owner_id, "owner", now)
         _, operator = await _account(services, OPERATOR_EMAIL, "Otto Operator", is_operator=True)

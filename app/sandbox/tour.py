@@ -12,7 +12,7 @@ from app.sandbox.home import Bitcoin, Ethereum, Interface, Tron
 from app.sandbox.integrator import Integrator, IntegratorError, wait_for
 from app.sandbox.terminal import Terminal
 
-SEEN_TIMEOUT_S, PAID_TIMEOUT_S, WEBHOOKS_TIMEOUT_S = 30.0, 60.0, 45.0
+SEEN_TIMEOUT_S, PAID_TIMEOUT_S, WEBHOOKS_TIMEOUT_S, RATES_TIMEOUT_S = 30.0, 60.0, 45.0, 45.0
 """Several times what a loaded machine needs; after that, the logs show the reason."""
 
 EVENTS = ("invoice.created", "invoice.confirming", "invoice.paid")
@@ -23,15 +23,26 @@ INVOICES: dict[str, dict[str, str]] = {
 }
 """What is asked for on each chain."""
 
+PRICE = {"amount": "49.90", "currency": "EUR", "description": "A price in euros"}
+PAID_WITH = (("bitcoin", "BTC"), ("tron", "USDT"))
+"""The chains and assets that the customer chooses for prices, as far as the sandbox has them."""
+
+ELSE_PAID_WITH = (("ethereum", "USDT"),)
+"""What is chosen where it has none of these."""
+
 
 def make_payments(interface: Interface, customers: Mapping[str, Customer], terminal: Terminal) -> None:
-    """Create an invoice on each chain, pay it, and show the results. Raises IntegratorError, CustomerError."""
+    """Create an invoice on each chain, pay it, and show the results; then prices in euros. Raises
+    IntegratorError, CustomerError."""
     integrator = Integrator(interface)
     try:
         for chain, customer in customers.items():
             if len(customers) > 1:
                 terminal.heading(f"A payment on {chain}")
             _make_payment(integrator, interface, chain, customer, terminal)
+        for chain, asset in [one for one in PAID_WITH if one[0] in customers] or ELSE_PAID_WITH:
+            terminal.heading(f"A price in euros, paid in {asset} on {chain}")
+            _pay_price(integrator, chain, asset, customers[chain], terminal)
     finally:
         integrator.close()
 
@@ -44,6 +55,33 @@ def _make_payment(
     paid = _confirm(integrator, invoice, customer, terminal)
     _show_ledger(integrator, paid, _decimals(interface, paid), terminal)
     _verify_webhooks(integrator, interface.webhook_receiver.secret, paid, terminal)
+
+
+def _pay_price(integrator: Integrator, chain: str, asset: str, customer: Customer, terminal: Terminal) -> None:
+    """Create an invoice with a price, choose an asset as the customer would, pay it, and show what it was worth."""
+
+    def has_rate() -> bool | None:
+        listed = integrator.get("/rates", currency=PRICE["currency"])["data"]
+        return any(one["asset"] == asset and one["rate"] for one in listed) or None
+
+    wait_for(f"a rate of {asset}", has_rate, RATES_TIMEOUT_S)
+    order = uuid.uuid4().hex[:8]
+    invoice: dict[str, Any] = integrator.post("/invoices", PRICE | {"order_id": order}, once=f"tour-{order}")
+    terminal.fact("invoice", f"{invoice['id']}, {invoice['status']}")
+    terminal.fact("price", f"{invoice['price']['amount_decimal']} {invoice['price']['currency']}")
+    terminal.fact("checkout page", invoice["payment_url"])
+    invoice = integrator.post(
+        f"/invoices/{invoice['id']}/quotes", {"asset": asset, "chain": chain}, once=f"tour-choice-{order}"
+    )
+    quote = invoice["quotes"][0]
+    sources = ", ".join(f"{source['name']} {source['rate']}" for source in quote["sources"])
+    terminal.fact("rate", f"1 {asset} = {quote['rate']} {PRICE['currency']} ({sources})")
+    terminal.fact("to pay", f"{quote['pay_in']['amount_decimal']} {asset} before {quote['expires_at']}")
+    _pay(invoice, customer, terminal)
+    paid = _confirm(integrator, invoice, customer, terminal)
+    worth = paid["worth"]
+    shown = f"{worth['amount_decimal']} {worth['currency']}" if worth else "not known: there was no rate"
+    terminal.fact("worth", f"{shown}, net of the fee")
 
 
 def _create_invoice(integrator: Integrator, chain: str, terminal: Terminal) -> dict[str, Any]:

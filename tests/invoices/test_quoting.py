@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.core import currencies
 from app.core.errors import ApiError
-from app.invoices.quoting import TYPABLE_DIGITS, amount_of_price_raw, format_price, parse_price
+from app.invoices.quoting import TYPABLE_DIGITS, amount_of_price_raw, amount_worth_raw, format_price, parse_price
 
 every_currency = st.sampled_from(sorted(currencies.known()))
 rates = st.decimals(Decimal("0.000000000001"), Decimal("1e12"), allow_nan=False, allow_infinity=False)
@@ -38,6 +38,15 @@ def test_an_amount_is_worth_the_price_and_hardly_more(
     cent, share = Fraction(1, 10**places), worth / 10 ** (TYPABLE_DIGITS - 1)
     assert over < max(one_unit, min(cent, share)), "over by less than the rule says"
     assert 0 < amount_raw < 10**78
+
+
+@given(worth_raw=st.integers(1, 10**15), currency=every_currency, rate=rates, decimals=st.integers(0, 18))
+def test_what_is_sent_back_for_a_worth_is_the_most_that_is_not_above_it(
+    worth_raw: int, currency: str, rate: Decimal, decimals: int
+) -> None:
+    amount_raw = amount_worth_raw(worth_raw, currency, rate, decimals)
+    wanted, unit = Fraction(worth_raw, 10 ** currencies.places(currency)), Fraction(rate) / 10**decimals
+    assert amount_raw * unit <= wanted < (amount_raw + 1) * unit
 
 
 @given(price_raw=st.integers(1, 10**6), rate=rates, decimals=st.integers(0, 18))

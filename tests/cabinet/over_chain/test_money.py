@@ -19,12 +19,14 @@ from app.events import sequencer
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import InvoiceBody
 from app.merchants import service as merchants
+from app.sandbox.chain_driver import AnvilDriver
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.approvals import ApprovalRefused
 from tests.cabinet.world import ELSEWHERE, World
 from tests.factories.invoices import invoice
 from tests.factories.merchants import PRICES
+from tests.factories.payments import pay_on_chain
 from tests.factories.rates import store_rate
 from tests.identity.browsing import Browser, an_account, hidden
 
@@ -207,3 +209,53 @@ async def test_a_price_is_shown_wherever_an_invoice_is(world: World, browser: Ca
     over = now + timedelta(minutes=40)
     await world.services.invoices.expire_due("ethereum:test", over, over)
     assert await seen("Expired") == ""
+
+
+async def test_a_priced_invoice_has_its_worth_everywhere_and_is_refunded_by_it(
+    world: World, browser: Callable[..., Browser], settings: Settings, works: Services, driver: AnvilDriver, token: str
+) -> None:
+    merchant_id = world.terms.merchant_id
+    await database.execute("UPDATE merchants SET reporting_currency = 'EUR' WHERE id = $1", merchant_id)
+    person = await owner(world, browser)
+    await store_rate("USDT", "EUR", "0.92", clock.now())
+    new = NewInvoice(amount="46.00", currency="EUR", expires_in=timedelta(minutes=30))
+    made = await works.invoice_creation.create(replace(world.terms, prices=PRICES), new, None, clock.now())
+    invoice_id = msgspec.json.decode(made, type=InvoiceBody).id
+    quoted = (await works.quotes.choose(invoice_id, "USDT", "ethereum", clock.now())).pay_in
+    assert quoted is not None
+    await pay_on_chain(works, driver, token, quoted.address, int(quoted.amount_raw))
+    one = await person.get(f"{world.base}/invoices/{invoice_id}")
+    assert "Honoured" in one.text
+    assert re.search(r"Worth then.*45\.63.*EUR", one.text, re.DOTALL), "50 USDT without the fee of 0.8 %"
+    (row,) = [row for row in rows_of(await person.get(f"{world.base}/exports/invoices.csv")) if row["id"] == invoice_id]
+    assert (row["worth"], row["worth_currency"]) == ("45.63", "EUR")
+    chart = (await person.get(f"{world.base}?asset=EUR")).text
+    assert "45.63 EUR credited, at the rates of then, net of fees; the worth of 1 invoice is not known" in chart
+    assert "now worth" in (await person.get(f"{world.base}/balances")).text
+    await store_rate("USDT", "EUR", None, clock.now())
+    assert "worth not known" in (await person.get(f"{world.base}/balances")).text
+
+    path = f"{world.base}/invoices/{invoice_id}/refund"
+    assert "There is no exchange rate at the moment" in (await person.get(path)).text
+    await store_rate("USDT", "EUR", "0.80", clock.now())
+    page = await person.get(path)
+    assert "That is 39.68 EUR now." in page.text
+    sent = hidden(page) | {"amount": "49.60", "refund_address": ELSEWHERE}
+    assert (await person.post(path, sent | {"worth": "10.001"})).status_code == 422
+    asked = await person.post(path, sent | {"worth": "10.00"})
+    assert asked.status_code == 303
+    refund_id = asked.headers["location"].rsplit("/", 1)[1]
+    assert await database.fetch_value("SELECT amount_raw FROM withdrawals WHERE id = $1", refund_id) == 12_500_000
+    await store_rate("USDT", "EUR", "0.40", clock.now())
+    all_of_it = hidden(await person.get(path)) | {"amount": "", "worth": "40.00", "refund_address": ELSEWHERE}
+    asked = await person.post(path, all_of_it)
+    rest_id = asked.headers["location"].rsplit("/", 1)[1]
+    net_raw = int(row["net_raw"])
+    rest_raw = await database.fetch_value("SELECT amount_raw FROM withdrawals WHERE id = $1", rest_id)
+    assert rest_raw == net_raw - 12_500_000, "never more than is left of the credit"
+
+    operator = browser()
+    await operator.sign_in(await an_account(settings, "op@example.test", totp=True, is_operator=True))
+    desk = (await operator.get(f"/desk/approvals/{refund_id}")).text
+    assert "Worth 5.00 EUR now" in desk
+    assert "the invoice’s price is 46.00 EUR" in desk
