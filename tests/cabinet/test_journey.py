@@ -316,6 +316,7 @@ async def furnished(shop: Shop, receiver: Receiver, owner_id: str, developer_id:
         "security": "security",
         "settings": "settings",
         "branding": "settings/branding",
+        "prices": "settings/prices",
         "audit": "audit",
     }
 

@@ -169,6 +169,8 @@ async def test_every_page_with_things_in_it(
         "ledger": "/ledger/USDT@ethereum",
         "ledger-entry": "/ledger/USDT@ethereum/1",
         "exports": "/exports",
+        "invoice-new": "/invoices/new",
+        "prices-of-assets": "/settings/prices",
     }.items():
         answer = await page.goto(base + world.base + path)
         assert answer is not None

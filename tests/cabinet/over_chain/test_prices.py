@@ -5,6 +5,7 @@ import re
 from app.core import clock, database
 from app.merchants import settings
 from app.merchants.settings import PriceSettings
+from app.wiring import Services
 from tests.cabinet.people import Office, problems
 from tests.factories.merchants import takes
 from tests.factories.rates import store_rate
@@ -21,7 +22,7 @@ FILLED = {
 NEW = {"amount": "49.90", "currency": "EUR", "expires_in": "60", "fee_payer": "merchant"}
 
 
-async def test_the_settings_of_prices_are_saved_and_told(office: Office) -> None:
+async def test_the_settings_of_prices_are_saved_and_told(office: Office, works: Services) -> None:
     await takes(office.merchant_id, "USDT", "ETH")
     owner, viewer = await office.new_member("owner"), await office.new_member("viewer")
     shown = await owner.do("settings/prices", FILLED)
@@ -42,7 +43,7 @@ async def test_the_settings_of_prices_are_saved_and_told(office: Office) -> None
     assert (await viewer.send("settings/prices", FILLED)).status_code == 403
 
 
-async def test_impossible_settings_are_refused_and_nothing_is_saved(office: Office) -> None:
+async def test_impossible_settings_are_refused_and_nothing_is_saved(office: Office, works: Services) -> None:
     await takes(office.merchant_id, "USDT", "ETH")
     owner = await office.new_member("owner")
     before = await settings.price_terms(office.merchant_id)
@@ -62,7 +63,7 @@ async def test_impossible_settings_are_refused_and_nothing_is_saved(office: Offi
     assert await settings.price_terms(office.merchant_id) == before
 
 
-async def test_an_invoice_with_a_price_is_made_and_its_quote_is_shown(office: Office) -> None:
+async def test_an_invoice_with_a_price_is_made_and_its_quote_is_shown(office: Office, works: Services) -> None:
     await takes(office.merchant_id, "USDT", "ETH")
     owner = await office.new_member("owner")
     await store_rate("USDT", "EUR", "0.92", clock.now())
