@@ -357,9 +357,16 @@ async def test_a_transaction_is_found_by_its_id(world: World) -> None:
     assert world.sender.parse(found.signed.raw, found.draft) == world.sender.parse(signed.raw, draft)
 
 
-async def test_an_account_that_does_not_exist_sends_nothing(world: World) -> None:
+async def test_an_account_that_does_not_exist_has_tokens_and_is_made_by_coin(world: World) -> None:
+    """What its tokens take is known before; it can send nothing until a first payment of coin has made it."""
     await world.tron.pay(OTHER, 5 * MILLION, contract=world.usdt)
     await world.tron.mine()
     assert (await world.sender.balances_raw([OTHER], "USDT"))[OTHER] == 5 * MILLION
+    before = await world.sender.cost(OTHER, usdt_to(RECIPIENT))
+    assert not (await world.sender.resources(OTHER)).exists
     with pytest.raises(WouldFail, match="does not exist yet"):
-        await world.sender.cost(OTHER, usdt_to(RECIPIENT))
+        await world.sender.cost(OTHER, Payment(RECIPIENT, "TRX", 1))
+    await world.tron.pay(OTHER, 2 * MILLION)
+    await world.tron.mine()
+    assert (await world.sender.resources(OTHER)).exists
+    assert await world.sender.cost(OTHER, usdt_to(RECIPIENT)) == before
