@@ -192,16 +192,18 @@ async def _deploy(rpc_url: str) -> ChainSetUp:
     try:
         usdt, *feeds = await asyncio.gather(
             driver.deploy_token(USDT_SUPPLY_RAW, owner=driver.accounts[CUSTOMER]),
-            *(_deploy_feed(driver, base) for base in FEEDS_IN_DOLLARS),
+            *(_deploy_feed(driver, base, sender) for sender, base in enumerate(FEEDS_IN_DOLLARS, start=CUSTOMER + 1)),
         )
     finally:
         await driver.aclose()
     return ChainSetUp(usdt, dict(zip((f"{base}/USD" for base in FEEDS_IN_DOLLARS), feeds, strict=True)))
 
 
-async def _deploy_feed(driver: AnvilDriver, base: str) -> str:
+async def _deploy_feed(driver: AnvilDriver, base: str, sender: int) -> str:
+    """Each from an account of its own: two transactions of one account at a time may get the same nonce."""
     answer = int(Decimal(DOLLARS[base]).scaleb(FEED_DECIMALS))
-    return await driver.deploy_contract("PriceFeed", f"{base} / USD", FEED_DECIMALS, answer)
+    account = driver.accounts[sender]
+    return await driver.deploy_contract("PriceFeed", f"{base} / USD", FEED_DECIMALS, answer, sender=account)
 
 
 def _feed_table(pair: str, contract: str) -> str:

@@ -10,7 +10,8 @@ DAY_BLOCKS = 28_800
 FREE_A_DAY = 100_000
 """What a provider's free key allows, and the aim for a network on which nothing is paid out."""
 
-BLOCKS = 40
+BLOCKS = 60
+"""As long as from one round of sweeps to the next."""
 
 
 async def asked_for(setup: TronUnderTest) -> int:

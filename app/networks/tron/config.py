@@ -57,6 +57,8 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     # Each address is a request of its own, and providers count them.
     balance_check_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
     poll_interval_ms: Annotated[int, Meta(ge=10, le=600_000)] = 3_000
+    # Each round of sweeps takes ten requests or more, and providers count them.
+    sweep_interval_s: Annotated[int, Meta(ge=1, le=86_400)] = 180
     # A block has some hundred addresses, which are looked up together.
     batch_blocks: Annotated[int, Meta(ge=1, le=5_000)] = 30
     block_time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 3_000
