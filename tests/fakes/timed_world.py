@@ -56,8 +56,9 @@ def timed_chain() -> Iterator[TimedChain]:
 
 
 def write_networks_file(path: Path, chain: TimedChain, **options: object) -> None:
-    """A networks file with `tron:test` on the chain, and a hot wallet."""
-    write_tron_networks(path, ["http://127.0.0.1:1"], chain.name, CONTRACT, SpendingKeys(PHRASE), **options)
+    """A networks file with `tron:test` on the chain, and a hot wallet. A round of sweeps comes once in a minute."""
+    fields = {"sweep_interval_s": 60, **options}
+    write_tron_networks(path, ["http://127.0.0.1:1"], chain.name, CONTRACT, SpendingKeys(PHRASE), **fields)
 
 
 @dataclass
