@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from app.core import database
-from app.core.statement import Command, Param, Statement, insert, select
+from app.core.statement import Command, Param, Statement, insert
 from app.withdrawals.tables import DearSweepApproval, EnergyLoan, StakeRequest
 
 StakeAction = Literal["stake", "unstake", "withdraw"]
@@ -84,31 +84,7 @@ _SET_RECLAIMED = Command(
 )
 
 
-class DearApproval(msgspec.Struct, frozen=True):
-    """An approval of a dear sweep that holds: it may cost up to `up_to_raw` of the native coin, in minor units."""
-
-    id: int
-    asset: str
-    address: str
-    up_to_raw: int
-    approved_by: str
-    approved_at: datetime
-
-
 _HOLDS = DearSweepApproval.used_by.is_null() & DearSweepApproval.revoked_at.is_null()
-
-
-async def dear_approvals(network: str) -> list[DearApproval]:
-    """The approvals of a network that hold, the oldest first."""
-    return await _DEAR_APPROVALS.all(network=network)
-
-
-_DEAR_APPROVALS = Statement(
-    select(DearSweepApproval, DearApproval)
-    .where(DearSweepApproval.network == Param("network"), _HOLDS)
-    .order_by(DearSweepApproval.id),
-    DearApproval,
-)
 
 
 async def add_dear_approval(

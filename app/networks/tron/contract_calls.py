@@ -136,7 +136,7 @@ def _reason(returned: str) -> str:
         return ""
     try:
         (text,) = decode(["string"], bytes.fromhex(returned[len(REASON_SELECTOR) :]))
-    except Exception:
+    except Exception:  # a contract may return anything, and only the words for people are lost
         return ""
     return str(text)[:MAX_REASON_CHARACTERS]
 
