@@ -57,8 +57,9 @@ async def until_finished(setup: BitcoinUnderTest, payouts: Sequence[PayoutBody])
     async with asyncio.timeout(60):
         while True:
             await setup.confirm_blocks(1)
-            unbooked = [row for row in await setup.attempts() if row["fee_raw"] != row["fee_booked_raw"]]
-            if set(await setup.statuses(payouts)) == {"confirmed"} and not unbooked:
+            # The statuses first: what is read after a confirmation has the fee that is to be booked.
+            statuses, attempts = set(await setup.statuses(payouts)), await setup.attempts()
+            if statuses == {"confirmed"} and all(row["fee_raw"] == row["fee_booked_raw"] for row in attempts):
                 return
             await asyncio.sleep(0.1)
 
