@@ -22,6 +22,7 @@ from app.checkout.wallet import Choice, CustomerWallet
 from app.checkout.wording import page_context
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
+from app.deposits.announcements import announce
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import AWAITS_PAYMENT, Status
 from app.merchants import branding
@@ -40,6 +41,9 @@ PAGE_LOADS_PER_MINUTE = 30
 
 LIVE_READS_PER_MINUTE = 300
 """Per address, for the live part of pages that are open: several pages behind one address, each polling often."""
+
+SENT_PER_MINUTE = 20
+"""Per address: transactions that pages announce."""
 
 BRAND_MAX_AGE_S = 3600
 """Changed branding has a new address, so browsers may cache it."""
@@ -169,7 +173,24 @@ def routes(
             await services.quotes.choose(invoice.id, data.get("asset", ""), data.get("chain", ""), clock.now())
         return Redirect(f"/pay/{slug}?lang={language_of(request).code}", status_code=303)
 
-    handlers: list[Any] = [page, receipt, status, events, brand_css, logo, choose]
+    @post("/{slug:str}/sent", include_in_schema=False, status_code=204)
+    async def sent(
+        request: PageRequest,
+        slug: str,
+        data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
+    ) -> None:
+        require_same_origin(request, services.settings.public_url)
+        await count(request, "checkout-sent", SENT_PER_MINUTE)
+        found = await find(request, slug)
+        if found.network is None:
+            raise invalid("txid", "nothing is asked for yet")
+        invoice = found.public.body
+        try:
+            await announce(invoice.id, invoice.status, found.network, data.get("txid", ""), clock.now())
+        except ValueError as error:
+            raise invalid("txid", str(error)) from None
+
+    handlers: list[Any] = [page, receipt, status, events, brand_css, logo, choose, sent]
     if wallet is not None:
         customer = wallet
 

@@ -7,6 +7,7 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 
 from dataclasses import dataclass
 
+from app.checkout.browser_wallets import wallet_words
 from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, WayToPay
 from app.core.money import group_digits
 from app.invoices.states import Status
@@ -56,15 +57,21 @@ class Words:
 def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
     """Everything that `checkout/page.html` and `checkout/_status.html` need."""
     _ = language.gettext
-    qr = None
+    qr = link_qr = None
     if view.is_payable or view.may_still_be_paid:
-        qr = payment_qr(view.qr_text or view.payment_uri, label=_("QR code with amount and address"))
+        label = _("QR code with amount and address")
+        if view.has_link_code:
+            link_qr = payment_qr(view.payment_uri, label=label)
+            label = _("QR code with the address")
+        qr = payment_qr(view.qr_text or view.payment_uri, label=label)
     return {
         "view": view,
         "words": put_into_words(view, language),
         "tone": tone(view),
         "step": step(view),
         "qr": qr,
+        "link_qr": link_qr,
+        "wallet_words": wallet_words(view, language),
         "paid_on": language.moment(view.paid_at) if view.paid_at else "",
         "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
         "usual_waits": [usual_wait(way, language) for way in view.other_ways],
@@ -154,6 +161,8 @@ def next_step(view: CheckoutView, language: Language) -> str:
             words = _("There is no exchange rate at the moment. This page tries again by itself.")
         case Status.AWAITING_CHOICE:
             words = _("The exact amount is fixed for some minutes once you choose.")
+        case Status.AWAITING_DEPOSIT if view.has_link_code:
+            words = _("Scan the address with your wallet and enter exactly this amount, or copy both into it.")
         case Status.AWAITING_DEPOSIT:
             words = _("Scan the code with your wallet, or copy amount and address into it.")
         case Status.CONFIRMING if view.waits_for_block:

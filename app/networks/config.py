@@ -18,6 +18,9 @@ SMALL_TOKEN_DUST_PLACES = 2
 DUST_PLACES = 5
 """Decimal places of the default of `dust_raw`, for tokens of up to 6 decimals and for all other assets."""
 
+TXID_DIGITS = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+"""A transaction's id on every kind of chain, apart from a prefix."""
+
 Mode = Literal["live", "test"]
 
 
@@ -151,6 +154,9 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     has_coins: ClassVar[bool] = False
     """Whether money is in coins, outputs of transactions that are spent once and whole, and not in accounts."""
 
+    payment_uri_scheme: ClassVar[str] = ""
+    """The scheme of its payment URIs: the only one that a page of an invoice on it may link to."""
+
     chain: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,40}\Z")]
     mode: Mode
     display_name: Annotated[str, Meta(min_length=1, max_length=60)]
@@ -281,6 +287,12 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """Whose address a text is, of all chains of this kind, in words such as "a Bitcoin testnet address"; None where
         it is none of them."""
         return None
+
+    def normalise_txid(self, text: str) -> str:
+        """The canonical form of a transaction's id. Raises ValueError, without the text in it, where it isn't one."""
+        if not TXID_DIGITS.fullmatch(text):
+            raise ValueError("not a transaction id: 64 hexadecimal digits")
+        return text.lower()
 
     def check_xpub(self) -> None:
         """Raise ValueError, without the key in it, where `xpub` can't be used."""

@@ -62,3 +62,6 @@ KINDS: dict[str, Kind] = {
     ),
 }
 """Every kind, by the `kind` of its networks."""
+
+PAYMENT_URI_SCHEMES = frozenset(kind.config.payment_uri_scheme for kind in KINDS.values())
+"""The schemes of payment URIs: EIP-681, BIP-21 and the `tron:` of wallets (contract, section 3)."""

@@ -7,7 +7,7 @@ one of the errors below, which say why and whether a retry can help.
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -549,6 +549,14 @@ class TimedSender(Sender, Protocol):
         ...
 
 
+class WalletPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment for a wallet in the browser. `protocol` names the script that speaks with such wallets
+    (`static/js/wallet-<protocol>.js`), `request` is what it needs: ready for the wallet, to be passed on as it is."""
+
+    protocol: str
+    request: dict[str, Any]
+
+
 class Chain(Protocol):
     """One network. Safe to share within one event loop; call nothing async here in a database transaction.
 
@@ -608,6 +616,10 @@ class Chain(Protocol):
 
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         """What a QR code of that payment holds: the URI, or the same in a form that makes a smaller code."""
+        ...
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> WalletPayment | None:
+        """The same payment for a wallet in the browser; None where browsers' wallets pay nothing on this chain."""
         ...
 
     def derive_address(self, index: int) -> str:

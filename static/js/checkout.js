@@ -174,10 +174,12 @@ function show(html) {
   else if (now.announcement !== before.announcement) announceInTime(now.announcement);
   if (!("live" in now)) stopFollowing();
   dress();
+  bringWallets();
 }
 
 function replaceKeepingFocus(part, next) {
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  for (const { id } of part.querySelectorAll("details[id][open]")) next.querySelector(`#${id}`)?.setAttribute("open", "");
   part.replaceWith(next);
   if (!focused) return;
   const successor = (focused.id && document.getElementById(focused.id)) || document.getElementById("headline");
@@ -221,12 +223,23 @@ function stay() {
   document.getElementById("return").focus();
 }
 
+// --- Wallets of this browser, only where something can be paid --------------------------------------------
+
+let wallets = null;
+
+function bringWallets() {
+  const script = document.getElementById("wallets")?.dataset.script;
+  if (script && !wallets) wallets = import(script);
+  document.dispatchEvent(new Event("shown")); // for wallets.js, whose buttons are not the server's
+}
+
 // --- Start -----------------------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("#stay")) stay();
 });
 document.addEventListener("said", (event) => announce(event.detail)); // by copying.js
+document.addEventListener("stale", refresh); // by wallets.js
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && "live" in payment().dataset) refresh(); // back from the wallet
 });
@@ -236,6 +249,7 @@ document.documentElement.dataset.script = "";
 for (const [name, part] of parts(payment())) sent.set(name, fingerprint(part));
 setClock();
 dress();
+bringWallets();
 tick();
 setInterval(() => tick() === 0 && refresh(), 1000);
 follow();

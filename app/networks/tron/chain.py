@@ -101,6 +101,9 @@ class TronChain:
         """The address alone: exchanges' apps and many wallets read nothing else."""
         return address
 
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
+        """None."""
+
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)
 
