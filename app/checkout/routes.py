@@ -7,6 +7,7 @@ Everybody who has the link may see the page. There is no session, so none can be
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -15,6 +16,7 @@ from litestar.params import Body
 from litestar.response import Redirect, Stream
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from app.checkout import signing
 from app.checkout.live import LiveHub
 from app.checkout.source import checkout_view
 from app.checkout.view import CheckoutView
@@ -27,6 +29,7 @@ from app.invoices.reader import PublicInvoice
 from app.invoices.states import AWAITS_PAYMENT, Status
 from app.merchants import branding
 from app.networks.config import NetworkConfig
+from app.networks.port import Payment
 from app.refunds import repository as refunds
 from app.web import brand
 from app.web.client_address import site
@@ -43,7 +46,7 @@ LIVE_READS_PER_MINUTE = 300
 """Per address, for the live part of pages that are open: several pages behind one address, each polling often."""
 
 SENT_PER_MINUTE = 20
-"""Per address: transactions that pages announce."""
+"""Per address: transactions that pages announce, and those that wallets sign."""
 
 BRAND_MAX_AGE_S = 3600
 """Changed branding has a new address, so browsers may cache it."""
@@ -190,7 +193,38 @@ def routes(
         except ValueError as error:
             raise invalid("txid", str(error)) from None
 
-    handlers: list[Any] = [page, receipt, status, events, brand_css, logo, choose, sent]
+    async def asked(request: PageRequest, slug: str) -> tuple[NetworkConfig, Payment, datetime]:
+        """What the invoice asks for now, and until when. Raises NOT_FOUND where it asks for nothing."""
+        require_same_origin(request, services.settings.public_url)
+        await count(request, "checkout-sent", SENT_PER_MINUTE)
+        found, view = await find(request, slug), await view_of(request, slug)
+        pay_in, due = found.public.body.pay_in, found.public.due
+        is_asked = view.is_payable or view.may_still_be_paid
+        if found.network is None or pay_in is None or due is None or not is_asked:
+            raise ApiError(Code.NOT_FOUND, "nothing is asked for now")
+        return found.network, Payment(pay_in.address, pay_in.asset, due.amount_raw), found.public.pay_until
+
+    @post("/{slug:str}/unsigned", include_in_schema=False, status_code=200)
+    async def unsigned(
+        request: PageRequest,
+        slug: str,
+        data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
+    ) -> dict[str, Any]:
+        network, payment, until = await asked(request, slug)
+        account = data.get("account", "")
+        return await signing.prepared(services.networks, network, payment, account, clock.now(), until)
+
+    @post("/{slug:str}/signed", include_in_schema=False, status_code=200)
+    async def signed(
+        request: PageRequest,
+        slug: str,
+        data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
+    ) -> dict[str, Any]:
+        network, payment, _ = await asked(request, slug)
+        raw_data, signature = data.get("raw_data", ""), data.get("signature", "")
+        return await signing.sent(services.networks, network, payment, raw_data, signature)
+
+    handlers: list[Any] = [page, receipt, status, events, brand_css, logo, choose, sent, unsigned, signed]
     if wallet is not None:
         customer = wallet
 

@@ -251,6 +251,7 @@ class Due:
     where more was received."""
 
     missing_raw: int
+    amount_raw: int
     amount_decimal: str
     payment_uri: str
     qr_text: str
@@ -323,6 +324,7 @@ class InvoicePresenter:
         due_raw = missing_raw if missing_raw > 0 else asked.pay_in_raw
         return Due(
             missing_raw,
+            due_raw,
             format_amount(due_raw, asset.decimals),
             chain.payment_uri(asked.address, asset.symbol, due_raw),
             chain.qr_text(asked.address, asset.symbol, due_raw),

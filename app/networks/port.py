@@ -557,6 +557,22 @@ class WalletPayment(msgspec.Struct, frozen=True, kw_only=True):
     request: dict[str, Any]
 
 
+class SigningWallets(Protocol):
+    """On chains whose wallets in browsers only sign: makes what they sign, and reads what they have signed."""
+
+    def unsigned(
+        self, sender: str, payment: Payment, block_hash: str, now: datetime, until: datetime
+    ) -> dict[str, Any]:
+        """A payment of `sender` in the form that wallets sign, in the chain of a block of that hash, and in no block
+        after `until`. Raises ValueError where `sender` is no address."""
+        ...
+
+    def signed(self, raw_data: str, signature: str, payment: Payment) -> Signed:
+        """The signed transaction, given both parts in hex. Raises NotATransfer unless it is that payment alone, signed
+        by its sender."""
+        ...
+
+
 class Chain(Protocol):
     """One network. Safe to share within one event loop; call nothing async here in a database transaction.
 

@@ -65,8 +65,9 @@ async function press(button, provider) {
   pressed = button;
   const { asked, sentUrl } = box().dataset;
   const isCurrent = () => box()?.dataset.asked === asked;
+  const url = (part) => new URL(part, new URL(sentUrl, location.href)); // beside the one that takes what was sent
   try {
-    const txid = await protocol.send(provider, JSON.parse(asked), say, isCurrent);
+    const txid = await protocol.send(provider, JSON.parse(asked), say, isCurrent, url);
     say("sent");
     await hand(sentUrl, txid);
     word = "";

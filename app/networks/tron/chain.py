@@ -24,6 +24,7 @@ from app.networks.port import (
     Sent,
     Settlement,
     Transfer,
+    WalletPayment,
 )
 from app.networks.throttle import Throttle
 from app.networks.tron import holdings
@@ -32,6 +33,7 @@ from app.networks.tron.blocks import COIN_INDEX, ReadBlock, Rules
 from app.networks.tron.config import TronConfig
 from app.networks.tron.node import TronNodes
 from app.networks.tron.reading import BlockReader
+from app.networks.tron.wallets import wallet_payment
 
 
 class TronChain:
@@ -101,8 +103,9 @@ class TronChain:
         """The address alone: exchanges' apps and many wallets read nothing else."""
         return address
 
-    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
-        """None."""
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> WalletPayment:
+        """For wallets that sign what `TronWallets` makes."""
+        return wallet_payment(self._config)
 
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)
