@@ -18,9 +18,6 @@ SMALL_TOKEN_DUST_PLACES = 2
 DUST_PLACES = 5
 """Decimal places of the default of `dust_raw`, for tokens of up to 6 decimals and for all other assets."""
 
-TXID_DIGITS = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
-"""A transaction's id on every kind of chain, apart from a prefix."""
-
 Mode = Literal["live", "test"]
 
 
@@ -80,6 +77,17 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+
+_TXID = re.compile(r"[0-9a-f]{64}")
+
+
+def plain_txid(text: str) -> str:
+    """A transaction's id of 64 hexadecimal digits, in lower case. Raises ValueError for anything else."""
+    txid = text.lower()
+    if not _TXID.fullmatch(txid):
+        raise ValueError("not the id of a transaction: 64 hexadecimal digits")
+    return txid
 
 
 SIGNER_INTERVAL_S = 1.0
@@ -282,17 +290,20 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         one or its checksum is wrong."""
         raise NotImplementedError
 
+    def explorer_url(self, txid: str) -> str | None:
+        """A transaction's page at a block explorer, given its canonical id; None where none is configured."""
+        return None if self.explorer_tx_url is None else self.explorer_tx_url.replace("{txid}", txid)
+
+    def normalise_txid(self, text: str) -> str:
+        """The canonical form of a transaction's id on this network, given in upper or lower case. Raises ValueError,
+        without the text in it, where it has not the form of one."""
+        raise NotImplementedError
+
     @classmethod
     def recognise(cls, text: str) -> str | None:
         """Whose address a text is, of all chains of this kind, in words such as "a Bitcoin testnet address"; None where
         it is none of them."""
         return None
-
-    def normalise_txid(self, text: str) -> str:
-        """The canonical form of a transaction's id. Raises ValueError, without the text in it, where it isn't one."""
-        if not TXID_DIGITS.fullmatch(text):
-            raise ValueError("not a transaction id: 64 hexadecimal digits")
-        return text.lower()
 
     def check_xpub(self) -> None:
         """Raise ValueError, without the key in it, where `xpub` can't be used."""

@@ -1,5 +1,6 @@
 """What is configured of an EVM network alone."""
 
+import re
 from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -15,6 +16,8 @@ from app.networks.evm.address import is_address, normalise_address
 ACCOUNT_PATH = "m/44'/60'/0'"
 
 GWEI_DECIMALS = 9
+
+_TXID = re.compile(r"0x[0-9a-f]{64}")
 
 ZERO_ADDRESS = "0x" + 40 * "0"
 """Nobody has its key. Some wallets give it by mistake where there is no address."""
@@ -74,6 +77,12 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     def normalise_address(self, text: str) -> str:
         return normalise_address(text)
 
+    def normalise_txid(self, text: str) -> str:
+        txid = text.lower()
+        if not _TXID.fullmatch(txid):
+            raise ValueError("not the id of a transaction: 0x and 64 hexadecimal digits")
+        return txid
+
     @classmethod
     def recognise(cls, text: str) -> str | None:
         return "an Ethereum address" if is_address(text) else None
@@ -102,10 +111,6 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def is_void(self, address: str) -> bool:
         return address == ZERO_ADDRESS
-
-    def normalise_txid(self, text: str) -> str:
-        digits = super().normalise_txid(text.removeprefix("0x"))
-        return f"0x{digits}"
 
     def _check_public_node(self) -> None:
         """In live mode it must be another URL than our nodes', which may hold a key, and encrypted."""
