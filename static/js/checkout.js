@@ -231,7 +231,7 @@ let wallets = null;
 
 function bringWallets() {
   const script = document.getElementById("wallets")?.dataset.script;
-  if (script && !wallets) wallets = import(script);
+  if (script && !wallets) wallets = import(script).catch(() => (wallets = null)); // the next change tries again
   document.dispatchEvent(new Event("shown")); // for wallets.js, whose buttons are not the server's
 }
 

@@ -68,23 +68,40 @@ async function press(button, provider) {
   const url = (part) => new URL(part, new URL(sentUrl, location.href)); // beside the one that takes what was sent
   try {
     const txid = await protocol.send(provider, JSON.parse(asked), say, isCurrent, url);
-    say("sent");
     await hand(sentUrl, txid);
-    word = "";
   } catch (trouble) {
     say(trouble.word ?? "failed");
-  } finally {
-    busy = false;
-    draw();
   }
+  busy = false;
+  draw();
 }
 
 // Tells the server, however often it takes: until then no button sends again.
 async function hand(url, txid) {
-  sessionStorage.setItem(SENT_KEY, JSON.stringify({ url, txid }));
+  busy = true;
+  say("sent");
+  keep(JSON.stringify({ url, txid }));
   while (!(await told(url, txid))) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-  sessionStorage.removeItem(SENT_KEY);
+  keep("");
+  word = "";
   document.dispatchEvent(new Event("stale"));
+}
+
+// For the next load of this page. A browser may forbid that; then a reload forgets it.
+function keep(text) {
+  try {
+    sessionStorage.setItem(SENT_KEY, text);
+  } catch {
+    // nothing depends on it
+  }
+}
+
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(SENT_KEY) || "null");
+  } catch {
+    return null;
+  }
 }
 
 // Whether the server has taken it, or never will.
@@ -99,13 +116,10 @@ async function told(url, txid) {
 }
 
 async function handWhatIsLeft() {
-  const left = JSON.parse(sessionStorage.getItem(SENT_KEY) ?? "null");
-  if (left?.url !== box().dataset.sentUrl) return;
-  busy = true;
-  say("sent");
+  const left = kept();
+  if (!left || left.url !== box().dataset.sentUrl) return;
   await hand(left.url, left.txid);
   busy = false;
-  word = "";
   draw();
 }
 

@@ -134,7 +134,13 @@ async def test_a_press_pays_and_what_was_sent_is_shown_until_the_network_has_it(
         await expect(says(page)).to_contain_text("Compare the amount in your wallet")
         await button.click(force=True)
         await page.locator(".wallets__button", has_text="Other").click(force=True)
+        await page.route("**/sent", lambda route: route.fulfill(status=503))
         wallet.hesitates.set()
+        await expect(says(page)).to_have_text("Sent. This page says when the network has it.")
+        await button.click(force=True)
+        await page.unroute("**/sent")
+        await page.reload()  # the server is told then
+        shop.complaints.clear()  # of the 503
         await expect(page.get_by_text("Sent from your wallet:")).to_be_visible()
         await expect(page.locator("#headline")).to_have_text("Waiting for your payment")
         await page.reload()
@@ -179,6 +185,10 @@ async def test_each_refusal_is_said_in_words_and_nothing_is_sent(shop: Shop, dri
             await fox.click()
             await expect(says(page)).to_contain_text(words)
         wallet.refuses = {}
+        as_after_a_part = "document.getElementById('wallets').dataset.asked += ' '"
+        wallet.before = {"eth_accounts": lambda: page.evaluate(as_after_a_part)}
+        await fox.click()
+        await expect(says(page)).to_contain_text("The amount on this page has changed")
         await page.locator(".wallets__button", has_text="Poor").click()
         await expect(says(page)).to_have_text(f"This account holds less than {new.pay_in.amount_decimal} USDT.")
         await expect(page.locator("#announcer")).to_contain_text("holds less")

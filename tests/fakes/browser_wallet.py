@@ -5,6 +5,7 @@ test node: its transactions are real ones. It confirms everything at once, unles
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from eth_account import Account
@@ -51,6 +52,8 @@ class BrowserWallet:
         self.knows = {chain_id}
         self.refuses: dict[str, int] = {}
         """Methods that are refused, with the error's code."""
+        self.before: dict[str, Callable[[], Awaitable[object]]] = {}
+        """What happens before a method is answered."""
         self.hesitates = asyncio.Event()
         """Unset, it waits before it signs, as for a person."""
         self.hesitates.set()
@@ -62,6 +65,8 @@ class BrowserWallet:
     async def answer(self, method: str, params: list[Any]) -> dict[str, Any]:
         """The wallet's answer to a page: `result`, or `error` with code and message."""
         self.asked.append(method)
+        if method in self.before:
+            await self.before[method]()
         if method in self.refuses:
             return _error(self.refuses[method])
         match method:
