@@ -178,6 +178,9 @@ function show(html) {
 
 function replaceKeepingFocus(part, next) {
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  for (const fold of part.querySelectorAll("details[open][id]")) {
+    next.querySelector(`#${fold.id}`)?.setAttribute("open", "");
+  }
   part.replaceWith(next);
   if (!focused) return;
   const successor = (focused.id && document.getElementById(focused.id)) || document.getElementById("headline");

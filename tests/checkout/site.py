@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, RateShown, Transfer, WayToPay
+from app.checkout.view import (
+    Anomaly,
+    CheckoutView,
+    FeePayer,
+    Gone,
+    LanguageChoice,
+    NetworkFee,
+    RateShown,
+    Transfer,
+    WayToPay,
+)
 from app.checkout.wording import page_context
 from app.invoices.states import Status
 from app.web import brand, languages
@@ -86,10 +96,23 @@ def a_priced_view(status: Status = Status.AWAITING_CHOICE, **changes: Any) -> Ch
     """An invoice of 49.90 EUR that can be paid with two assets, and with a third one once it has a rate again."""
     ways = (
         WayToPay(
-            asset="BTC", chain="bitcoin", chain_name="Bitcoin", amount_decimal="0.00097461", usual_wait_ms=1_800_000
+            asset="BTC",
+            asset_name="Bitcoin",
+            chain="bitcoin",
+            chain_name="Bitcoin",
+            amount_decimal="0.00097461",
+            network_fee=NetworkFee(figure="1.44", unit="EUR"),
+            usual_wait_ms=1_800_000,
         ),
         WayToPay(
-            asset="USDT", chain="tron", chain_name="Tron (TRC-20)", amount_decimal="54.2392", usual_wait_ms=57_000
+            asset="USDT",
+            asset_name="Tether USD",
+            chain="tron",
+            chain_name="Tron (TRC-20)",
+            amount_decimal="55.3131",
+            worth_decimal="50.89",
+            network_fee=NetworkFee(figure="14", unit="TRX"),
+            usual_wait_ms=57_000,
         ),
         WayToPay(asset="ETH", chain="ethereum", chain_name="Ethereum", amount_decimal=""),
     )
@@ -111,6 +134,27 @@ def a_priced_view(status: Status = Status.AWAITING_CHOICE, **changes: Any) -> Ch
     return replace(view, invoice_ends_at=view.expires_at, **changes)
 
 
+def a_view_of_many_ways(**changes: Any) -> CheckoutView:
+    """The same with eleven ways: more than fit on a screen."""
+    less = NetworkFee(figure="0.01", unit="EUR", is_less=True)
+    networks = (("ethereum", "Ethereum"), ("base", "Base"), ("polygon", "Polygon"), ("arbitrum", "Arbitrum One"))
+    more = tuple(
+        WayToPay(
+            asset=symbol,
+            asset_name=name,
+            chain=chain,
+            chain_name=f"{network} (ERC-20)",
+            amount_decimal=amount,
+            network_fee=NetworkFee(figure="0.31", unit="EUR") if chain == "ethereum" else less,
+            usual_wait_ms=36_000,
+        )
+        for symbol, name, amount in (("USDC", "USD Coin", "54.2417"), ("EURC", "Euro Coin", "49.9001"))
+        for chain, network in networks
+    )
+    view = a_priced_view()
+    return replace(view, ways_to_pay=(*view.ways_to_pay, *more), fail_url="https://shop.example/basket", **changes)
+
+
 def a_quoted_view(**changes: Any) -> CheckoutView:
     """The same, once bitcoin is chosen: the amount holds for a quarter of an hour."""
     priced, view = a_priced_view(), a_bitcoin_view()
@@ -122,6 +166,7 @@ def a_quoted_view(**changes: Any) -> CheckoutView:
         price_currency="EUR",
         ways_to_pay=ways,
         choose_url=priced.choose_url,
+        network_fee=NetworkFee(figure="1.44", unit="EUR"),
         rate=RateShown(figure="51200.5", at=view.now - timedelta(seconds=130)),
         invoice_ends_at=view.expires_at,
         expires_at=view.now + timedelta(minutes=14, seconds=50),
@@ -164,6 +209,7 @@ def states() -> dict[str, CheckoutView]:
             accepts_parts=True, amount_decimal="3.000073", came_decimal="2", whole_decimal="5.000073"
         ),
         "choice": a_priced_view(),
+        "choice_of_many": a_view_of_many_ways(),
         "choice_without_rate": a_priced_view(
             ways_to_pay=tuple(replace(way, amount_decimal="") for way in a_priced_view().ways_to_pay)
         ),
@@ -245,7 +291,7 @@ WORDIEST = (
     "expired",
     "review_in_time",
     "awaiting_rest",
-    "choice",
+    "choice_of_many",
     "quoted",
     "quote_over",
     "refunded",
