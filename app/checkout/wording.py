@@ -7,6 +7,7 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 
 from dataclasses import dataclass
 
+from app.checkout.receipt_words import receipt_words
 from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, WayToPay
 from app.core.money import group_digits
 from app.invoices.states import Status
@@ -69,6 +70,7 @@ def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
         "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
         "usual_waits": [usual_wait(way, language) for way in view.other_ways],
         "return_after_s": RETURN_AFTER_S,
+        "receipt": receipt_words(view, language) if view.is_settled else None,
     }
 
 
