@@ -38,10 +38,12 @@ def _checked(text: str) -> str:
     origin = text.strip().lower().removesuffix("/")
     parts = _ORIGIN.fullmatch(origin)
     if parts is None or len(origin) > MAX_CHARS:
-        raise invalid("frame_origins", f"{text.strip()[:100]} is not an origin such as https://shop.example")
+        raise invalid(
+            "frame_origins", f"must be origins such as https://shop.example, which {text.strip()[:100]} is not"
+        )
     scheme, host, port = parts.groups()
     if scheme == "http" and host not in _ON_THIS_MACHINE:
-        raise invalid("frame_origins", f"{origin[:100]} must begin with https://")
+        raise invalid("frame_origins", f"must begin with https://, which {origin[:100]} does not")
     if port is not None and int(port) > 65_535:
-        raise invalid("frame_origins", f"{origin[:100]} has an impossible port")
+        raise invalid("frame_origins", f"must have possible ports, which {origin[:100]} has not")
     return f"{scheme}://{host}" if port in (None, _DEFAULT_PORTS[scheme]) else origin

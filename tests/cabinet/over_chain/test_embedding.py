@@ -15,8 +15,8 @@ async def test_origins_are_saved_shown_and_told(office: Office, works: Services)
     assert await settings.frame_origins_of(office.merchant_id) == ("https://shop.example", "http://localhost:3000")
     assert "https://shop.example\nhttp://localhost:3000</textarea>" in await owner.see("settings/embedding")
     for bad, words in (
-        ("http://shop.example", "http://shop.example must begin with https://"),
-        ("*", "* is not an origin such as https://shop.example"),
+        ("http://shop.example", "Must begin with https://, which http://shop.example does not"),
+        ("*", "Must be origins such as https://shop.example, which * is not"),
         (" ".join(f"https://shop{n}.example" for n in range(11)), "Must be at most 10"),
     ):
         assert problems(await owner.send("settings/embedding", {"frame_origins": bad})) == [words]
