@@ -19,12 +19,14 @@ const payment = () => document.getElementById("payment");
 
 let announcedAt = -Infinity;
 let announcing = 0;
+let nextFrame = 0;
 
 function announce(text) {
   clearTimeout(announcing);
   announcedAt = performance.now();
   announcer.textContent = "";
-  requestAnimationFrame(() => (announcer.textContent = text)); // emptied first, so that the same words are said again
+  cancelAnimationFrame(nextFrame); // of two in one change, only the later one is said
+  nextFrame = requestAnimationFrame(() => (announcer.textContent = text)); // emptied first: the same words are said again
 }
 
 function announceInTime(text) {

@@ -25,12 +25,11 @@ class Throttle:
 
 
 SLOW_4G = Throttle(name="slow 4G", latency_ms=150, down_bytes_s=1_638_400 / 8, up_bytes_s=750_000 / 8)
-"""Lighthouse's "slow 4G" (`mobileSlow4G`): 150 ms there and back, 1.6 Mbit/s down, 750 kbit/s up. The 85th percentile of
-mobile connections, as it says."""
+"""Lighthouse's "slow 4G" (`mobileSlow4G`): 150 ms there and back, 1.6 Mbit/s down, 750 kbit/s up."""
 
 DEVTOOLS_SLOW_4G = Throttle(name="DevTools' slow 4G", latency_ms=562.5, down_bytes_s=180_000, up_bytes_s=84_375)
-"""What DevTools makes of the same, to stand for a new connection with each request: 3.75 times the latency, nine tenths of
-the rates."""
+"""What DevTools makes of the same, as if each request took a new connection: 3.75 times the latency, nine tenths of the
+rates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,7 @@ new PerformanceObserver((list) => {
 """
 
 
-async def load(browser: Browser, url: str, throttle: Throttle, *, width: int = 360, settled_ms: int = SETTLED_MS) -> Load:
+async def load(browser: Browser, url: str, throttle: Throttle, *, width: int = 360) -> Load:
     """Load `url` once in a context of its own, and measure it."""
     context = await browser.new_context(viewport={"width": width, "height": 740})
     try:
@@ -88,7 +87,7 @@ async def load(browser: Browser, url: str, throttle: Throttle, *, width: int = 3
             },
         )
         await page.goto(url, wait_until="load")
-        await page.wait_for_timeout(settled_ms)
+        await page.wait_for_timeout(SETTLED_MS)
         paint = await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         seen = await page.evaluate("seen")
         loaded = tuple(requests.values())

@@ -47,6 +47,5 @@ async def test_a_first_load_is_light_quick_still_and_asks_nobody_else(
                 assert found.hosts == {f"127.0.0.1:{web.port}"}, state
                 assert found.layout_shift < LAYOUT_SHIFT, (state, found)
                 assert found.first_paint_ms < FIRST_PAINT_MS, (state, found)
-                print(found)
         finally:
             await browser.close()
