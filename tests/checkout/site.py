@@ -229,6 +229,7 @@ def states() -> dict[str, CheckoutView]:
             deposits=(a_deposit(amount_decimal="0.00097461", asset="BTC"),),
             paid_at=ago,
             credited_decimal="0.00097461",
+            **back,
         ),
         "partially_refunded": a_view(Status.PARTIALLY_REFUNDED, refunds=(refund,), **paid, **back),
         "refunded": a_view(
