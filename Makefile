@@ -18,7 +18,7 @@ OBSERVATORY := tests/observatory/node_modules/.stamp
 FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens pictures lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,9 @@ screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every pag
 	$(BIN)/python -m tests.screens
 	TAKE_SCREENS=1 $(BIN)/python -m pytest -q tests/gallery tests/identity tests/cabinet tests/operator \
 		-k "every_page or test_journey"
+
+words: .venv/.stamp ## Bring the catalogues of customers' sentences in step, and print what has no translation yet
+	$(BIN)/python -m tests.catalogues
 
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock
