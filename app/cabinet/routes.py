@@ -7,6 +7,7 @@ from app.cabinet import (
     audit,
     balances,
     dashboard,
+    embedding,
     events,
     exports,
     invitation,
@@ -49,6 +50,7 @@ PAGES = (
     security,
     settings,
     price_settings,
+    embedding,
     audit,
 )
 """Modules with `handlers(cabinet)`: pages of one merchant in one mode. A new one goes here, and into nav.py."""

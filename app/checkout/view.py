@@ -221,6 +221,14 @@ class CheckoutView:
     """Server-sent events: one `status` event per change of what the page shows."""
     receipt_url: str
     """The receipt, for printing; there once the invoice is settled."""
+    receipt_link: str = ""
+    """The receipt's own link, whole, to keep or to give away: it opens nothing but the receipt."""
+    page_link: str = ""
+    """The payment link, whole, to keep."""
+    frame_origins: tuple[str, ...] = ()
+    """The pages of the merchant that this page stands in as a frame; empty for a page of its own."""
+    worth: str = ""
+    """About what the customer's payment was worth when it counted, e.g. `4.60 EUR`; empty where that is not known."""
     brand_css_url: str | None = None
     """A style sheet with the merchant's colour, or None for ours."""
     logo_url: str | None = None
@@ -293,8 +301,15 @@ class CheckoutView:
 
     @property
     def returns_by_itself(self) -> bool:
-        """Whether the page returns to the merchant after some seconds: paid, and no anomaly to read about."""
-        return self.status is Status.PAID and self.success_url is not None and self.anomaly is None
+        """Whether the page returns to the merchant after some seconds: paid, no anomaly to read about, and no frame,
+        whose page is told instead."""
+        is_free = self.anomaly is None and not self.is_framed
+        return self.status is Status.PAID and self.success_url is not None and is_free
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the page stands in a page of the merchant."""
+        return bool(self.frame_origins)
 
     @property
     def seconds_left(self) -> int:

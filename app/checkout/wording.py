@@ -8,6 +8,7 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 from dataclasses import dataclass
 
 from app.checkout import choosing
+from app.checkout.receipt_words import receipt_words
 from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone
 from app.core.money import group_digits
 from app.invoices.states import Status
@@ -73,6 +74,7 @@ def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
         "words_of_ways": choosing.words_of_ways(view, language),
         "ways_are_many": len(view.other_ways) > choosing.MANY_WAYS,
         "return_after_s": RETURN_AFTER_S,
+        "receipt": receipt_words(view, language) if view.is_settled else None,
     }
 
 

@@ -66,6 +66,8 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
         status_url="/pay/a/status",
         events_url="/pay/a/events",
         receipt_url="/pay/a/receipt",
+        receipt_link="https://pay.example/receipt/INV-0K3V9ZQ2TA.cmVjZWlwdC1pcy1rZXB0",
+        page_link="https://pay.example/pay/INV-0K3V9ZQ2TA.cGF5bWVudC1pcy1rZXB0",
         languages=tuple(
             LanguageChoice(code=each.code, name=each.name, url=f"/pay/a?lang={each.code}") for each in languages.every()
         ),
@@ -265,6 +267,15 @@ def states() -> dict[str, CheckoutView]:
             logo_url="/pay/branded/logo",
             wallet_url="/pay/branded/wallet",
             wallet_has_other_token=True,
+        ),
+        "framed": a_view(frame_origins=("https://shop.example",)),
+        "framed_paid": a_view(Status.PAID, frame_origins=("https://shop.example",), **paid, **back),
+        "paid_price": a_quoted_view(
+            status=Status.PAID,
+            deposits=(a_deposit(amount_decimal="0.00097461", asset="BTC"),),
+            paid_at=ago,
+            credited_decimal="0.00097461",
+            **back,
         ),
         "partially_refunded": a_view(Status.PARTIALLY_REFUNDED, refunds=(refund,), **paid, **back),
         "refunded": a_view(

@@ -107,8 +107,9 @@ async def test_nothing_private_reaches_the_page_its_parts_or_headers(
         "UPDATE invoices SET status = 'paid', paid_at = $2, credited_raw = net_raw WHERE id = $1", new.id, clock.now()
     )
     slug = services.links.slug(new.id)
-    for part in ("", "/status", "/receipt"):
-        answer = await client.get(f"/pay/{slug}{part}")
+    receipt = f"/receipt/{services.links.receipt_slug(new.id)}"
+    for url in (f"/pay/{slug}", f"/pay/{slug}/status", receipt):
+        answer = await client.get(url)
         everything = answer.text + repr(answer.headers.raw)
         assert answer.status_code == 200
         assert CANARY not in everything

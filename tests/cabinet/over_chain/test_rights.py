@@ -101,6 +101,8 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/settings/branding"): MONEY,
     ("GET", "/settings/prices"): MONEY,
     ("POST", "/settings/prices"): MONEY,
+    ("GET", "/settings/embedding"): MONEY,
+    ("POST", "/settings/embedding"): MONEY,
     ("GET", "/settings/preview"): MONEY,
     ("GET", "/settings/accent/{colour:str}"): ALL,
     ("GET", "/settings/logo"): ALL,
