@@ -121,16 +121,28 @@ class TestBitcoin:
     async def test_with_its_outputs_spent_it_is_found_by_its_block_alone(
         self, chain: BitcoinChain, bitcoin: BitcoinDriver
     ) -> None:
-        whole = await bitcoin.call("sendall", [await bitcoin.address()])
+        own = await bitcoin.address()
+        made = await bitcoin.pay(own, 10_000_000)
+        await bitcoin.mine()
+        (coin,) = [each for each in await bitcoin.call("listunspent", 1, 1, [own]) if each["txid"] == made]
+        spent = await self.passed_on(bitcoin, made, coin["vout"], "0.09999000")
         (block,) = await bitcoin.mine()
-        spent = whole["txid"]
-        await bitcoin.call("sendall", [await bitcoin.address()])
+        await self.passed_on(bitcoin, spent, 0, "0.09998000")
         await bitcoin.mine()
         assert (await chain.transaction(spent)).state == "unknown"
         state = await chain.transaction(spent, block)
         assert (state.state, state.confirmations) == ("mined", 2)
         await bitcoin.roll_back(2)
         assert (await chain.transaction(spent, block)).state == "pooled"
+
+    @staticmethod
+    async def passed_on(bitcoin: BitcoinDriver, txid: str, vout: int, amount: str) -> str:
+        """Send a coin of the wallet to the wallet, in a transaction without another output. Returns its id."""
+        draft = await bitcoin.call(
+            "createrawtransaction", [{"txid": txid, "vout": vout}], [{await bitcoin.address(): amount}]
+        )
+        signed = await bitcoin.call("signrawtransactionwithwallet", draft)
+        return str(await bitcoin.call("sendrawtransaction", signed["hex"]))
 
     async def test_what_replaced_it_is_named(self, chain: BitcoinChain, bitcoin: BitcoinDriver) -> None:
         address = chain.derive_address(71)
