@@ -111,7 +111,6 @@ def routes(services: Services, rate_limiter: RateLimiter) -> Router:
                 "invoice_id": Parameter(
                     description="The invoice that it should have paid. One for another of your invoices is then "
                     "`other_invoice`.",
-                    example="INV-0123456789",
                 )
             },
             errors=[Code.INVOICE_NOT_FOUND, Code.IP_RATE_LIMITED],
