@@ -15,6 +15,7 @@ from litestar.params import Body
 from litestar.response import Redirect, Stream
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from app.checkout import lookup
 from app.checkout.live import LiveHub
 from app.checkout.source import checkout_view
 from app.checkout.view import CheckoutView
@@ -24,6 +25,7 @@ from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import AWAITS_PAYMENT, Status
+from app.lookups import limits
 from app.merchants import branding
 from app.networks.config import NetworkConfig
 from app.refunds import repository as refunds
@@ -117,6 +119,20 @@ def routes(
             return Redirect(view.page_url, status_code=303)
         return render(request, "checkout/receipt.html", view)
 
+    @get("/{slug:str}/transaction", include_in_schema=False, middleware=[COMPRESSED])
+    async def transaction(request: PageRequest, slug: str) -> Response[Any]:
+        text = request.query_params.get("txid", "")
+        if text:
+            await limits.count(rate_limiter, request.scope["state"])
+        else:
+            await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
+        view, language = await view_of(request, slug), language_of(request)
+        network = lookup.network_of((await find(request, slug)).public.body, services.networks)
+        if network is None:
+            return Redirect(view.page_url, status_code=303)
+        context = await lookup.context(text, view, network, services, language)
+        return pages.page("checkout/transaction.html", context, language=language)
+
     @get("/{slug:str}/status", include_in_schema=False, middleware=[COMPRESSED])
     async def status(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
@@ -169,7 +185,7 @@ def routes(
             await services.quotes.choose(invoice.id, data.get("asset", ""), data.get("chain", ""), clock.now())
         return Redirect(f"/pay/{slug}?lang={language_of(request).code}", status_code=303)
 
-    handlers: list[Any] = [page, receipt, status, events, brand_css, logo, choose]
+    handlers: list[Any] = [page, receipt, transaction, status, events, brand_css, logo, choose]
     if wallet is not None:
         customer = wallet
 

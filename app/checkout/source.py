@@ -137,6 +137,7 @@ def _common(
         "page_url": page_url + language_query,
         "status_url": f"{page_url}/status{language_query}",
         "events_url": f"{page_url}/events",
+        "lookup_url": f"{page_url}/transaction" if _may_have_sent(invoice) else "",
         "receipt_url": f"{page_url}/receipt{language_query}",
         # The tag changes with the branding, so that browsers can cache each address.
         "brand_css_url": f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
@@ -146,6 +147,14 @@ def _common(
             for each in languages.every()
         ),
     }
+
+
+def _may_have_sent(invoice: InvoiceBody) -> bool:
+    """Whether the customer may look for a transaction: there is or was an address, and the payment is not settled."""
+    settled = {Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED}
+    return (invoice.pay_in is not None or bool(invoice.quotes)) and (
+        invoice.status not in settled or invoice.needs_review
+    )
 
 
 def _way(choice: Choice, invoice: InvoiceBody) -> WayToPay:

@@ -18,7 +18,7 @@ def txid_in(text: str, network: NetworkConfig) -> str:
     where it holds none or several."""
     if len(text) > MOST_CHARACTERS:
         raise ValueError("this is too long for the id of a transaction")
-    found = {digits.lower() for digits in _ID.findall(_INVISIBLE.sub("", text))}
+    found = _digits(text) or _digits(_INVISIBLE.sub("", text))
     if len(found) != 1:
         raise ValueError("this is not the id of a transaction")
     (digits,) = found
@@ -26,3 +26,8 @@ def txid_in(text: str, network: NetworkConfig) -> str:
         with suppress(ValueError):
             return network.normalise_txid(spelled)
     raise ValueError("this is not the id of a transaction on this network")
+
+
+def _digits(text: str) -> set[str]:
+    """The 64 digits of each id in a text, in lower case."""
+    return {digits.lower() for digits in _ID.findall(text)}
