@@ -23,6 +23,7 @@ from app.cabinet import (
     security,
     settings,
     team,
+    transactions,
     webhooks,
 )
 from app.cabinet.cabinet import Cabinet
@@ -38,6 +39,7 @@ PAGES = (
     payouts,
     refunds,
     reviews,
+    transactions,
     balances,
     ledger,
     exports,

@@ -6,14 +6,16 @@ to nodes and LIMIT_S at the most; what nodes don't say in that time is left to t
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from app.core import redis
 from app.core.logging import get_logger
 from app.lookups import repository
+from app.lookups.asking import txid_in
 from app.lookups.facts import Facts, HeldAddress, StoredDeposit, Viewer
-from app.lookups.judging import Finding, judge
+from app.lookups.judging import Finding, Verdict, judge
 from app.lookups.token_names import cleaned
 from app.networks.config import NetworkConfig
 from app.networks.port import NetworkError, TransactionState
@@ -84,6 +86,21 @@ class LookupService:
                 symbols=frozenset(asset.symbol for asset in config.assets),
             )
         )
+
+    async def find_anywhere(self, text: str, mode: str | None, viewer: Viewer) -> tuple[str, Finding] | None:
+        """Where the transaction is whose id a text holds, on whatever network of the mode (None: of any), with its
+        canonical id; None where the text holds no id of any of them. Else as `find`."""
+        # One network of each kind and mode: `find` asks the others.
+        asked: dict[tuple[str, str], tuple[NetworkConfig, str]] = {}
+        for network in self._networks:
+            if mode in (None, network.mode) and (network.kind, network.mode) not in asked:
+                with suppress(ValueError):
+                    asked[network.kind, network.mode] = (network, txid_in(text, network))
+        if not asked:
+            return None
+        found = await asyncio.gather(*(self.find(network, txid, viewer) for network, txid in asked.values()))
+        told = [(txid, finding) for (_, txid), finding in zip(asked.values(), found, strict=True)]
+        return min(told, key=lambda one: _SAYS_LITTLE.get(one[1].verdict, 0))
 
     def _twins(self, network: NetworkConfig) -> list[NetworkConfig]:
         """The network, and others of its kind and mode, on which the same address may be ours."""
@@ -162,6 +179,10 @@ class LookupService:
         except (TimeoutError, NetworkError):
             return {}
         return {contract: cleaned(name or "") for contract, name in zip(contracts, names, strict=True)}
+
+
+_SAYS_LITTLE = {Verdict.UNKNOWN: 1, Verdict.UNAVAILABLE: 2}
+"""Verdicts that give way to one of another network."""
 
 
 def _key(network: str, txid: str) -> str:

@@ -1,9 +1,55 @@
 """Verdicts in English, for merchants and operators: API, cabinet and desk. Customers read `app/checkout/lookup.py`."""
 
+from dataclasses import dataclass
+
 from app.core.money import format_amount
-from app.lookups.judging import Finding, Verdict
+from app.lookups.judging import Brought, Finding, Verdict
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An answer as the pages of cabinet and desk show it. `brought` are transfers with their amounts in words."""
+
+    title: str
+    tone: str
+    message: str
+    network: str
+    txid: str
+    explorer_url: str | None
+    confirmations: str
+    invoice_id: str | None
+    replaced_by: str | None
+    brought: tuple[tuple[Brought, str, str], ...]
+
+
+def shown(finding: Finding, txid: str, networks: Networks) -> Shown:
+    """An answer for a page."""
+    network = networks.get(finding.network)
+    return Shown(
+        title=TITLES[finding.verdict],
+        tone=_TONES.get(finding.verdict, "caution"),
+        message=message(finding, networks),
+        network=network.title,
+        txid=txid,
+        explorer_url=network.explorer_url(txid),
+        confirmations=(
+            ""
+            if finding.confirmations is None or finding.confirmations_required is None
+            else f"{finding.confirmations} of {finding.confirmations_required}"
+        ),
+        invoice_id=finding.invoice_id,
+        replaced_by=finding.replaced_by,
+        brought=tuple((each, _brought(each, network), TITLES[each.verdict]) for each in finding.brought),
+    )
+
+
+def _brought(brought: Brought, network: NetworkConfig) -> str:
+    asset = None if brought.asset is None else network.asset(brought.asset)
+    if asset is None:
+        return "another token"
+    return f"{format_amount(brought.amount_raw, asset.decimals)} {asset.symbol}"
 
 
 def message(finding: Finding, networks: Networks) -> str:
@@ -64,8 +110,46 @@ _MESSAGES = {
     Verdict.LOOKALIKE_TOKEN: "It brings a look-alike: a token that calls itself {token}, of the contract {contract}.",
     Verdict.OTHER_NETWORK: "It is to the address of {invoice}, but on {network}, and not on {expected}.",
     Verdict.UNCLAIMED: "It is to an address of the gateway, and for no invoice: {amount}. An operator reviews it.",
-    Verdict.ELSEWHERE: "It brings nothing to an address of your invoices.",
+    Verdict.ELSEWHERE: "It brings nothing to any address of yours.",
     Verdict.REORGANISED: "The network has dropped the block that had it. It may come back in another block.",
     Verdict.REPLACED: "Another transaction has taken its place, so it never will be in a block.",
     Verdict.DROPPED: "The network has forgotten it before a block had it. It may come back.",
+}
+
+TITLES = {
+    Verdict.UNAVAILABLE: "The network can’t be asked now",
+    Verdict.UNKNOWN: "Not known to the network",
+    Verdict.WAITING: "Waits for a block",
+    Verdict.CONFIRMING: "Confirming",
+    Verdict.FAILED: "Failed",
+    Verdict.PAID: "Paid in full",
+    Verdict.PAID_PART: "A part of the amount",
+    Verdict.PAID_SHORT: "Too little",
+    Verdict.PAID_OVER: "Too much",
+    Verdict.PAID_LATE: "Late",
+    Verdict.PAID_AFTER_CANCELLATION: "After cancellation",
+    Verdict.PAID_AGAIN: "Paid before",
+    Verdict.DUST: "Dust",
+    Verdict.OTHER_INVOICE: "For another invoice",
+    Verdict.OTHER_ASSET: "Another asset",
+    Verdict.OTHER_TOKEN: "An unknown token",
+    Verdict.LOOKALIKE_TOKEN: "A look-alike token",
+    Verdict.OTHER_NETWORK: "On another network",
+    Verdict.UNCLAIMED: "For no invoice",
+    Verdict.ELSEWHERE: "To no address of yours",
+    Verdict.REORGANISED: "Its block was dropped",
+    Verdict.REPLACED: "Replaced",
+    Verdict.DROPPED: "Forgotten by the network",
+}
+"""Verdicts in a few words."""
+
+_TONES = {
+    Verdict.UNAVAILABLE: "neutral",
+    Verdict.UNKNOWN: "neutral",
+    Verdict.ELSEWHERE: "neutral",
+    Verdict.DUST: "neutral",
+    Verdict.WAITING: "progress",
+    Verdict.CONFIRMING: "progress",
+    Verdict.PAID_PART: "progress",
+    Verdict.PAID: "positive",
 }
