@@ -24,6 +24,7 @@ from app.cabinet import (
     security,
     settings,
     team,
+    transactions,
     webhooks,
 )
 from app.cabinet.cabinet import Cabinet
@@ -39,6 +40,7 @@ PAGES = (
     payouts,
     refunds,
     reviews,
+    transactions,
     balances,
     ledger,
     exports,

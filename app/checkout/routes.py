@@ -16,7 +16,7 @@ from litestar.params import Body
 from litestar.response import Redirect, Stream
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from app.checkout import embedding, look, receipts
+from app.checkout import embedding, look, lookup, receipts
 from app.checkout.live import LiveHub
 from app.checkout.network_fees import network_fees
 from app.checkout.receipts import Parts
@@ -28,6 +28,7 @@ from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import AWAITS_PAYMENT, Status
+from app.lookups import limits
 from app.networks.config import NetworkConfig
 from app.refunds import repository as refunds
 from app.web.client_address import site
@@ -132,6 +133,20 @@ def routes(
         view = await view_of(request, slug)
         return Redirect(view.receipt_url if view.is_settled else view.page_url, status_code=303)
 
+    @get("/{slug:str}/transaction", include_in_schema=False, middleware=[COMPRESSED])
+    async def transaction(request: PageRequest, slug: str) -> Response[Any]:
+        text = request.query_params.get("txid", "")
+        if text:
+            await limits.count(rate_limiter, request.scope["state"])
+        else:
+            await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
+        view, language = await view_of(request, slug), language_of(request)
+        network = lookup.network_of((await find(request, slug)).public.body, services.networks)
+        if network is None:
+            return Redirect(view.page_url, status_code=303)
+        context = await lookup.context(text, view, network, services, language)
+        return pages.page("checkout/transaction.html", context, language=language)
+
     @get("/{slug:str}/status", include_in_schema=False, middleware=[COMPRESSED])
     async def status(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
@@ -178,7 +193,7 @@ def routes(
             await services.quotes.choose(invoice.id, data.get("asset", ""), data.get("chain", ""), clock.now())
         return back_to_page(request, slug)
 
-    handlers: list[Any] = [page, receipt, status, events, brand_css, logo, choose]
+    handlers: list[Any] = [page, receipt, transaction, status, events, brand_css, logo, choose]
     if wallet is not None:
         customer = wallet
 

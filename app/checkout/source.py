@@ -179,6 +179,7 @@ def _common(
         "page_link": links.url(invoice.id),
         "frame_origins": tuple(frame_origins),
         "worth": _worth(invoice),
+        "lookup_url": f"{page_url}/transaction" if _may_have_sent(invoice) else "",
         # The tag changes with the branding, so that browsers can cache each address.
         "brand_css_url": f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
         "logo_url": f"{page_url}/logo?v={brand.logo_tag}" if brand.logo_tag else None,
@@ -187,6 +188,14 @@ def _common(
             for each in languages.every()
         ),
     }
+
+
+def _may_have_sent(invoice: InvoiceBody) -> bool:
+    """Whether the customer may look for a transaction: there is or was an address, and the payment is not settled."""
+    settled = {Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED}
+    return (invoice.pay_in is not None or bool(invoice.quotes)) and (
+        invoice.status not in settled or invoice.needs_review
+    )
 
 
 def _way(choice: Choice, invoice: InvoiceBody, fees: NetworkFees) -> WayToPay:

@@ -219,6 +219,8 @@ class CheckoutView:
     """Answers with only `checkout/_status.html`, which replaces that part of the live page."""
     events_url: str
     """Server-sent events: one `status` event per change of what the page shows."""
+    lookup_url: str = ""
+    """The page that says where a transaction is; empty where nothing can have been sent, or all is settled."""
     receipt_url: str
     """The receipt, for printing; there once the invoice is settled."""
     receipt_link: str = ""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from app.checkout import lookup
 from app.checkout.view import (
     Anomaly,
     CheckoutView,
@@ -26,9 +27,14 @@ from app.checkout.view import (
 )
 from app.checkout.wording import page_context
 from app.invoices.states import Status
+from app.lookups.judging import Finding, Verdict
+from app.networks.registry import Networks
 from app.web import brand, languages
 from app.web.languages import ENGLISH, Language
 from app.web.pages import Pages
+from tests.factories.bitcoin import bitcoin_network
+from tests.factories.networks import evm_network
+from tests.factories.tron import tron_network
 
 ROOT = Path(__file__).parents[2]
 CSP = (
@@ -68,6 +74,7 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
         receipt_url="/pay/a/receipt",
         receipt_link="https://pay.example/receipt/INV-0K3V9ZQ2TA.cmVjZWlwdC1pcy1rZXB0",
         page_link="https://pay.example/pay/INV-0K3V9ZQ2TA.cGF5bWVudC1pcy1rZXB0",
+        lookup_url="/pay/a/transaction",
         languages=tuple(
             LanguageChoice(code=each.code, name=each.name, url=f"/pay/a?lang={each.code}") for each in languages.every()
         ),
@@ -314,6 +321,47 @@ SHOWN_WHOLE = ("de", "ar", "zh-Hans")
 
 ERRORS = (404, 429, 500, 503)
 
+TWIN = "0x52908400098527886E0F7030069857D2E4169EE7"
+FINDINGS: dict[str, Finding] = {
+    "waiting": Finding(verdict=Verdict.WAITING, network="bitcoin:test", fee_rate_raw=1_200, usual_fee_rate_raw=14_500),
+    "confirming": Finding(verdict=Verdict.CONFIRMING, network="tron:test", confirmations=7, confirmations_required=20),
+    "short": Finding(
+        verdict=Verdict.PAID_SHORT,
+        network="tron:test",
+        asset="USDT",
+        amount_raw=4_900_000,
+        confirmations=7,
+        confirmations_required=20,
+    ),
+    "lookalike": Finding(verdict=Verdict.LOOKALIKE_TOKEN, network="ethereum:test", token="USD₮", contract=TWIN),
+    "other_network": Finding(verdict=Verdict.OTHER_NETWORK, network="ethereum:test", expected_network="tron:test"),
+    "replaced": Finding(verdict=Verdict.REPLACED, network="bitcoin:test", replaced_by=DEPOSIT_ID),
+    "elsewhere": Finding(verdict=Verdict.ELSEWHERE, network="tron:test"),
+    "unknown": Finding(verdict=Verdict.UNKNOWN, network="tron:test"),
+    "paid": Finding(verdict=Verdict.PAID, network="tron:test", asset="USDT", amount_raw=5_000_073, from_books=True),
+}
+"""Answers to the question where a transaction is, by what the pictures' pages ask for."""
+
+WORDY_FINDINGS = ("lookalike", "other_network", "waiting")
+NETWORKS = Networks(
+    {
+        each.key: each
+        for each in (
+            evm_network(["http://127.0.0.1:1"], TWIN),
+            bitcoin_network(["http://127.0.0.1:1"]),
+            tron_network(["http://127.0.0.1:1"], explorer_tx_url="https://tronscan.org/#/transaction/{txid}"),
+        )
+    }
+)
+
+
+def told_of(view: CheckoutView, asked: str, language: Language) -> dict[str, Any]:
+    """What the page says of a transaction: one of `FINDINGS` by its name, that it is no id, or nothing."""
+    if asked in FINDINGS:
+        told = lookup.tell(FINDINGS[asked], DEPOSIT_ID, view, NETWORKS, language)
+        return {"told": told, "asked": DEPOSIT_ID, "error": ""}
+    return {"told": None, "asked": asked, "error": lookup.refusal(language) if asked else ""}
+
 
 class Site:
     """A server on loopback. Set `views[name]`, open `url(name)`; `tell(name)` is a status event."""
@@ -359,6 +407,7 @@ class Site:
             status_url=f"{page}/status{spoken}",
             events_url=f"{page}/events",
             receipt_url=f"{page}/receipt{spoken}",
+            lookup_url=view.lookup_url and f"{page}/transaction",
             brand_css_url=view.brand_css_url and f"{page}/brand.css",
             logo_url=view.logo_url and f"{page}/logo",
             languages=tuple(replace(each, url=f"{page}?lang={each.code}") for each in view.languages),
@@ -406,6 +455,10 @@ class Site:
             return self._send(request, 200, LOGO, "image/svg+xml")
         if not rest:
             self.pages.append(name)
+        if rest == ["transaction"]:
+            asked = parse_qs(query).get("txid", [""])[0]
+            context = {"view": view, **told_of(view, asked, language)}
+            return self._send(request, 200, self.render("checkout/transaction.html", language, **context), "text/html")
         template = {"status": "_status", "receipt": "receipt"}.get(rest[0], "") if rest else "page"
         body = self.render(f"checkout/{template}.html", language, **page_context(view, language))
         self._send(request, 200, body, "text/html")
@@ -454,6 +507,9 @@ def pictured(site: Site) -> list[tuple[str, str]]:
         found += [(f"checkout-{name}-{code}", site.put(f"{name}-{code}", view, code)) for name, view in chosen.items()]
         if code not in {"en", *SHOWN_WHOLE}:
             continue
+        asked = f"{site.url('confirming_delayed-' + code)}/transaction?lang={code}"
+        named = [*FINDINGS, "no id"] if code == "en" else WORDY_FINDINGS
+        found += [(f"lookup-{name.replace(' ', '-')}-{code}", f"{asked}&txid={name}") for name in named]
         found.append((f"receipt-{code}", f"{site.url(f'refunded-{code}')}/receipt?lang={code}"))
         found += [(f"error-{status}-{code}", site.error_url(status, code)) for status in ERRORS]
     return found

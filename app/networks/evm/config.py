@@ -1,5 +1,6 @@
 """What is configured of an EVM network alone."""
 
+import re
 from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -15,6 +16,11 @@ from app.networks.evm.address import is_address, normalise_address
 ACCOUNT_PATH = "m/44'/60'/0'"
 
 GWEI_DECIMALS = 9
+
+GAS_PER_RATE = 1_000
+"""A fee rate is for so much gas."""
+
+_TXID = re.compile(r"0x[0-9a-f]{64}")
 
 ZERO_ADDRESS = "0x" + 40 * "0"
 """Nobody has its key. Some wallets give it by mistake where there is no address."""
@@ -69,6 +75,15 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def normalise_address(self, text: str) -> str:
         return normalise_address(text)
+
+    def normalise_txid(self, text: str) -> str:
+        txid = text.lower()
+        if not _TXID.fullmatch(txid):
+            raise ValueError("not the id of a transaction: 0x and 64 hexadecimal digits")
+        return txid
+
+    def fee_rate_in_words(self, rate_raw: int) -> str:
+        return f"{format_amount(rate_raw // GAS_PER_RATE, GWEI_DECIMALS)} gwei"
 
     @classmethod
     def recognise(cls, text: str) -> str | None:

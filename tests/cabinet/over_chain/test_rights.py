@@ -38,6 +38,7 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/payouts/{payout_id:str}"): ALL,
     ("POST", "/payouts/{payout_id:str}/cancel"): MONEY,
     ("GET", "/refunds"): ALL,
+    ("GET", "/transactions"): ALL,
     ("GET", "/refunds/{refund_id:str}"): ALL,
     ("GET", "/reviews"): ALL,
     ("GET", "/balances"): ALL,
