@@ -15,7 +15,9 @@ from litestar.params import Body
 from litestar.response import Redirect, Stream
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from app.checkout import returning
 from app.checkout.live import LiveHub
+from app.checkout.returning import mistakes_in
 from app.checkout.source import checkout_view
 from app.checkout.view import CheckoutView
 from app.checkout.wallet import Choice, CustomerWallet
@@ -91,6 +93,7 @@ def routes(
             with_wallet=wallet is not None,
             now=now,
             choices=await services.quotes.choices(invoice.id, now) if may_choose else (),
+            mistakes=await mistakes_in(services, invoice, slug, language_of(request)) if invoice.needs_review else (),
         )
 
     def render(request: PageRequest, template: str, view: CheckoutView) -> Response[bytes]:
@@ -170,6 +173,7 @@ def routes(
         return Redirect(f"/pay/{slug}?lang={language_of(request).code}", status_code=303)
 
     handlers: list[Any] = [page, receipt, status, events, brand_css, logo, choose]
+    handlers += returning.handlers(services, pages, view_of, count)
     if wallet is not None:
         customer = wallet
 

@@ -1,10 +1,21 @@
 """Makes the checkout page's view of an invoice."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, RateShown, Transfer, WayToPay
+from app.checkout.view import (
+    Anomaly,
+    CheckoutView,
+    FeePayer,
+    Gone,
+    LanguageChoice,
+    Mistake,
+    RateShown,
+    Transfer,
+    WayToPay,
+)
 from app.core.money import format_amount
 from app.deposits.matching import Verdict
 from app.invoices.presentation import DepositBody, InvoiceBody, QuoteBody
@@ -19,7 +30,7 @@ from app.web.languages import Language
 NETWORK_LATE_AFTER = timedelta(minutes=2)
 """A network that was not checked for this long is shown as delayed."""
 
-_ANOMALIES = {
+ANOMALIES = {
     Verdict.UNDERPAID: Anomaly.LESS,
     Verdict.OVERPAID: Anomaly.MORE,
     Verdict.LATE: Anomaly.LATE,
@@ -41,6 +52,7 @@ def checkout_view(
     with_wallet: bool,
     now: datetime,
     choices: Sequence[Choice] = (),
+    mistakes: tuple[Mistake, ...] = (),
 ) -> CheckoutView:
     """What the page of `slug` shows at `now`. Its links name the language, so that a reload keeps it.
 
@@ -49,7 +61,8 @@ def checkout_view(
     invoice = public.body
     ways = tuple(_way(choice, invoice) for choice in choices)
     if network is None or invoice.pay_in is None or public.due is None:
-        return _unchosen(public, ways, slug=slug, language=language, now=now)
+        unchosen = _unchosen(public, ways, slug=slug, language=language, now=now)
+        return replace(unchosen, mistakes=mistakes)
     asset, pay_in, due = network.asset(invoice.pay_in.asset), invoice.pay_in, public.due
     assert asset is not None, "assets are never removed from a network that has invoices"
     waits = invoice.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
@@ -64,6 +77,8 @@ def checkout_view(
         accepts_parts=public.accepts_parts,
         came_decimal=format_amount(received_in_parts_raw, asset.decimals) if received_in_parts_raw else "",
         whole_decimal=pay_in.amount_decimal,
+        came_percent=min(100, received_in_parts_raw * 100 // int(pay_in.amount_raw)),
+        mistakes=mistakes,
         is_overfull=due.missing_raw <= 0,
         can_be_paid_in_review=not any(Verdict(d.verdict) is Verdict.CANCELLED for d in invoice.deposits),
         cent_tail=pay_in.cent_tail,
@@ -175,7 +190,7 @@ def _anomaly(invoice: InvoiceBody, alive: list[DepositBody]) -> Anomaly | None:
     if not invoice.needs_review:
         return None
     reasons = [deposit.review_reason for deposit in alive if deposit.review_reason is not None]
-    return _ANOMALIES.get(Verdict(reasons[-1]), Anomaly.OTHER) if reasons else Anomaly.OTHER
+    return ANOMALIES.get(Verdict(reasons[-1]), Anomaly.OTHER) if reasons else Anomaly.OTHER
 
 
 def _credited(invoice: InvoiceBody, decimals: int) -> str | None:

@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, RateShown, Transfer, WayToPay
+from app.checkout.view import (
+    Anomaly,
+    CheckoutView,
+    FeePayer,
+    Gone,
+    LanguageChoice,
+    Mistake,
+    RateShown,
+    ReturnState,
+    Transfer,
+    WayToPay,
+)
 from app.checkout.wording import page_context
 from app.invoices.states import Status
 from app.web import brand, languages
@@ -135,6 +146,24 @@ def a_deposit(**changes: Any) -> Transfer:
     return replace(Transfer(transaction_id=DEPOSIT_ID, amount_decimal="5.000073", asset="USDT"), **changes)
 
 
+def a_mistake(anomaly: Anomaly = Anomaly.LESS, **changes: Any) -> Mistake:
+    """4.9 USDT came in, and its customer is asked where it should go back to."""
+    now = datetime.now(UTC)
+    mistake = Mistake(
+        anomaly=anomaly,
+        asset="USDT",
+        came_decimal="4.9",
+        came_at=now - timedelta(minutes=2),
+        asked_asset="USDT",
+        asked_decimal="5.000073",
+        difference_decimal="0.100073",
+        due_at=now + timedelta(minutes=50),
+        return_state=ReturnState.ASKED,
+        return_url="/pay/a/return/DEP-0K3V9ZQ2TA.mac",
+    )
+    return replace(mistake, **changes)
+
+
 def states() -> dict[str, CheckoutView]:
     """Every state of the page, named for its screenshot."""
     now = datetime.now(UTC)
@@ -161,7 +190,12 @@ def states() -> dict[str, CheckoutView]:
             expires_at=now + timedelta(minutes=4, seconds=12),
         ),
         "awaiting_rest": a_view(
-            accepts_parts=True, amount_decimal="3.000073", came_decimal="2", whole_decimal="5.000073"
+            accepts_parts=True,
+            amount_decimal="3.000073",
+            came_decimal="2",
+            whole_decimal="5.000073",
+            came_percent=39,
+            deposits=(a_deposit(amount_decimal="1.5"), a_deposit(amount_decimal="0.5", transaction_id="b2" * 32)),
         ),
         "choice": a_priced_view(),
         "choice_without_rate": a_priced_view(
@@ -194,17 +228,61 @@ def states() -> dict[str, CheckoutView]:
         "paid_twice": a_view(
             Status.PAID,
             anomaly=Anomaly.SECOND_TRANSFER,
+            mistakes=(
+                a_mistake(
+                    Anomaly.SECOND_TRANSFER,
+                    came_decimal="5.000073",
+                    difference_decimal="",
+                    return_state=ReturnState.GIVEN,
+                    given_short="TQn9Y2…cbLSE",
+                ),
+            ),
             **{**paid, "deposits": (a_deposit(), a_deposit(transaction_id="b2" * 32))},
             **back,
         ),
         "expired": a_view(Status.EXPIRED, expires_at=ago, **back),
         "cancelled": a_view(Status.CANCELLED, **back),
         "manual_review": a_view(
-            Status.MANUAL_REVIEW, anomaly=Anomaly.LESS, deposits=(a_deposit(amount_decimal="4.9"),)
+            Status.MANUAL_REVIEW,
+            anomaly=Anomaly.LESS,
+            mistakes=(a_mistake(),),
+            can_be_paid_in_review=True,
+            deposits=(a_deposit(amount_decimal="4.9"),),
+        ),
+        "review_late": a_view(
+            Status.MANUAL_REVIEW,
+            anomaly=Anomaly.LATE,
+            mistakes=(
+                a_mistake(Anomaly.LATE, came_decimal="5.000073", difference_decimal="", due_at=now, came_at=now),
+                a_mistake(
+                    Anomaly.MORE,
+                    came_decimal="50.00073",
+                    difference_decimal="45.000657",
+                    return_state=ReturnState.CONFIRMED,
+                    given_short="TQn9Y2…cbLSE",
+                ),
+            ),
+            expires_at=now,
+            deposits=(a_deposit(), a_deposit(amount_decimal="50.00073", transaction_id="c3" * 32)),
+        ),
+        "review_cancelled": a_view(
+            Status.MANUAL_REVIEW,
+            anomaly=Anomaly.AFTER_CANCELLATION,
+            mistakes=(
+                a_mistake(
+                    Anomaly.AFTER_CANCELLATION,
+                    came_decimal="5.000073",
+                    difference_decimal="",
+                    return_state=ReturnState.REJECTED,
+                    given_short="TQn9Y2…cbLSE",
+                ),
+            ),
+            deposits=(a_deposit(),),
         ),
         "review_in_time": a_view(
             Status.MANUAL_REVIEW,
             anomaly=Anomaly.OTHER_ASSET,
+            mistakes=(a_mistake(Anomaly.OTHER_ASSET, asset="ETH", came_decimal="0.02", difference_decimal=""),),
             deposits=(a_deposit(amount_decimal="0.02", asset="ETH"),),
             can_be_paid_in_review=True,
         ),
@@ -242,6 +320,9 @@ WORDIEST = (
     "bitcoin_replaced",
     "bitcoin_dropped",
     "paid_twice",
+    "manual_review",
+    "review_late",
+    "review_cancelled",
     "expired",
     "review_in_time",
     "awaiting_rest",
