@@ -19,7 +19,6 @@ from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.text import without_direction_controls
 from app.invoices.presentation import InvoiceBody
-from app.networks.config import NetworkConfig
 from app.networks.recognition import recognise
 from app.refunds import return_addresses
 from app.refunds.return_addresses import MAX_ADDRESS_CHARS, Refusal, ReturnAddressRefused
@@ -40,13 +39,13 @@ PageRequest = Request[Any, Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a request is about. `mistake` and `network` are None once the review has come to an end."""
+    """What a request is about. `mistake` is None, and `network` empty, once the review has come to an end."""
 
     view: CheckoutView
     deposit_id: str
     url: str
     mistake: Mistake | None
-    network: NetworkConfig | None
+    network: str
 
 
 async def mistakes_in(services: Services, invoice: InvoiceBody, slug: str, language: Language) -> tuple[Mistake, ...]:
@@ -77,28 +76,18 @@ def handlers(
         url = _url(services, view.invoice_id, slug, deposit_id, language_of(request))
         case = await return_addresses.case_of(deposit_id)
         if case is None:
-            return _Asked(view, deposit_id, url, None, None)
+            return _Asked(view, deposit_id, url, None, "")
         network = services.networks.get(case.network)
         is_asked = services.return_addresses.is_asked(case)
-        return _Asked(view, deposit_id, url, mistake_of(case, network, is_asked, lambda _: url), network)
+        return _Asked(view, deposit_id, url, mistake_of(case, network, is_asked, lambda _: url), network.display_name)
 
     def render(
         request: PageRequest, found: _Asked, *, entered: str = "", error: str = "", status: int = 200
     ) -> Response[bytes]:
-        language, mistake = language_of(request), found.mistake
-        state = mistake.return_state if mistake else ReturnState.NOT_ASKED
-        context = {
-            "view": found.view,
-            "mistake": mistake,
-            "told": explain(mistake, found.view, language) if mistake else None,
-            "may_give": state in (ReturnState.ASKED, ReturnState.GIVEN, ReturnState.REJECTED),
-            "state": state.value,
-            "network": found.network.display_name if found.network else "",
-            "url": found.url,
-            "entered": entered,
-            "error": error,
-            "max_chars": MAX_ADDRESS_CHARS,
-        }
+        language = language_of(request)
+        context = page_context(
+            found.view, found.mistake, found.network, found.url, language, entered=entered, error=error
+        )
         return pages.page("checkout/return.html", context, language=language, status=status)
 
     @get("/{slug:str}/return/{return_slug:str}", include_in_schema=False, middleware=[COMPRESSED])
@@ -137,10 +126,36 @@ def handlers(
     return [return_page, give]
 
 
-def say_problem(problem: Problem, entered: str, network: NetworkConfig | None, language: Language) -> str:
-    """What is wrong with an address, in the reader's language."""
+def page_context(
+    view: CheckoutView,
+    mistake: Mistake | None,
+    network: str,
+    url: str,
+    language: Language,
+    *,
+    entered: str = "",
+    error: str = "",
+) -> dict[str, Any]:
+    """Everything that `checkout/return.html` needs. `mistake` is None once the review has come to an end; `network` is
+    the name of the transfer's network; `entered` and `error` are those of a form that was refused."""
+    state = mistake.return_state if mistake else ReturnState.NOT_ASKED
+    return {
+        "view": view,
+        "mistake": mistake,
+        "told": explain(mistake, view, language) if mistake else None,
+        "may_give": state in (ReturnState.ASKED, ReturnState.GIVEN, ReturnState.REJECTED),
+        "state": state.value,
+        "network": network,
+        "url": url,
+        "entered": entered,
+        "error": error,
+        "max_chars": MAX_ADDRESS_CHARS,
+    }
+
+
+def say_problem(problem: Problem, entered: str, network: str, language: Language) -> str:
+    """What is wrong with an address, in the reader's language. `network` is the name of the transfer's network."""
     _ = language.gettext
-    name = language.isolate(network.display_name if network else "")
     match problem:
         case Problem.MALFORMED if not entered:
             return _("Please enter an address.")
@@ -163,7 +178,7 @@ def say_problem(problem: Problem, entered: str, network: NetworkConfig | None, l
             words = _("Nothing can be sent on %(network)s at the moment.")
         case Problem.MEMO:
             words = _("%(network)s has no memos. Please give an address that needs none.")
-    return words % {"network": name, "other": language.isolate(_kind_of(entered))}
+    return words % {"network": language.isolate(network), "other": language.isolate(_kind_of(entered))}
 
 
 def say_refusal(refusal: Refusal, merchant_name: str, language: Language) -> str:

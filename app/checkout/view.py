@@ -109,6 +109,11 @@ class Mistake:
     given_short: str = ""
     """The address that was given, shortened: others may have the link to the page."""
 
+    @property
+    def is_what_was_asked(self) -> bool:
+        """Whether exactly the requested amount came, so that the page need not show it twice."""
+        return (self.asked_decimal, self.asked_asset) == (self.came_decimal, self.asset)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayToPay:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from app.checkout import returning
+from app.checkout.returning import say_problem
 from app.checkout.view import (
     Anomaly,
     CheckoutView,
@@ -30,6 +32,7 @@ from app.invoices.states import Status
 from app.web import brand, languages
 from app.web.languages import ENGLISH, Language
 from app.web.pages import Pages
+from app.withdrawals.destinations import Problem
 
 ROOT = Path(__file__).parents[2]
 CSP = (
@@ -427,6 +430,9 @@ class Site:
             return self._send(request, 200, LOGO, "image/svg+xml")
         if not rest:
             self.pages.append(name)
+        if rest and rest[0] == "return":
+            body = self.render("checkout/return.html", language, **return_context(view, rest[1], language))
+            return self._send(request, 200, body, "text/html")
         template = {"status": "_status", "receipt": "receipt"}.get(rest[0], "") if rest else "page"
         body = self.render(f"checkout/{template}.html", language, **page_context(view, language))
         self._send(request, 200, body, "text/html")
@@ -464,6 +470,25 @@ class Site:
             request.close_connection = True
 
 
+RETURN_STATES = (*ReturnState, "error", "returning", "over")
+"""What the page of a return address may show."""
+
+
+def return_context(view: CheckoutView, state: str, language: Language) -> dict[str, Any]:
+    """The context of the page that asks where a transfer should be sent back to, in one of RETURN_STATES."""
+    is_asked = state in ("error", "returning", "over")
+    mistake = a_mistake(return_state=ReturnState.ASKED if is_asked else ReturnState(state), given_short="TQn9Y2…cbLSE")
+    if state == "returning":
+        mistake = replace(mistake, is_returning=True, return_state=ReturnState.NOT_ASKED)
+    error, entered = "", ""
+    if state == "error":
+        entered = "0x52908400098527886E0F7030069857D2E4169EE7"
+        error = say_problem(Problem.OTHER_NETWORK, entered, "Tron", language)
+    return returning.page_context(
+        view, None if state == "over" else mistake, "Tron", "/pay/a/return/x", language, entered=entered, error=error
+    )
+
+
 def pictured(site: Site) -> list[tuple[str, str]]:
     """Name and URL of every page for screenshots: each state in English, those with the most text in every language."""
     found: list[tuple[str, str]] = []
@@ -471,6 +496,10 @@ def pictured(site: Site) -> list[tuple[str, str]]:
         code = language.code
         chosen = states() if code == "en" else {name: states()[name] for name in WORDIEST}
         found += [(f"checkout-{name}-{code}", site.put(f"{name}-{code}", view, code)) for name, view in chosen.items()]
+        found += [
+            (f"return-{state}-{code}", f"{site.url(f'manual_review-{code}')}/return/{state}?lang={code}")
+            for state in RETURN_STATES
+        ]
         found.append((f"receipt-{code}", f"{site.url(f'refunded-{code}')}/receipt?lang={code}"))
         found += [(f"error-{status}-{code}", site.error_url(status, code)) for status in ERRORS]
     return found
