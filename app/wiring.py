@@ -28,6 +28,7 @@ from app.invoices.service import InvoiceService
 from app.mail import sealing
 from app.merchants import repository as merchants_repository
 from app.networks import assets
+from app.networks.customer_fees import CustomerFeeWatch
 from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
 from app.networks.throttle import SharedThrottle
@@ -127,6 +128,10 @@ class Services:
             )
             for network in self.networks
         ]
+
+    def customer_fee_watch(self) -> CustomerFeeWatch:
+        """What looks at the fees that customers pay on all networks."""
+        return CustomerFeeWatch(self.networks)
 
     def signers(self, keys: SpendingKeys, crash: CrashPoints) -> list[Signer]:
         """A signer for each network that has a hot wallet. Raises SignerSettingsError where the keys don't fit."""

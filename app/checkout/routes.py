@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.checkout import returning
 from app.checkout.live import LiveHub
+from app.checkout.network_fees import network_fees
 from app.checkout.returning import mistakes_in
 from app.checkout.source import checkout_view
 from app.checkout.view import CheckoutView
@@ -83,7 +84,10 @@ def routes(
     async def view_of(request: PageRequest, slug: str) -> CheckoutView:
         found = await find(request, slug)
         invoice, now = found.public.body, clock.now()
-        may_choose = invoice.price is not None and invoice.status in AWAITS_PAYMENT
+        may_pay = invoice.status in AWAITS_PAYMENT
+        choices = await services.quotes.choices(invoice.id, now) if invoice.price is not None and may_pay else []
+        networks = {choice.network.key for choice in choices} | ({found.network.key} if found.network else set())
+        currency = invoice.price.currency if invoice.price else None
         return checkout_view(
             found.public,
             [] if invoice.status in NOTHING_SENT_YET else await refunds.sent_back(invoice.id),
@@ -92,7 +96,8 @@ def routes(
             language=language_of(request),
             with_wallet=wallet is not None,
             now=now,
-            choices=await services.quotes.choices(invoice.id, now) if may_choose else (),
+            choices=choices,
+            fees=await network_fees(networks, currency, now) if may_pay else {},
             mistakes=await mistakes_in(services, invoice, slug, language_of(request)) if invoice.needs_review else (),
         )
 

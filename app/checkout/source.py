@@ -1,8 +1,9 @@
 """Makes the checkout page's view of an invoice."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from app.checkout.view import (
@@ -12,10 +13,12 @@ from app.checkout.view import (
     Gone,
     LanguageChoice,
     Mistake,
+    NetworkFee,
     RateShown,
     Transfer,
     WayToPay,
 )
+from app.core import currencies
 from app.core.money import format_amount
 from app.deposits.matching import Verdict
 from app.invoices.presentation import DepositBody, InvoiceBody, QuoteBody
@@ -29,6 +32,13 @@ from app.web.languages import Language
 
 NETWORK_LATE_AFTER = timedelta(minutes=2)
 """A network that was not checked for this long is shown as delayed."""
+
+WORTH_DIFFERS_BY = 1_000
+"""An amount's worth is shown where it differs from the price by more than a thousandth: by a spread or a fee. What
+rounding alone adds is less, and a second figure would only confuse."""
+
+NetworkFees = Mapping[tuple[str, str], NetworkFee]
+"""By network and asset."""
 
 ANOMALIES = {
     Verdict.UNDERPAID: Anomaly.LESS,
@@ -53,13 +63,15 @@ def checkout_view(
     now: datetime,
     choices: Sequence[Choice] = (),
     mistakes: tuple[Mistake, ...] = (),
+    fees: NetworkFees = MappingProxyType({}),
 ) -> CheckoutView:
     """What the page of `slug` shows at `now`. Its links name the language, so that a reload keeps it.
 
-    `network` is the one to pay on; None while the customer has yet to choose, among `choices`.
+    `network` is the one to pay on; None while the customer has yet to choose, among `choices`. `fees` are those that
+    networks charge now, as far as they are known.
     """
     invoice = public.body
-    ways = tuple(_way(choice, invoice) for choice in choices)
+    ways = tuple(_way(choice, invoice, fees) for choice in choices)
     if network is None or invoice.pay_in is None or public.due is None:
         unchosen = _unchosen(public, ways, slug=slug, language=language, now=now)
         return replace(unchosen, mistakes=mistakes)
@@ -89,6 +101,7 @@ def checkout_view(
         address=pay_in.address,
         payment_uri=due.payment_uri if received_in_parts_raw else pay_in.payment_uri,
         qr_text=due.qr_text,
+        network_fee=fees.get((network.key, asset.symbol)),
         service_fee_decimal=format_amount(int(invoice.service_fee_raw or 0), asset.decimals),
         rate=_rate(invoice.quotes),
         expires_at=public.pay_until if waits else datetime.fromisoformat(invoice.expires_at),
@@ -163,7 +176,7 @@ def _common(
     }
 
 
-def _way(choice: Choice, invoice: InvoiceBody) -> WayToPay:
+def _way(choice: Choice, invoice: InvoiceBody, fees: NetworkFees) -> WayToPay:
     network, symbol = choice.network, choice.asset.symbol
     pay_in = invoice.quotes[0].pay_in if invoice.quotes else invoice.pay_in
     standard = choice.asset.standard
@@ -172,10 +185,22 @@ def _way(choice: Choice, invoice: InvoiceBody) -> WayToPay:
         asset=symbol,
         chain=network.chain,
         chain_name=f"{network.display_name} ({standard})" if standard else network.display_name,
+        asset_name=choice.asset.name,
         amount_decimal=choice.amount_decimal,
+        worth_decimal=_worth(choice, invoice),
+        network_fee=fees.get((network.key, symbol)),
         usual_wait_ms=confirmations * network.block_time_ms,
         is_chosen=pay_in is not None and (pay_in.asset, pay_in.chain) == (symbol, network.chain),
     )
+
+
+def _worth(choice: Choice, invoice: InvoiceBody) -> str:
+    """What the amount of a choice is worth, where that is not about the price."""
+    if choice.worth_raw is None or invoice.price is None:
+        return ""
+    if abs(choice.worth_raw - choice.price_raw) * WORTH_DIFFERS_BY <= choice.price_raw:
+        return ""
+    return format_amount(choice.worth_raw, currencies.places(invoice.price.currency))
 
 
 def _rate(quotes: Sequence[QuoteBody]) -> RateShown | None:

@@ -116,6 +116,17 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFee:
+    """About what a network itself charges for a usual payment now."""
+
+    figure: str
+    """A decimal string, rounded up: in the price's currency, or in the network's own coin."""
+    unit: str
+    is_less: bool = False
+    """It is below `figure`, which is the least that the currency can say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WayToPay:
     """An asset that a price can be paid with."""
 
@@ -126,6 +137,12 @@ class WayToPay:
     """The network for people, e.g. `Tron (TRC-20)`."""
     amount_decimal: str
     """About what is to be paid now; empty where there is no rate, and it can't be chosen."""
+    asset_name: str = ""
+    """The asset's name for people, e.g. `Tether USD`: what a search finds it by, beside its symbol."""
+    worth_decimal: str = ""
+    """What the amount is worth in the price's currency; empty where that is about the price itself."""
+    network_fee: NetworkFee | None = None
+    """None where it is not known."""
     usual_wait_ms: int = 0
     """How long the confirmations usually take that this amount needs."""
     is_chosen: bool = False
@@ -215,6 +232,8 @@ class CheckoutView:
     """What the QR code holds; empty where that is `payment_uri`."""
     fee_payer: FeePayer
     service_fee_decimal: str
+    network_fee: NetworkFee | None = None
+    """What the network charges for this payment, in addition to the amount; None where it is not known."""
 
     now: datetime
     """The server's clock as this view was made; the page's countdown follows it, not the device's clock."""

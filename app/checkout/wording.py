@@ -7,8 +7,9 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 
 from dataclasses import dataclass
 
+from app.checkout import choosing
 from app.checkout.mistakes import explain, what_happened
-from app.checkout.view import CheckoutView, FeePayer, Gone, WayToPay
+from app.checkout.view import CheckoutView, FeePayer, Gone
 from app.core.money import group_digits
 from app.invoices.states import Status
 from app.web.languages import Language
@@ -38,6 +39,8 @@ class Words:
     """`Tron (TRC-20)`."""
     network_warning: str
     fee: str
+    network_fee: str
+    """What the network charges in addition, or empty where that is not known or nothing is to be paid."""
     progress: str
     """`12 of 20 confirmations`, or empty outside confirming."""
     estimate: str
@@ -69,7 +72,8 @@ def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
         "qr": qr,
         "paid_on": language.moment(view.paid_at) if view.paid_at else "",
         "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
-        "usual_waits": [usual_wait(way, language) for way in view.other_ways],
+        "words_of_ways": choosing.words_of_ways(view, language),
+        "ways_are_many": len(view.other_ways) > choosing.MANY_WAYS,
         "return_after_s": RETURN_AFTER_S,
     }
 
@@ -91,6 +95,7 @@ def put_into_words(view: CheckoutView, language: Language) -> Words:
         network=network(view),
         network_warning=network_warning(view, language),
         fee=fee(view, language),
+        network_fee=choosing.network_fee(view.network_fee, language) if view.is_payable else "",
         progress=progress_words,
         estimate=estimate_words,
         time_left=time_left(view.seconds_left, language),
@@ -280,23 +285,6 @@ def rate(view: CheckoutView, language: Language) -> str:
         return _("Rate: %(rate)s, less than a minute old") % {"rate": equation}
     words = ngettext("Rate: %(rate)s, %(n)s minute old", "Rate: %(rate)s, %(n)s minutes old", minutes)
     return words % {"rate": equation, "n": language.count(minutes)}
-
-
-def usual_wait(way: WayToPay, language: Language) -> str:
-    """How long a payment with this asset usually takes to count, rounded up."""
-    _, ngettext = language.gettext, language.ngettext
-    if not way.amount_decimal:
-        return _("There is no exchange rate at the moment")
-    wait_s = -(-way.usual_wait_ms // 1000)
-    if wait_s < 60:
-        return _("Usually counts within a minute")
-    wait_min = -(-wait_s // 60)
-    if wait_min < 90:
-        words = ngettext("Usually counts after %(n)s minute", "Usually counts after %(n)s minutes", wait_min)
-        return words % {"n": language.count(wait_min)}
-    wait_h = -(-wait_min // 60)
-    words = ngettext("Usually counts after %(n)s hour", "Usually counts after %(n)s hours", wait_h)
-    return words % {"n": language.count(wait_h)}
 
 
 def fee(view: CheckoutView, language: Language) -> str:

@@ -275,6 +275,16 @@ class Broadcast(StrEnum):
     REFUSED = "refused"
 
 
+class CustomerFee(msgspec.Struct, frozen=True):
+    """What it costs a customer now to pay with an asset by one plain transfer: `fee_raw`, in minor units of the
+    network's own coin, whose symbol and decimals are beside it. It is about what a wallet asks for, not a promise."""
+
+    asset_symbol: str
+    fee_raw: int
+    coin_symbol: str
+    coin_decimals: int
+
+
 class TokenState(msgspec.Struct, frozen=True, kw_only=True):
     """What a token's issuer allows now. `frozen`: those of the addresses asked about whose tokens are stopped.
     `fee_bps`: what the token keeps of each transfer; 0 where all of it arrives."""
@@ -596,6 +606,11 @@ class Chain(Protocol):
 
     async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:
         """The outcome of those transactions that are in a block of the current chain, by txid."""
+        ...
+
+    async def customer_fees(self) -> list[CustomerFee]:
+        """What a plain payment of each asset costs a customer on this network now; where the adapter can't know, an
+        asset is left out. Pages show it, and nothing is booked by it."""
         ...
 
     async def traces_native(self) -> bool:

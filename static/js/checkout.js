@@ -11,8 +11,8 @@ const SPOKEN_S = [600, 300, 60];
 const live = document.getElementById("live");
 const offline = document.getElementById("offline");
 const announcer = document.getElementById("announcer");
-// ASCII digits in every language, as in the amounts beside them (app/web/languages.py).
-const language = new Intl.Locale(document.documentElement.lang, { numberingSystem: "latn" });
+// ASCII digits and Gregorian dates in every language, as on the server (app/web/languages.py).
+const language = new Intl.Locale(document.documentElement.lang, { numberingSystem: "latn", calendar: "gregory" });
 const payment = () => document.getElementById("payment");
 
 // --- Saying it -------------------------------------------------------------------------------------------
@@ -178,6 +178,9 @@ function show(html) {
 
 function replaceKeepingFocus(part, next) {
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  for (const fold of part.querySelectorAll("details[open][id]")) {
+    next.querySelector(`#${fold.id}`)?.setAttribute("open", "");
+  }
   part.replaceWith(next);
   if (!focused) return;
   const successor = (focused.id && document.getElementById(focused.id)) || document.getElementById("headline");

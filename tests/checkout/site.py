@@ -22,6 +22,7 @@ from app.checkout.view import (
     Gone,
     LanguageChoice,
     Mistake,
+    NetworkFee,
     RateShown,
     ReturnState,
     Transfer,
@@ -100,10 +101,23 @@ def a_priced_view(status: Status = Status.AWAITING_CHOICE, **changes: Any) -> Ch
     """An invoice of 49.90 EUR that can be paid with two assets, and with a third one once it has a rate again."""
     ways = (
         WayToPay(
-            asset="BTC", chain="bitcoin", chain_name="Bitcoin", amount_decimal="0.00097461", usual_wait_ms=1_800_000
+            asset="BTC",
+            asset_name="Bitcoin",
+            chain="bitcoin",
+            chain_name="Bitcoin",
+            amount_decimal="0.00097461",
+            network_fee=NetworkFee(figure="1.44", unit="EUR"),
+            usual_wait_ms=1_800_000,
         ),
         WayToPay(
-            asset="USDT", chain="tron", chain_name="Tron (TRC-20)", amount_decimal="54.2392", usual_wait_ms=57_000
+            asset="USDT",
+            asset_name="Tether USD",
+            chain="tron",
+            chain_name="Tron (TRC-20)",
+            amount_decimal="55.3131",
+            worth_decimal="50.89",
+            network_fee=NetworkFee(figure="14", unit="TRX"),
+            usual_wait_ms=57_000,
         ),
         WayToPay(asset="ETH", chain="ethereum", chain_name="Ethereum", amount_decimal=""),
     )
@@ -125,6 +139,27 @@ def a_priced_view(status: Status = Status.AWAITING_CHOICE, **changes: Any) -> Ch
     return replace(view, invoice_ends_at=view.expires_at, **changes)
 
 
+def a_view_of_many_ways(**changes: Any) -> CheckoutView:
+    """The same with eleven ways: more than fit on a screen."""
+    less = NetworkFee(figure="0.01", unit="EUR", is_less=True)
+    networks = (("ethereum", "Ethereum"), ("base", "Base"), ("polygon", "Polygon"), ("arbitrum", "Arbitrum One"))
+    more = tuple(
+        WayToPay(
+            asset=symbol,
+            asset_name=name,
+            chain=chain,
+            chain_name=f"{network} (ERC-20)",
+            amount_decimal=amount,
+            network_fee=NetworkFee(figure="0.31", unit="EUR") if chain == "ethereum" else less,
+            usual_wait_ms=36_000,
+        )
+        for symbol, name, amount in (("USDC", "USD Coin", "54.2417"), ("EURC", "Euro Coin", "49.9001"))
+        for chain, network in networks
+    )
+    view = a_priced_view()
+    return replace(view, ways_to_pay=(*view.ways_to_pay, *more), fail_url="https://shop.example/basket", **changes)
+
+
 def a_quoted_view(**changes: Any) -> CheckoutView:
     """The same, once bitcoin is chosen: the amount holds for a quarter of an hour."""
     priced, view = a_priced_view(), a_bitcoin_view()
@@ -136,6 +171,7 @@ def a_quoted_view(**changes: Any) -> CheckoutView:
         price_currency="EUR",
         ways_to_pay=ways,
         choose_url=priced.choose_url,
+        network_fee=NetworkFee(figure="1.44", unit="EUR"),
         rate=RateShown(figure="51200.5", at=view.now - timedelta(seconds=130)),
         invoice_ends_at=view.expires_at,
         expires_at=view.now + timedelta(minutes=14, seconds=50),
@@ -201,6 +237,7 @@ def states() -> dict[str, CheckoutView]:
             deposits=(a_deposit(amount_decimal="1.5"), a_deposit(amount_decimal="0.5", transaction_id="b2" * 32)),
         ),
         "choice": a_priced_view(),
+        "choice_of_many": a_view_of_many_ways(),
         "choice_without_rate": a_priced_view(
             ways_to_pay=tuple(replace(way, amount_decimal="") for way in a_priced_view().ways_to_pay)
         ),
@@ -329,12 +366,15 @@ WORDIEST = (
     "expired",
     "review_in_time",
     "awaiting_rest",
-    "choice",
+    "choice_of_many",
     "quoted",
     "quote_over",
     "refunded",
 )
 """States with the most text, or with unique parts: these are checked in every language."""
+
+SHOWN_WHOLE = ("de", "ar", "zh-Hans")
+"""Languages with long words, from right to left, and in a script of wide letters."""
 
 ERRORS = (404, 429, 500, 503)
 
@@ -490,12 +530,16 @@ def return_context(view: CheckoutView, state: str, language: Language) -> dict[s
 
 
 def pictured(site: Site) -> list[tuple[str, str]]:
-    """Name and URL of every page for screenshots: each state in English, those with the most text in every language."""
+    """Name and URL of every page for screenshots: each state in English, those with the most text in the languages of
+    `SHOWN_WHOLE`, and one in each of the others."""
     found: list[tuple[str, str]] = []
     for language in languages.every():
         code = language.code
-        chosen = states() if code == "en" else {name: states()[name] for name in WORDIEST}
+        names = WORDIEST if code in SHOWN_WHOLE else ("awaiting_test_mode",)
+        chosen = states() if code == "en" else {name: states()[name] for name in names}
         found += [(f"checkout-{name}-{code}", site.put(f"{name}-{code}", view, code)) for name, view in chosen.items()]
+        if code not in {"en", *SHOWN_WHOLE}:
+            continue
         found += [
             (f"return-{state}-{code}", f"{site.url(f'manual_review-{code}')}/return/{state}?lang={code}")
             for state in RETURN_STATES

@@ -25,6 +25,7 @@ from app.networks.port import (
     BlockRef,
     Broadcast,
     ChainMoved,
+    CustomerFee,
     Draft,
     NotATransfer,
     OnChain,
@@ -323,6 +324,9 @@ class CoinReader:
             for txid in txids
             for ref, mined in filter(None, [self._chain.find(txid)])
         }
+
+    async def customer_fees(self) -> list[CustomerFee]:
+        return [CustomerFee(SYMBOL, 2 * FEE_RAW, SYMBOL, DECIMALS)]
 
     async def traces_native(self) -> bool:
         return True

@@ -25,6 +25,7 @@ from app.networks.port import (
     Broadcast,
     ChainMoved,
     Cost,
+    CustomerFee,
     Danger,
     Draft,
     NodeUnavailable,
@@ -281,6 +282,9 @@ class TimedReader:
             for txid in txids
             for ref, one in filter(None, [self._chain.shown(txid)])
         }
+
+    async def customer_fees(self) -> list[CustomerFee]:
+        return [CustomerFee(TOKEN, FEE_RAW, COIN, 6), CustomerFee(COIN, SIZE * BYTE_RAW, COIN, 6)]
 
     async def traces_native(self) -> bool:
         return True

@@ -243,7 +243,7 @@ async def test_a_rejected_address_is_asked_for_again_and_only_the_newest_is_deci
         "UPDATE return_addresses SET decision = 'confirmed', decided_at = now(), decided_by = 'x' "
         "WHERE decision = 'rejected'",
     ):
-        with pytest.raises(asyncpg.PostgresError, match=r"append|never changes|stays|change"):
+        with pytest.raises(asyncpg.RestrictViolationError, match=r"append|never changes|stays|change"):
             await database.execute(statement)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from app.core.money import format_amount
-from app.networks.bitcoin import holdings, mined
+from app.networks.bitcoin import customer_fees, holdings, mined
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.addresses import parse
 from app.networks.bitcoin.blocks import ReadBlock, read_block
@@ -26,6 +26,7 @@ from app.networks.port import (
     Block,
     BlockRef,
     ChainMoved,
+    CustomerFee,
     MinedIn,
     NodeUnavailable,
     OurAddresses,
@@ -108,6 +109,9 @@ class BitcoinChain:
         """Only of transactions that spend our coins: those of others can't be looked up without an index."""
         symbol = self._config.coin.symbol
         return dict(await mined.receipts(self._rpc, self._account, symbol, self._mined_in, txids))
+
+    async def customer_fees(self) -> list[CustomerFee]:
+        return await customer_fees.customer_fees(self._rpc, self._config)
 
     async def traces_native(self) -> bool:
         """True: every bitcoin moves in a transaction of its own, which a block has."""

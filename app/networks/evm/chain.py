@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Any
 
 from app.networks.config import Asset
-from app.networks.evm import holdings, traces
+from app.networks.evm import customer_fees, holdings, traces
 from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.rpc import EvmRpc
@@ -33,6 +33,7 @@ from app.networks.port import (
     Block,
     BlockRef,
     ChainMoved,
+    CustomerFee,
     OurAddresses,
     OurCoins,
     Pool,
@@ -134,6 +135,9 @@ class EvmChain:
 
     async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:
         return await holdings.settlements(self._rpc, self._native, self._tokens, txids)
+
+    async def customer_fees(self) -> list[CustomerFee]:
+        return await customer_fees.customer_fees(self._rpc, self._config)
 
     async def traces_native(self) -> bool:
         if self._trace_method is None:

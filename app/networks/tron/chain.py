@@ -17,6 +17,7 @@ from app.networks.port import (
     Block,
     BlockRef,
     ChainMoved,
+    CustomerFee,
     Danger,
     OurAddresses,
     OurCoins,
@@ -32,6 +33,7 @@ from app.networks.tron.blocks import COIN_INDEX, ReadBlock, Rules
 from app.networks.tron.config import TronConfig
 from app.networks.tron.node import TronNodes
 from app.networks.tron.reading import BlockReader
+from app.networks.tron.resources import Costs
 
 
 class TronChain:
@@ -42,6 +44,7 @@ class TronChain:
         self._nodes = TronNodes(config, throttle)
         self._rules = rules_of(config)
         self._reader = BlockReader(config, self._nodes, self._rules)
+        self._costs = Costs(config, self._nodes)
         self._final: tuple[str, int] | None = None  # the head's hash, and the final height that was read under it
 
     async def check_identity(self) -> None:
@@ -86,6 +89,9 @@ class TronChain:
 
     async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:
         return await holdings.settlements(self._nodes, self._rules, txids)
+
+    async def customer_fees(self) -> list[CustomerFee]:
+        return await self._costs.of_customers()
 
     async def traces_native(self) -> bool:
         return self._config.internal_transactions
