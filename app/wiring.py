@@ -38,6 +38,7 @@ from app.rates.refresh import Refresher
 from app.rates.sources import chosen
 from app.reconciliation.service import Reconciliation
 from app.reconciliation.watchdog import Watchdog
+from app.refunds.return_addresses import ReturnAddresses
 from app.refunds.returns import ReturnService
 from app.refunds.service import RefundService
 from app.signer import account_book_repository, coins_repository
@@ -90,6 +91,7 @@ class Services:
     payouts: PayoutService
     refunds: RefundService
     returns: ReturnService
+    return_addresses: ReturnAddresses
     outbound: OutboundClient
     reconciliation: Reconciliation
     alert_routes: AlertRoutes
@@ -192,6 +194,7 @@ def wire(settings: Settings) -> Services:
         payouts=PayoutService(networks, withdrawals, withdrawal_reader),
         refunds=RefundService(networks, withdrawals),
         returns=ReturnService(networks, withdrawals, reviews),
+        return_addresses=ReturnAddresses(networks),
         outbound=outbound,
         reconciliation=Reconciliation(networks=networks, checkpoint_keys=settings.checkpoint_keys),
         alert_routes=_alert_routes(settings, outbound),

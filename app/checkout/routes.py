@@ -16,10 +16,11 @@ from litestar.params import Body
 from litestar.response import Redirect, Stream
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from app.checkout import embedding, look, lookup, receipts
+from app.checkout import embedding, look, lookup, receipts, returning
 from app.checkout.live import LiveHub
 from app.checkout.network_fees import network_fees
 from app.checkout.receipts import Parts
+from app.checkout.returning import mistakes_in
 from app.checkout.source import checkout_view, query
 from app.checkout.view import CheckoutView
 from app.checkout.wallet import Choice, CustomerWallet
@@ -99,6 +100,7 @@ def routes(
             choices=choices,
             fees=await network_fees(networks, currency, now) if may_pay else {},
             frame_origins=embedding.frame_origins(request, found.public),
+            mistakes=await mistakes_in(services, invoice, slug, language_of(request)) if invoice.needs_review else (),
         )
 
     def back_to_page(request: PageRequest, slug: str) -> Redirect:
@@ -194,6 +196,7 @@ def routes(
         return back_to_page(request, slug)
 
     handlers: list[Any] = [page, receipt, transaction, status, events, brand_css, logo, choose]
+    handlers += returning.handlers(services, pages, view_of, count)
     if wallet is not None:
         customer = wallet
 

@@ -1,6 +1,7 @@
 """Makes the checkout page's view of an invoice."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,7 @@ from app.checkout.view import (
     FeePayer,
     Gone,
     LanguageChoice,
+    Mistake,
     NetworkFee,
     RateShown,
     Transfer,
@@ -39,7 +41,7 @@ rounding alone adds is less, and a second figure would only confuse."""
 NetworkFees = Mapping[tuple[str, str], NetworkFee]
 """By network and asset."""
 
-_ANOMALIES = {
+ANOMALIES = {
     Verdict.UNDERPAID: Anomaly.LESS,
     Verdict.OVERPAID: Anomaly.MORE,
     Verdict.LATE: Anomaly.LATE,
@@ -62,6 +64,7 @@ def checkout_view(
     with_wallet: bool,
     now: datetime,
     choices: Sequence[Choice] = (),
+    mistakes: tuple[Mistake, ...] = (),
     fees: NetworkFees = MappingProxyType({}),
     frame_origins: Sequence[str] = (),
 ) -> CheckoutView:
@@ -75,7 +78,7 @@ def checkout_view(
     ways = tuple(_way(choice, invoice, fees) for choice in choices)
     common = _common(public, ways, slug=slug, links=links, language=language, now=now, frame_origins=frame_origins)
     if network is None or invoice.pay_in is None or public.due is None:
-        return _unchosen(public, common)
+        return replace(_unchosen(public, common), mistakes=mistakes)
     asset, pay_in, due = network.asset(invoice.pay_in.asset), invoice.pay_in, public.due
     assert asset is not None, "assets are never removed from a network that has invoices"
     waits = invoice.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
@@ -90,6 +93,8 @@ def checkout_view(
         accepts_parts=public.accepts_parts,
         came_decimal=format_amount(received_in_parts_raw, asset.decimals) if received_in_parts_raw else "",
         whole_decimal=pay_in.amount_decimal,
+        came_percent=min(100, received_in_parts_raw * 100 // int(pay_in.amount_raw)),
+        mistakes=mistakes,
         is_overfull=due.missing_raw <= 0,
         can_be_paid_in_review=not any(Verdict(d.verdict) is Verdict.CANCELLED for d in invoice.deposits),
         cent_tail=pay_in.cent_tail,
@@ -237,7 +242,7 @@ def _anomaly(invoice: InvoiceBody, alive: list[DepositBody]) -> Anomaly | None:
     if not invoice.needs_review:
         return None
     reasons = [deposit.review_reason for deposit in alive if deposit.review_reason is not None]
-    return _ANOMALIES.get(Verdict(reasons[-1]), Anomaly.OTHER) if reasons else Anomaly.OTHER
+    return ANOMALIES.get(Verdict(reasons[-1]), Anomaly.OTHER) if reasons else Anomaly.OTHER
 
 
 def _credited(invoice: InvoiceBody, decimals: int) -> str | None:

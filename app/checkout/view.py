@@ -75,6 +75,46 @@ class Transfer:
         return shorten(self.transaction_id)
 
 
+class ReturnState(StrEnum):
+    """How far the question is where a transfer should be sent back to."""
+
+    NOT_ASKED = "not_asked"
+    ASKED = "asked"
+    GIVEN = "given"
+    CONFIRMED = "confirmed"
+    """The merchant has confirmed the address."""
+    REJECTED = "rejected"
+    """The merchant has rejected it: another one is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A transfer that a person reviews: what was asked for, what came, and where it could be sent back to."""
+
+    anomaly: Anomaly
+    asset: str
+    came_decimal: str
+    came_at: datetime
+    asked_asset: str = ""
+    """Empty where nothing was asked for."""
+    asked_decimal: str = ""
+    difference_decimal: str = ""
+    """How much too little or too much; empty where that is nothing, or another asset came."""
+    due_at: datetime | None = None
+    is_returning: bool = False
+    """It is being sent back."""
+    return_state: ReturnState = ReturnState.NOT_ASKED
+    return_url: str = ""
+    """The page that asks for the address."""
+    given_short: str = ""
+    """The address that was given, shortened: others may have the link to the page."""
+
+    @property
+    def is_what_was_asked(self) -> bool:
+        """Whether exactly the requested amount came, so that the page need not show it twice."""
+        return (self.asked_decimal, self.asked_asset) == (self.came_decimal, self.asset)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFee:
     """About what a network itself charges for a usual payment now."""
@@ -157,6 +197,10 @@ class CheckoutView:
     """The part of it that was received so far, dust included; empty before the first part."""
     whole_decimal: str = ""
     """`pay_in.amount_decimal`."""
+    came_percent: int = 0
+    """How much of the amount has come, rounded down, at most 100."""
+    mistakes: tuple[Mistake, ...] = ()
+    """The transfers that a person reviews, oldest first."""
     is_overfull: bool = False
     """More was received than requested, but it does not count as paid."""
     can_be_paid_in_review: bool = False

@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.checkout import lookup
+from app.checkout import lookup, returning
+from app.checkout.returning import say_problem
 from app.checkout.view import (
     Anomaly,
     CheckoutView,
     FeePayer,
     Gone,
     LanguageChoice,
+    Mistake,
     NetworkFee,
     RateShown,
+    ReturnState,
     Transfer,
     WayToPay,
 )
@@ -32,6 +35,7 @@ from app.networks.registry import Networks
 from app.web import brand, languages
 from app.web.languages import ENGLISH, Language
 from app.web.pages import Pages
+from app.withdrawals.destinations import Problem
 from tests.factories.bitcoin import bitcoin_network
 from tests.factories.networks import evm_network
 from tests.factories.tron import tron_network
@@ -189,6 +193,24 @@ def a_deposit(**changes: Any) -> Transfer:
     return replace(Transfer(transaction_id=DEPOSIT_ID, amount_decimal="5.000073", asset="USDT"), **changes)
 
 
+def a_mistake(anomaly: Anomaly = Anomaly.LESS, **changes: Any) -> Mistake:
+    """4.9 USDT came in, and its customer is asked where it should go back to."""
+    now = datetime.now(UTC)
+    mistake = Mistake(
+        anomaly=anomaly,
+        asset="USDT",
+        came_decimal="4.9",
+        came_at=now - timedelta(minutes=2),
+        asked_asset="USDT",
+        asked_decimal="5.000073",
+        difference_decimal="0.100073",
+        due_at=now + timedelta(minutes=50),
+        return_state=ReturnState.ASKED,
+        return_url="/pay/a/return/DEP-0K3V9ZQ2TA.mac",
+    )
+    return replace(mistake, **changes)
+
+
 def states() -> dict[str, CheckoutView]:
     """Every state of the page, named for its screenshot."""
     now = datetime.now(UTC)
@@ -215,7 +237,12 @@ def states() -> dict[str, CheckoutView]:
             expires_at=now + timedelta(minutes=4, seconds=12),
         ),
         "awaiting_rest": a_view(
-            accepts_parts=True, amount_decimal="3.000073", came_decimal="2", whole_decimal="5.000073"
+            accepts_parts=True,
+            amount_decimal="3.000073",
+            came_decimal="2",
+            whole_decimal="5.000073",
+            came_percent=39,
+            deposits=(a_deposit(amount_decimal="1.5"), a_deposit(amount_decimal="0.5", transaction_id="b2" * 32)),
         ),
         "choice": a_priced_view(),
         "choice_of_many": a_view_of_many_ways(),
@@ -249,17 +276,61 @@ def states() -> dict[str, CheckoutView]:
         "paid_twice": a_view(
             Status.PAID,
             anomaly=Anomaly.SECOND_TRANSFER,
+            mistakes=(
+                a_mistake(
+                    Anomaly.SECOND_TRANSFER,
+                    came_decimal="5.000073",
+                    difference_decimal="",
+                    return_state=ReturnState.GIVEN,
+                    given_short="TQn9Y2…cbLSE",
+                ),
+            ),
             **{**paid, "deposits": (a_deposit(), a_deposit(transaction_id="b2" * 32))},
             **back,
         ),
         "expired": a_view(Status.EXPIRED, expires_at=ago, **back),
         "cancelled": a_view(Status.CANCELLED, **back),
         "manual_review": a_view(
-            Status.MANUAL_REVIEW, anomaly=Anomaly.LESS, deposits=(a_deposit(amount_decimal="4.9"),)
+            Status.MANUAL_REVIEW,
+            anomaly=Anomaly.LESS,
+            mistakes=(a_mistake(),),
+            can_be_paid_in_review=True,
+            deposits=(a_deposit(amount_decimal="4.9"),),
+        ),
+        "review_late": a_view(
+            Status.MANUAL_REVIEW,
+            anomaly=Anomaly.LATE,
+            mistakes=(
+                a_mistake(Anomaly.LATE, came_decimal="5.000073", difference_decimal="", due_at=now, came_at=now),
+                a_mistake(
+                    Anomaly.MORE,
+                    came_decimal="50.00073",
+                    difference_decimal="45.000657",
+                    return_state=ReturnState.CONFIRMED,
+                    given_short="TQn9Y2…cbLSE",
+                ),
+            ),
+            expires_at=now,
+            deposits=(a_deposit(), a_deposit(amount_decimal="50.00073", transaction_id="c3" * 32)),
+        ),
+        "review_cancelled": a_view(
+            Status.MANUAL_REVIEW,
+            anomaly=Anomaly.AFTER_CANCELLATION,
+            mistakes=(
+                a_mistake(
+                    Anomaly.AFTER_CANCELLATION,
+                    came_decimal="5.000073",
+                    difference_decimal="",
+                    return_state=ReturnState.REJECTED,
+                    given_short="TQn9Y2…cbLSE",
+                ),
+            ),
+            deposits=(a_deposit(),),
         ),
         "review_in_time": a_view(
             Status.MANUAL_REVIEW,
             anomaly=Anomaly.OTHER_ASSET,
+            mistakes=(a_mistake(Anomaly.OTHER_ASSET, asset="ETH", came_decimal="0.02", difference_decimal=""),),
             deposits=(a_deposit(amount_decimal="0.02", asset="ETH"),),
             can_be_paid_in_review=True,
         ),
@@ -306,6 +377,9 @@ WORDIEST = (
     "bitcoin_replaced",
     "bitcoin_dropped",
     "paid_twice",
+    "manual_review",
+    "review_late",
+    "review_cancelled",
     "expired",
     "review_in_time",
     "awaiting_rest",
@@ -459,6 +533,9 @@ class Site:
             asked = parse_qs(query).get("txid", [""])[0]
             context = {"view": view, **told_of(view, asked, language)}
             return self._send(request, 200, self.render("checkout/transaction.html", language, **context), "text/html")
+        if rest and rest[0] == "return":
+            body = self.render("checkout/return.html", language, **return_context(view, rest[1], language))
+            return self._send(request, 200, body, "text/html")
         template = {"status": "_status", "receipt": "receipt"}.get(rest[0], "") if rest else "page"
         body = self.render(f"checkout/{template}.html", language, **page_context(view, language))
         self._send(request, 200, body, "text/html")
@@ -496,6 +573,25 @@ class Site:
             request.close_connection = True
 
 
+RETURN_STATES = (*ReturnState, "error", "returning", "over")
+"""What the page of a return address may show."""
+
+
+def return_context(view: CheckoutView, state: str, language: Language) -> dict[str, Any]:
+    """The context of the page that asks where a transfer should be sent back to, in one of RETURN_STATES."""
+    is_asked = state in ("error", "returning", "over")
+    mistake = a_mistake(return_state=ReturnState.ASKED if is_asked else ReturnState(state), given_short="TQn9Y2…cbLSE")
+    if state == "returning":
+        mistake = replace(mistake, is_returning=True, return_state=ReturnState.NOT_ASKED)
+    error, entered = "", ""
+    if state == "error":
+        entered = "0x52908400098527886E0F7030069857D2E4169EE7"
+        error = say_problem(Problem.OTHER_NETWORK, entered, "Tron", language)
+    return returning.page_context(
+        view, None if state == "over" else mistake, "Tron", "/pay/a/return/x", language, entered=entered, error=error
+    )
+
+
 def pictured(site: Site) -> list[tuple[str, str]]:
     """Name and URL of every page for screenshots: each state in English, those with the most text in the languages of
     `SHOWN_WHOLE`, and one in each of the others."""
@@ -510,6 +606,10 @@ def pictured(site: Site) -> list[tuple[str, str]]:
         asked = f"{site.url('confirming_delayed-' + code)}/transaction?lang={code}"
         named = [*FINDINGS, "no id"] if code == "en" else WORDY_FINDINGS
         found += [(f"lookup-{name.replace(' ', '-')}-{code}", f"{asked}&txid={name}") for name in named]
+        found += [
+            (f"return-{state}-{code}", f"{site.url(f'manual_review-{code}')}/return/{state}?lang={code}")
+            for state in RETURN_STATES
+        ]
         found.append((f"receipt-{code}", f"{site.url(f'refunded-{code}')}/receipt?lang={code}"))
         found += [(f"error-{status}-{code}", site.error_url(status, code)) for status in ERRORS]
     return found
