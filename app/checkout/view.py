@@ -74,6 +74,46 @@ class Transfer:
         return shorten(self.transaction_id)
 
 
+class ReturnState(StrEnum):
+    """How far the question is where a transfer should be sent back to."""
+
+    NOT_ASKED = "not_asked"
+    ASKED = "asked"
+    GIVEN = "given"
+    CONFIRMED = "confirmed"
+    """The merchant has confirmed the address."""
+    REJECTED = "rejected"
+    """The merchant has rejected it: another one is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A transfer that a person reviews: what was asked for, what came, and where it could be sent back to."""
+
+    anomaly: Anomaly
+    asset: str
+    came_decimal: str
+    came_at: datetime
+    asked_asset: str = ""
+    """Empty where nothing was asked for."""
+    asked_decimal: str = ""
+    difference_decimal: str = ""
+    """How much too little or too much; empty where that is nothing, or another asset came."""
+    due_at: datetime | None = None
+    is_returning: bool = False
+    """It is being sent back."""
+    return_state: ReturnState = ReturnState.NOT_ASKED
+    return_url: str = ""
+    """The page that asks for the address."""
+    given_short: str = ""
+    """The address that was given, shortened: others may have the link to the page."""
+
+    @property
+    def is_what_was_asked(self) -> bool:
+        """Whether exactly the requested amount came, so that the page need not show it twice."""
+        return (self.asked_decimal, self.asked_asset) == (self.came_decimal, self.asset)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFee:
     """About what a network itself charges for a usual payment now."""
@@ -156,6 +196,10 @@ class CheckoutView:
     """The part of it that was received so far, dust included; empty before the first part."""
     whole_decimal: str = ""
     """`pay_in.amount_decimal`."""
+    came_percent: int = 0
+    """How much of the amount has come, rounded down, at most 100."""
+    mistakes: tuple[Mistake, ...] = ()
+    """The transfers that a person reviews, oldest first."""
     is_overfull: bool = False
     """More was received than requested, but it does not count as paid."""
     can_be_paid_in_review: bool = False
@@ -224,8 +268,18 @@ class CheckoutView:
     """Answers with only `checkout/_status.html`, which replaces that part of the live page."""
     events_url: str
     """Server-sent events: one `status` event per change of what the page shows."""
+    lookup_url: str = ""
+    """The page that says where a transaction is; empty where nothing can have been sent, or all is settled."""
     receipt_url: str
     """The receipt, for printing; there once the invoice is settled."""
+    receipt_link: str = ""
+    """The receipt's own link, whole, to keep or to give away: it opens nothing but the receipt."""
+    page_link: str = ""
+    """The payment link, whole, to keep."""
+    frame_origins: tuple[str, ...] = ()
+    """The pages of the merchant that this page stands in as a frame; empty for a page of its own."""
+    worth: str = ""
+    """About what the customer's payment was worth when it counted, e.g. `4.60 EUR`; empty where that is not known."""
     brand_css_url: str | None = None
     """A style sheet with the merchant's colour, or None for ours."""
     logo_url: str | None = None
@@ -303,8 +357,15 @@ class CheckoutView:
 
     @property
     def returns_by_itself(self) -> bool:
-        """Whether the page returns to the merchant after some seconds: paid, and no anomaly to read about."""
-        return self.status is Status.PAID and self.success_url is not None and self.anomaly is None
+        """Whether the page returns to the merchant after some seconds: paid, no anomaly to read about, and no frame,
+        whose page is told instead."""
+        is_free = self.anomaly is None and not self.is_framed
+        return self.status is Status.PAID and self.success_url is not None and is_free
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the page stands in a page of the merchant."""
+        return bool(self.frame_origins)
 
     @property
     def seconds_left(self) -> int:

@@ -19,12 +19,14 @@ const payment = () => document.getElementById("payment");
 
 let announcedAt = -Infinity;
 let announcing = 0;
+let nextFrame = 0;
 
 function announce(text) {
   clearTimeout(announcing);
   announcedAt = performance.now();
   announcer.textContent = "";
-  requestAnimationFrame(() => (announcer.textContent = text)); // emptied first, so that the same words are said again
+  cancelAnimationFrame(nextFrame); // of two in one change, only the later one is said
+  nextFrame = requestAnimationFrame(() => (announcer.textContent = text)); // emptied first: the same words are said again
 }
 
 function announceInTime(text) {
@@ -198,8 +200,10 @@ function dress() {
     time.textContent = format.format(new Date(time.dateTime));
   }
   const way = document.querySelector("[data-return-after-s]");
+  if (!way || returning) return;
   // Whoever comes back here by the Back button wants to read.
-  if (way && !returning && !history.state?.returned) startReturning(way);
+  if (history.state?.returned) way.hidden = true;
+  else startReturning(way);
 }
 
 function startReturning(way) {
@@ -209,8 +213,9 @@ function startReturning(way) {
     way.firstElementChild.textContent = way.dataset.words.replace("{when}", inSeconds.format(left_s, "second"));
   };
   say();
-  way.hidden = false;
+  announce(`${payment().dataset.announcement}. ${way.firstElementChild.textContent}`);
   returning = setInterval(() => {
+    if (document.hidden) return; // nobody has read it yet
     left_s -= 1;
     if (left_s > 0) return say();
     clearInterval(returning);
@@ -222,7 +227,6 @@ function startReturning(way) {
 function stay() {
   clearInterval(returning);
   document.querySelector("[data-return-after-s]").hidden = true;
-  document.getElementById("return").focus();
 }
 
 // --- Wallets of this browser, only where something can be paid --------------------------------------------
@@ -238,7 +242,10 @@ function bringWallets() {
 // --- Start -----------------------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("#stay")) stay();
+  // Who uses something else on the page, such as the receipt, is not taken away from it.
+  if (!returning || !event.target.closest("a, button, summary") || event.target.closest("#return")) return;
+  stay();
+  if (event.target.closest("#stay")) document.getElementById("return").focus();
 });
 document.addEventListener("said", (event) => announce(event.detail)); // by copying.js
 document.addEventListener("stale", refresh); // by wallets.js

@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Any
 
 from app.networks.config import Asset
-from app.networks.evm import customer_fees, holdings, traces, wallets
+from app.networks.evm import customer_fees, holdings, lookup, traces, wallets
 from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.rpc import EvmRpc
@@ -38,6 +38,7 @@ from app.networks.port import (
     OurCoins,
     Pool,
     Settlement,
+    TransactionState,
     Transfer,
     UnreadableAnswer,
     WalletPayment,
@@ -111,7 +112,14 @@ class EvmChain:
         return None
 
     async def replaced(self, spends: Mapping[str, Sequence[str]]) -> dict[str, str | None]:
-        return {}
+        """Of transactions that claim a nonce, as `transaction` says: those whose nonce another one has used."""
+        return await lookup.replaced(self._rpc, spends)
+
+    async def transaction(self, txid: str, block_hash: str | None = None) -> TransactionState:
+        return await lookup.state(self._rpc, txid, self._native, self._tokens)
+
+    async def token_name(self, contract: str) -> str | None:
+        return await lookup.token_name(self._rpc, contract)
 
     async def finality(self) -> int:
         """The block that the node calls `finalized` (proof of stake); without one, as on a chain of another kind, the

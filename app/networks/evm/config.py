@@ -17,6 +17,9 @@ ACCOUNT_PATH = "m/44'/60'/0'"
 
 GWEI_DECIMALS = 9
 
+GAS_PER_RATE = 1_000
+"""A fee rate is for so much gas."""
+
 _TXID = re.compile(r"0x[0-9a-f]{64}")
 
 ZERO_ADDRESS = "0x" + 40 * "0"
@@ -82,6 +85,9 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
         if not _TXID.fullmatch(txid):
             raise ValueError("not the id of a transaction: 0x and 64 hexadecimal digits")
         return txid
+
+    def fee_rate_in_words(self, rate_raw: int) -> str:
+        return f"{format_amount(rate_raw // GAS_PER_RATE, GWEI_DECIMALS)} gwei"
 
     @classmethod
     def recognise(cls, text: str) -> str | None:

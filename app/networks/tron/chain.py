@@ -24,11 +24,12 @@ from app.networks.port import (
     Pool,
     Sent,
     Settlement,
+    TransactionState,
     Transfer,
     WalletPayment,
 )
 from app.networks.throttle import Throttle
-from app.networks.tron import holdings
+from app.networks.tron import holdings, lookup
 from app.networks.tron.addresses import from_hex, to_log
 from app.networks.tron.blocks import COIN_INDEX, ReadBlock, Rules
 from app.networks.tron.config import TronConfig
@@ -73,6 +74,12 @@ class TronChain:
 
     async def replaced(self, spends: Mapping[str, Sequence[str]]) -> dict[str, str | None]:
         return {}
+
+    async def transaction(self, txid: str, block_hash: str | None = None) -> TransactionState:
+        return await lookup.state(self._nodes, self._rules, txid, internal=self._config.internal_transactions)
+
+    async def token_name(self, contract: str) -> str | None:
+        return await lookup.token_name(self._nodes, contract)
 
     async def finality(self) -> int:
         """The newest block that two thirds of the block producers have built upon, as nodes of final blocks say. Asked
