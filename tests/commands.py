@@ -5,6 +5,7 @@ and a memory of its own, and may be killed. How commands start in production is 
 tests/install/test_wheel.py.
 """
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -20,7 +21,7 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["app.cli.main"])
+_context.set_forkserver_preload(["app.cli.main", "app.asgi"])
 
 
 def run(*arguments: str, env: Mapping[str, str], timeout_s: float = 120) -> "subprocess.CompletedProcess[str]":
@@ -44,6 +45,16 @@ def start(*arguments: str, env: Mapping[str, str], log: Path) -> ForkServerProce
     return forked(_command, arguments, env=env, output=log, errors=log)
 
 
+def stop(process: ForkServerProcess, timeout_s: float) -> None:
+    """Send SIGTERM and wait; after `timeout_s` kill it and all that it has started."""
+    process.terminate()
+    process.join(timeout_s)
+    if process.exitcode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # type: ignore[arg-type] # it was started
+        process.join()
+
+
 def forked(
     work: Callable[..., None], *arguments: Any, env: Mapping[str, str], output: Path, errors: Path
 ) -> ForkServerProcess:
@@ -58,10 +69,13 @@ def _child(
 ) -> None:
     if sys.platform == "linux":  # it must not outlive the tests
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    os.setsid()
     for number, path in ((1, output), (2, errors)):
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(opened, number)
         os.close(opened)
+    # Granian's processes are forked too, as by default on Linux before Python 3.14.
+    multiprocessing.set_start_method("fork", force=True)
     os.environ.clear()
     os.environ.update({"PICCOLO_CONF": "app.piccolo_conf", **env})  # as app.core.database does at its import
     work(*arguments)
