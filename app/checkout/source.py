@@ -105,6 +105,9 @@ def checkout_view(
         address=pay_in.address,
         payment_uri=due.payment_uri if received_in_parts_raw else pay_in.payment_uri,
         qr_text=due.qr_text,
+        wallet=due.wallet,
+        sent_url=f"/pay/{slug}/sent",
+        announced=tuple(_announced(txid, network) for txid in public.announced),
         network_fee=fees.get((network.key, asset.symbol)),
         service_fee_decimal=format_amount(int(invoice.service_fee_raw or 0), asset.decimals),
         rate=_rate(invoice.quotes),
@@ -272,6 +275,11 @@ def _transfer(deposit: DepositBody, network: NetworkConfig) -> Transfer:
         asset=deposit.asset,
         explorer_url=_explorer_url(network, deposit.txid),
     )
+
+
+def _announced(txid: str, network: NetworkConfig) -> Transfer:
+    """A transaction that nobody has seen: what it moves isn't known."""
+    return Transfer(transaction_id=txid, amount_decimal="", asset="", explorer_url=_explorer_url(network, txid))
 
 
 def _refund(refund: SentBack, network: NetworkConfig) -> Transfer:
