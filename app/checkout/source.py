@@ -186,7 +186,7 @@ def _common(
         "receipt_link": links.receipt_url(invoice.id),
         "page_link": links.url(invoice.id),
         "frame_origins": tuple(frame_origins),
-        "worth": _worth(invoice),
+        "worth": _payment_worth(invoice),
         "lookup_url": f"{page_url}/transaction" if _may_have_sent(invoice) else "",
         # The tag changes with the branding, so that browsers can cache each address.
         "brand_css_url": f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
@@ -217,14 +217,14 @@ def _way(choice: Choice, invoice: InvoiceBody, fees: NetworkFees) -> WayToPay:
         chain_name=f"{network.display_name} ({standard})" if standard else network.display_name,
         asset_name=choice.asset.name,
         amount_decimal=choice.amount_decimal,
-        worth_decimal=_worth(choice, invoice),
+        worth_decimal=_worth_of_choice(choice, invoice),
         network_fee=fees.get((network.key, symbol)),
         usual_wait_ms=confirmations * network.block_time_ms,
         is_chosen=pay_in is not None and (pay_in.asset, pay_in.chain) == (symbol, network.chain),
     )
 
 
-def _worth(choice: Choice, invoice: InvoiceBody) -> str:
+def _worth_of_choice(choice: Choice, invoice: InvoiceBody) -> str:
     """What the amount of a choice is worth, where that is not about the price."""
     if choice.worth_raw is None or invoice.price is None:
         return ""
@@ -255,7 +255,7 @@ def _credited(invoice: InvoiceBody, decimals: int) -> str | None:
     return format_amount(int(invoice.credited_raw) + int(invoice.service_fee_raw or 0), decimals)
 
 
-def _worth(invoice: InvoiceBody) -> str:
+def _payment_worth(invoice: InvoiceBody) -> str:
     """About what the payment was worth when it counted; empty where that is not known. What is kept is the worth of the
     merchant's credit, which is less by the service fee."""
     if invoice.worth is None or not invoice.credited_raw or invoice.credited_raw == "0":
