@@ -214,14 +214,14 @@ def _way(choice: Choice, invoice: InvoiceBody, fees: NetworkFees) -> WayToPay:
         chain_name=f"{network.display_name} ({standard})" if standard else network.display_name,
         asset_name=choice.asset.name,
         amount_decimal=choice.amount_decimal,
-        worth_decimal=_worth(choice, invoice),
+        worth_decimal=_worth_of_choice(choice, invoice),
         network_fee=fees.get((network.key, symbol)),
         usual_wait_ms=confirmations * network.block_time_ms,
         is_chosen=pay_in is not None and (pay_in.asset, pay_in.chain) == (symbol, network.chain),
     )
 
 
-def _worth(choice: Choice, invoice: InvoiceBody) -> str:
+def _worth_of_choice(choice: Choice, invoice: InvoiceBody) -> str:
     """What the amount of a choice is worth, where that is not about the price."""
     if choice.worth_raw is None or invoice.price is None:
         return ""
