@@ -40,7 +40,7 @@ async def _measure(url: str) -> None:
 
 def _line(loads: list[Load]) -> str:
     def median(name: str) -> float:
-        return statistics.median(getattr(each, name) for each in loads)
+        return float(statistics.median(getattr(each, name) for each in loads))
 
     return (
         f"  first contentful paint {median('first_paint_ms'):,.0f} ms, largest {median('largest_paint_ms'):,.0f} ms,"

@@ -37,6 +37,6 @@ def script() -> HTTPRouteHandler:
 
     @get(SCRIPT_PATH, include_in_schema=False, sync_to_thread=False, middleware=[COMPRESSED])
     def embed_js() -> Response[bytes]:
-        return Response(body, media_type="text/javascript; charset=utf-8", headers=SCRIPT_HEADERS)
+        return Response(body, media_type="text/javascript", headers=SCRIPT_HEADERS)
 
     return embed_js

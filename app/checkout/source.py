@@ -105,6 +105,9 @@ def checkout_view(
         address=pay_in.address,
         payment_uri=due.payment_uri if received_in_parts_raw else pay_in.payment_uri,
         qr_text=due.qr_text,
+        wallet=due.wallet,
+        sent_url=f"/pay/{slug}/sent",
+        announced=tuple(_announced(txid, network) for txid in public.announced),
         network_fee=fees.get((network.key, asset.symbol)),
         service_fee_decimal=format_amount(int(invoice.service_fee_raw or 0), asset.decimals),
         rate=_rate(invoice.quotes),
@@ -183,7 +186,7 @@ def _common(
         "receipt_link": links.receipt_url(invoice.id),
         "page_link": links.url(invoice.id),
         "frame_origins": tuple(frame_origins),
-        "worth": _worth(invoice),
+        "worth": _payment_worth(invoice),
         "lookup_url": f"{page_url}/transaction" if _may_have_sent(invoice) else "",
         # The tag changes with the branding, so that browsers can cache each address.
         "brand_css_url": f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
@@ -252,7 +255,7 @@ def _credited(invoice: InvoiceBody, decimals: int) -> str | None:
     return format_amount(int(invoice.credited_raw) + int(invoice.service_fee_raw or 0), decimals)
 
 
-def _worth(invoice: InvoiceBody) -> str:
+def _payment_worth(invoice: InvoiceBody) -> str:
     """About what the payment was worth when it counted; empty where that is not known. What is kept is the worth of the
     merchant's credit, which is less by the service fee."""
     if invoice.worth is None or not invoice.credited_raw or invoice.credited_raw == "0":
@@ -272,6 +275,11 @@ def _transfer(deposit: DepositBody, network: NetworkConfig) -> Transfer:
         asset=deposit.asset,
         explorer_url=_explorer_url(network, deposit.txid),
     )
+
+
+def _announced(txid: str, network: NetworkConfig) -> Transfer:
+    """A transaction that nobody has seen: what it moves isn't known."""
+    return Transfer(transaction_id=txid, amount_decimal="", asset="", explorer_url=_explorer_url(network, txid))
 
 
 def _refund(refund: SentBack, network: NetworkConfig) -> Transfer:

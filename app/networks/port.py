@@ -7,7 +7,7 @@ one of the errors below, which say why and whether a retry can help.
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -601,6 +601,30 @@ class TimedSender(Sender, Protocol):
         ...
 
 
+class WalletPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment for a wallet in the browser. `protocol` names the script that speaks with such wallets
+    (`static/js/wallet-<protocol>.js`), `request` is what it needs: ready for the wallet, to be passed on as it is."""
+
+    protocol: str
+    request: dict[str, Any]
+
+
+class SigningWallets(Protocol):
+    """On chains whose wallets in browsers only sign: makes what they sign, and reads what they have signed."""
+
+    def unsigned(
+        self, sender: str, payment: Payment, block_hash: str, now: datetime, until: datetime
+    ) -> dict[str, Any]:
+        """A payment of `sender` in the form that wallets sign, in the chain of a block of that hash, and in no block
+        after `until`. Raises ValueError where `sender` is no address."""
+        ...
+
+    def signed(self, raw_data: str, signature: str, payment: Payment) -> Signed:
+        """The signed transaction, given both parts in hex. Raises NotATransfer unless it is that payment alone, signed
+        by its sender."""
+        ...
+
+
 class Chain(Protocol):
     """One network. Safe to share within one event loop; call nothing async here in a database transaction.
 
@@ -677,6 +701,10 @@ class Chain(Protocol):
 
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         """What a QR code of that payment holds: the URI, or the same in a form that makes a smaller code."""
+        ...
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> WalletPayment | None:
+        """The same payment for a wallet in the browser; None where browsers' wallets pay nothing on this chain."""
         ...
 
     def derive_address(self, index: int) -> str:

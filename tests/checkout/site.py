@@ -31,6 +31,7 @@ from app.checkout.view import (
 from app.checkout.wording import page_context
 from app.invoices.states import Status
 from app.lookups.judging import Finding, Verdict
+from app.networks.evm.wallets import wallet_payment
 from app.networks.registry import Networks
 from app.web import brand, languages
 from app.web.languages import ENGLISH, Language
@@ -82,6 +83,28 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
         languages=tuple(
             LanguageChoice(code=each.code, name=each.name, url=f"/pay/a?lang={each.code}") for each in languages.every()
         ),
+    )
+    return replace(view, **changes)
+
+
+ETHER_ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
+
+
+def an_ether_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> CheckoutView:
+    """An invoice of 0.00123456 ETH, an hour to go: its code is the address, and a wallet in the browser can pay it."""
+    config = evm_network(["http://127.0.0.1:1"], f"0x{'5f' * 20}")
+    view = a_view(
+        status,
+        asset="ETH",
+        chain_name="Ethereum",
+        token_standard="",
+        amount_decimal="0.00123456",
+        cent_tail=0,
+        address=ETHER_ADDRESS,
+        payment_uri=f"ethereum:{ETHER_ADDRESS}@31337?value=1234560000000000",
+        qr_text=ETHER_ADDRESS,
+        wallet=wallet_payment(config, config.assets[1], ETHER_ADDRESS, 1_234_560_000_000_000),
+        sent_url="/pay/a/sent",
     )
     return replace(view, **changes)
 
@@ -236,6 +259,8 @@ def states() -> dict[str, CheckoutView]:
             service_fee_decimal="0.0000098",
             expires_at=now + timedelta(minutes=4, seconds=12),
         ),
+        "wallets": an_ether_view(),
+        "wallets_sent": an_ether_view(announced=(a_deposit(transaction_id=f"0x{'3f' * 32}"),)),
         "awaiting_rest": a_view(
             accepts_parts=True,
             amount_decimal="3.000073",
@@ -371,6 +396,7 @@ LOGO = (
 
 WORDIEST = (
     "awaiting_test_mode",
+    "wallets_sent",
     "branded",
     "confirming_delayed",
     "bitcoin_waits",

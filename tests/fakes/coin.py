@@ -364,6 +364,9 @@ class CoinReader:
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         return self.payment_uri(address, asset_symbol, amount_raw)
 
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
+        """None: no browser has a wallet for it."""
+
     def derive_address(self, index: int) -> str:
         return address_of(self._config.xpub, 0, index)
 

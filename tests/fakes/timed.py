@@ -320,6 +320,9 @@ class TimedReader:
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         return address
 
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
+        """None: no browser has a wallet for it."""
+
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)
 

@@ -137,6 +137,9 @@ class BitcoinChain:
         head, mark, query = self.payment_uri(address, asset_symbol, amount_raw).partition("?")
         return f"{head.upper()}{mark}{query}"
 
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
+        """None: wallets of Bitcoin have no interface in browsers that several of them share."""
+
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)
 

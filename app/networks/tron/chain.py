@@ -26,6 +26,7 @@ from app.networks.port import (
     Settlement,
     TransactionState,
     Transfer,
+    WalletPayment,
 )
 from app.networks.throttle import Throttle
 from app.networks.tron import holdings, lookup
@@ -35,6 +36,7 @@ from app.networks.tron.config import TronConfig
 from app.networks.tron.node import TronNodes
 from app.networks.tron.reading import BlockReader
 from app.networks.tron.resources import Costs
+from app.networks.tron.wallets import wallet_payment
 
 
 class TronChain:
@@ -113,6 +115,10 @@ class TronChain:
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         """The address alone: exchanges' apps and many wallets read nothing else."""
         return address
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> WalletPayment:
+        """For wallets that sign what `TronWallets` makes."""
+        return wallet_payment(self._config)
 
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)
