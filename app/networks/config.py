@@ -162,6 +162,9 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     has_coins: ClassVar[bool] = False
     """Whether money is in coins, outputs of transactions that are spent once and whole, and not in accounts."""
 
+    payment_uri_scheme: ClassVar[str] = ""
+    """The scheme of its payment URIs: the only one that a page of an invoice on it may link to."""
+
     chain: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,40}\Z")]
     mode: Mode
     display_name: Annotated[str, Meta(min_length=1, max_length=60)]

@@ -7,7 +7,7 @@ one of the errors below, which say why and whether a retry can help.
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -317,6 +317,16 @@ class Broadcast(StrEnum):
     REFUSED = "refused"
 
 
+class CustomerFee(msgspec.Struct, frozen=True):
+    """What it costs a customer now to pay with an asset by one plain transfer: `fee_raw`, in minor units of the
+    network's own coin, whose symbol and decimals are beside it. It is about what a wallet asks for, not a promise."""
+
+    asset_symbol: str
+    fee_raw: int
+    coin_symbol: str
+    coin_decimals: int
+
+
 class TokenState(msgspec.Struct, frozen=True, kw_only=True):
     """What a token's issuer allows now. `frozen`: those of the addresses asked about whose tokens are stopped.
     `fee_bps`: what the token keeps of each transfer; 0 where all of it arrives."""
@@ -591,6 +601,30 @@ class TimedSender(Sender, Protocol):
         ...
 
 
+class WalletPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment for a wallet in the browser. `protocol` names the script that speaks with such wallets
+    (`static/js/wallet-<protocol>.js`), `request` is what it needs: ready for the wallet, to be passed on as it is."""
+
+    protocol: str
+    request: dict[str, Any]
+
+
+class SigningWallets(Protocol):
+    """On chains whose wallets in browsers only sign: makes what they sign, and reads what they have signed."""
+
+    def unsigned(
+        self, sender: str, payment: Payment, block_hash: str, now: datetime, until: datetime
+    ) -> dict[str, Any]:
+        """A payment of `sender` in the form that wallets sign, in the chain of a block of that hash, and in no block
+        after `until`. Raises ValueError where `sender` is no address."""
+        ...
+
+    def signed(self, raw_data: str, signature: str, payment: Payment) -> Signed:
+        """The signed transaction, given both parts in hex. Raises NotATransfer unless it is that payment alone, signed
+        by its sender."""
+        ...
+
+
 class Chain(Protocol):
     """One network. Safe to share within one event loop; call nothing async here in a database transaction.
 
@@ -640,6 +674,11 @@ class Chain(Protocol):
         """The outcome of those transactions that are in a block of the current chain, by txid."""
         ...
 
+    async def customer_fees(self) -> list[CustomerFee]:
+        """What a plain payment of each asset costs a customer on this network now; where the adapter can't know, an
+        asset is left out. Pages show it, and nothing is booked by it."""
+        ...
+
     async def transaction(self, txid: str, block_hash: str | None = None) -> TransactionState:
         """What the node says of any transaction now, given by its canonical id (`NetworkConfig.normalise_txid`), with
         one to four requests. `block_hash` is the block that has it, where that is known: nodes of chains of coins may
@@ -662,6 +701,10 @@ class Chain(Protocol):
 
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         """What a QR code of that payment holds: the URI, or the same in a form that makes a smaller code."""
+        ...
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> WalletPayment | None:
+        """The same payment for a wallet in the browser; None where browsers' wallets pay nothing on this chain."""
         ...
 
     def derive_address(self, index: int) -> str:

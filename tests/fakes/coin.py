@@ -26,6 +26,7 @@ from app.networks.port import (
     BlockRef,
     Broadcast,
     ChainMoved,
+    CustomerFee,
     Draft,
     Moved,
     NotATransfer,
@@ -351,6 +352,9 @@ class CoinReader:
             for ref, mined in filter(None, [self._chain.find(txid)])
         }
 
+    async def customer_fees(self) -> list[CustomerFee]:
+        return [CustomerFee(SYMBOL, 2 * FEE_RAW, SYMBOL, DECIMALS)]
+
     async def traces_native(self) -> bool:
         return True
 
@@ -359,6 +363,9 @@ class CoinReader:
 
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         return self.payment_uri(address, asset_symbol, amount_raw)
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
+        """None: no browser has a wallet for it."""
 
     def derive_address(self, index: int) -> str:
         return address_of(self._config.xpub, 0, index)

@@ -27,6 +27,7 @@ from app.networks.port import (
     Broadcast,
     ChainMoved,
     Cost,
+    CustomerFee,
     Danger,
     Draft,
     NodeUnavailable,
@@ -307,6 +308,9 @@ class TimedReader:
             for ref, one in filter(None, [self._chain.shown(txid)])
         }
 
+    async def customer_fees(self) -> list[CustomerFee]:
+        return [CustomerFee(TOKEN, FEE_RAW, COIN, 6), CustomerFee(COIN, SIZE * BYTE_RAW, COIN, 6)]
+
     async def traces_native(self) -> bool:
         return True
 
@@ -315,6 +319,9 @@ class TimedReader:
 
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         return address
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
+        """None: no browser has a wallet for it."""
 
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)

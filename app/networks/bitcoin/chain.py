@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from app.core.money import format_amount
-from app.networks.bitcoin import holdings, mined
+from app.networks.bitcoin import customer_fees, holdings, mined
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.addresses import parse
 from app.networks.bitcoin.blocks import ReadBlock, read_block
@@ -27,6 +27,7 @@ from app.networks.port import (
     Block,
     BlockRef,
     ChainMoved,
+    CustomerFee,
     MinedIn,
     NodeUnavailable,
     OurAddresses,
@@ -119,6 +120,9 @@ class BitcoinChain:
         symbol = self._config.coin.symbol
         return dict(await mined.receipts(self._rpc, self._account, symbol, self._mined_in, txids))
 
+    async def customer_fees(self) -> list[CustomerFee]:
+        return await customer_fees.customer_fees(self._rpc, self._config)
+
     async def traces_native(self) -> bool:
         """True: every bitcoin moves in a transaction of its own, which a block has."""
         return True
@@ -132,6 +136,9 @@ class BitcoinChain:
         """BIP-21 with scheme and address in capitals, which a QR code holds in fewer modules (BIP-173)."""
         head, mark, query = self.payment_uri(address, asset_symbol, amount_raw).partition("?")
         return f"{head.upper()}{mark}{query}"
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
+        """None: wallets of Bitcoin have no interface in browsers that several of them share."""
 
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)

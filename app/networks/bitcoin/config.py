@@ -43,6 +43,7 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     networks the second part is 1'."""
 
     has_coins: ClassVar[bool] = True
+    payment_uri_scheme: ClassVar[str] = "bitcoin"
 
     bitcoin_network: BitcoinNetwork
     address_type: AddressType = "p2wpkh"

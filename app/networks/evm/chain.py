@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Any
 
 from app.networks.config import Asset
-from app.networks.evm import holdings, lookup, traces
+from app.networks.evm import customer_fees, holdings, lookup, traces, wallets
 from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.rpc import EvmRpc
@@ -33,6 +33,7 @@ from app.networks.port import (
     Block,
     BlockRef,
     ChainMoved,
+    CustomerFee,
     OurAddresses,
     OurCoins,
     Pool,
@@ -40,6 +41,7 @@ from app.networks.port import (
     TransactionState,
     Transfer,
     UnreadableAnswer,
+    WalletPayment,
     WrongChain,
 )
 
@@ -143,6 +145,9 @@ class EvmChain:
     async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:
         return await holdings.settlements(self._rpc, self._native, self._tokens, txids)
 
+    async def customer_fees(self) -> list[CustomerFee]:
+        return await customer_fees.customer_fees(self._rpc, self._config)
+
     async def traces_native(self) -> bool:
         if self._trace_method is None:
             self._trace_method = await traces.find_trace_method(self._rpc)
@@ -158,7 +163,16 @@ class EvmChain:
         return token_uri(asset.contract, address, self._config.chain_id, amount_raw)
 
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
-        return self.payment_uri(address, asset_symbol, amount_raw)
+        """The address alone. Exchanges' apps read nothing else, and some wallets take the token's contract, with which
+        an EIP-681 link begins, for the recipient: that money is lost."""
+        return address
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> WalletPayment:
+        """For EIP-1193. Raises LookupError where the network doesn't have the asset."""
+        asset = self._config.asset(asset_symbol)
+        if asset is None:
+            raise LookupError(f"{asset_symbol} on {self._config.key}")
+        return wallets.wallet_payment(self._config, asset, address, amount_raw)
 
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)

@@ -55,6 +55,10 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     price_feeds: tuple[PriceFeed, ...] = ()
     # On a rollup: the contract that says whether the sequencer is up. Without it `price_feeds` are believed always.
     sequencer_feed: str | None = None
+    # A node that anybody may use. Customers' wallets are told of it where they don't know the network yet.
+    public_rpc_url: Annotated[str, Meta(pattern=r"\Ahttps?://[^\s@]+\Z")] | None = None
+
+    payment_uri_scheme: ClassVar[str] = "ethereum"
 
     @property
     def identity(self) -> str:
@@ -100,6 +104,7 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
         pairs = [(feed.base, feed.quote) for feed in self.price_feeds]
         if len(set(pairs)) < len(pairs):
             raise FieldError("price_feeds", "a pair is there twice")
+        self._check_public_node()
         sequencer = self.sequencer_feed
         return msgspec.structs.replace(
             network,
@@ -112,6 +117,15 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def is_void(self, address: str) -> bool:
         return address == ZERO_ADDRESS
+
+    def _check_public_node(self) -> None:
+        """In live mode it must be another URL than our nodes', which may hold a key, and encrypted."""
+        if self.mode != "live" or self.public_rpc_url is None:
+            return
+        if not self.public_rpc_url.startswith("https://"):
+            raise FieldError("public_rpc_url", "must be https:// in live mode")
+        if any(url.reveal().rstrip("/") == self.public_rpc_url.rstrip("/") for url in self.rpc_urls):
+            raise FieldError("public_rpc_url", "is one of rpc_urls: every customer would read it")
 
 
 @lru_cache(maxsize=64)

@@ -30,6 +30,7 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
 
     # USDT returns false when it succeeds, may hand its calls on to another contract, and nodes prove no events.
     silence_is_failure: ClassVar[bool] = False
+    payment_uri_scheme: ClassVar[str] = "tron"
 
     # Nodes with the paths /walletsolidity/…, which know only final blocks; left out, they are at the same addresses.
     solidity_urls: tuple[NodeUrl, ...] = ()
