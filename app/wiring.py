@@ -25,6 +25,7 @@ from app.invoices.presentation import InvoicePresenter
 from app.invoices.quotes import QuoteService
 from app.invoices.reader import InvoiceReader
 from app.invoices.service import InvoiceService
+from app.lookups.service import LookupService
 from app.mail import sealing
 from app.merchants import repository as merchants_repository
 from app.networks import assets
@@ -37,6 +38,7 @@ from app.rates.refresh import Refresher
 from app.rates.sources import chosen
 from app.reconciliation.service import Reconciliation
 from app.reconciliation.watchdog import Watchdog
+from app.refunds.return_addresses import ReturnAddresses
 from app.refunds.returns import ReturnService
 from app.refunds.service import RefundService
 from app.signer import account_book_repository, coins_repository
@@ -73,6 +75,7 @@ class Services:
     invoice_reader: InvoiceReader
     invoices: InvoiceService
     quotes: QuoteService
+    lookups: LookupService
     payments: PaymentService
     deposits: DepositService
     reversals: ReversalService
@@ -88,6 +91,7 @@ class Services:
     payouts: PayoutService
     refunds: RefundService
     returns: ReturnService
+    return_addresses: ReturnAddresses
     outbound: OutboundClient
     reconciliation: Reconciliation
     alert_routes: AlertRoutes
@@ -174,6 +178,7 @@ def wire(settings: Settings) -> Services:
         invoice_reader=reader,
         invoices=invoices,
         quotes=QuoteService(networks, addresses, invoices, reader, quoting),
+        lookups=LookupService(networks),
         payments=payments,
         deposits=DepositService(invoices, payments),
         reversals=ReversalService(invoices, payments, holds.place),
@@ -189,6 +194,7 @@ def wire(settings: Settings) -> Services:
         payouts=PayoutService(networks, withdrawals, withdrawal_reader),
         refunds=RefundService(networks, withdrawals),
         returns=ReturnService(networks, withdrawals, reviews),
+        return_addresses=ReturnAddresses(networks),
         outbound=outbound,
         reconciliation=Reconciliation(networks=networks, checkpoint_keys=settings.checkpoint_keys),
         alert_routes=_alert_routes(settings, outbound),

@@ -20,10 +20,12 @@ from app.cabinet import (
     payouts,
     price_settings,
     refunds,
+    return_addresses,
     reviews,
     security,
     settings,
     team,
+    transactions,
     webhooks,
 )
 from app.cabinet.cabinet import Cabinet
@@ -39,6 +41,8 @@ PAGES = (
     payouts,
     refunds,
     reviews,
+    transactions,
+    return_addresses,
     balances,
     ledger,
     exports,

@@ -70,6 +70,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "payer": await settings.fee_payer(merchant_id),
             "accepts_parts": await settings.accepts_parts(merchant_id),
             "frame_origins": await settings.frame_origins_of(merchant_id),
+            "return_rule": await settings.return_rule(merchant_id),
         }
 
     def preview_of(form: Form, logo_tag: str | None) -> Preview:

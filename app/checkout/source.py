@@ -1,6 +1,7 @@
 """Makes the checkout page's view of an invoice."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,7 @@ from app.checkout.view import (
     FeePayer,
     Gone,
     LanguageChoice,
+    Mistake,
     NetworkFee,
     RateShown,
     Transfer,
@@ -39,7 +41,7 @@ rounding alone adds is less, and a second figure would only confuse."""
 NetworkFees = Mapping[tuple[str, str], NetworkFee]
 """By network and asset."""
 
-_ANOMALIES = {
+ANOMALIES = {
     Verdict.UNDERPAID: Anomaly.LESS,
     Verdict.OVERPAID: Anomaly.MORE,
     Verdict.LATE: Anomaly.LATE,
@@ -62,6 +64,7 @@ def checkout_view(
     with_wallet: bool,
     now: datetime,
     choices: Sequence[Choice] = (),
+    mistakes: tuple[Mistake, ...] = (),
     fees: NetworkFees = MappingProxyType({}),
     frame_origins: Sequence[str] = (),
 ) -> CheckoutView:
@@ -75,7 +78,7 @@ def checkout_view(
     ways = tuple(_way(choice, invoice, fees) for choice in choices)
     common = _common(public, ways, slug=slug, links=links, language=language, now=now, frame_origins=frame_origins)
     if network is None or invoice.pay_in is None or public.due is None:
-        return _unchosen(public, common)
+        return replace(_unchosen(public, common), mistakes=mistakes)
     asset, pay_in, due = network.asset(invoice.pay_in.asset), invoice.pay_in, public.due
     assert asset is not None, "assets are never removed from a network that has invoices"
     waits = invoice.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
@@ -90,6 +93,8 @@ def checkout_view(
         accepts_parts=public.accepts_parts,
         came_decimal=format_amount(received_in_parts_raw, asset.decimals) if received_in_parts_raw else "",
         whole_decimal=pay_in.amount_decimal,
+        came_percent=min(100, received_in_parts_raw * 100 // int(pay_in.amount_raw)),
+        mistakes=mistakes,
         is_overfull=due.missing_raw <= 0,
         can_be_paid_in_review=not any(Verdict(d.verdict) is Verdict.CANCELLED for d in invoice.deposits),
         cent_tail=pay_in.cent_tail,
@@ -100,6 +105,9 @@ def checkout_view(
         address=pay_in.address,
         payment_uri=due.payment_uri if received_in_parts_raw else pay_in.payment_uri,
         qr_text=due.qr_text,
+        wallet=due.wallet,
+        sent_url=f"/pay/{slug}/sent",
+        announced=tuple(_announced(txid, network) for txid in public.announced),
         network_fee=fees.get((network.key, asset.symbol)),
         service_fee_decimal=format_amount(int(invoice.service_fee_raw or 0), asset.decimals),
         rate=_rate(invoice.quotes),
@@ -179,6 +187,7 @@ def _common(
         "page_link": links.url(invoice.id),
         "frame_origins": tuple(frame_origins),
         "worth": _payment_worth(invoice),
+        "lookup_url": f"{page_url}/transaction" if _may_have_sent(invoice) else "",
         # The tag changes with the branding, so that browsers can cache each address.
         "brand_css_url": f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
         "logo_url": f"{page_url}/logo?v={brand.logo_tag}" if brand.logo_tag else None,
@@ -187,6 +196,14 @@ def _common(
             for each in languages.every()
         ),
     }
+
+
+def _may_have_sent(invoice: InvoiceBody) -> bool:
+    """Whether the customer may look for a transaction: there is or was an address, and the payment is not settled."""
+    settled = {Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED}
+    return (invoice.pay_in is not None or bool(invoice.quotes)) and (
+        invoice.status not in settled or invoice.needs_review
+    )
 
 
 def _way(choice: Choice, invoice: InvoiceBody, fees: NetworkFees) -> WayToPay:
@@ -200,14 +217,14 @@ def _way(choice: Choice, invoice: InvoiceBody, fees: NetworkFees) -> WayToPay:
         chain_name=f"{network.display_name} ({standard})" if standard else network.display_name,
         asset_name=choice.asset.name,
         amount_decimal=choice.amount_decimal,
-        worth_decimal=_worth(choice, invoice),
+        worth_decimal=_worth_of_choice(choice, invoice),
         network_fee=fees.get((network.key, symbol)),
         usual_wait_ms=confirmations * network.block_time_ms,
         is_chosen=pay_in is not None and (pay_in.asset, pay_in.chain) == (symbol, network.chain),
     )
 
 
-def _worth(choice: Choice, invoice: InvoiceBody) -> str:
+def _worth_of_choice(choice: Choice, invoice: InvoiceBody) -> str:
     """What the amount of a choice is worth, where that is not about the price."""
     if choice.worth_raw is None or invoice.price is None:
         return ""
@@ -228,7 +245,7 @@ def _anomaly(invoice: InvoiceBody, alive: list[DepositBody]) -> Anomaly | None:
     if not invoice.needs_review:
         return None
     reasons = [deposit.review_reason for deposit in alive if deposit.review_reason is not None]
-    return _ANOMALIES.get(Verdict(reasons[-1]), Anomaly.OTHER) if reasons else Anomaly.OTHER
+    return ANOMALIES.get(Verdict(reasons[-1]), Anomaly.OTHER) if reasons else Anomaly.OTHER
 
 
 def _credited(invoice: InvoiceBody, decimals: int) -> str | None:
@@ -258,6 +275,11 @@ def _transfer(deposit: DepositBody, network: NetworkConfig) -> Transfer:
         asset=deposit.asset,
         explorer_url=_explorer_url(network, deposit.txid),
     )
+
+
+def _announced(txid: str, network: NetworkConfig) -> Transfer:
+    """A transaction that nobody has seen: what it moves isn't known."""
+    return Transfer(transaction_id=txid, amount_decimal="", asset="", explorer_url=_explorer_url(network, txid))
 
 
 def _refund(refund: SentBack, network: NetworkConfig) -> Transfer:

@@ -1,6 +1,7 @@
-"""Payment links, and links of receipts: an invoice's id with a MAC, so that nobody can guess those of other invoices.
+"""Payment links, links of receipts and return links: an id with a MAC, so that nobody can guess those of others.
 
-Each kind has MACs of its own, so that whoever has a receipt's link can't make the payment link from it.
+A return link belongs to a deposit of an invoice, whose customer names the address that it is sent back to. Each kind
+has MACs of its own, so that whoever has a receipt's link can't make the payment link from it.
 """
 
 import base64
@@ -16,6 +17,7 @@ LINKS_KEPT = 10_000
 
 PAYMENT = b"payment-link\0"
 RECEIPT = b"receipt-link\0"
+RETURN = b"return-link\0"
 """What a MAC is for: the beginning of what it is made of."""
 
 
@@ -56,9 +58,25 @@ class PaymentLinks:
         invoice_id, _, mac = slug.partition(".")
         return invoice_id if same(mac.encode(), self._mac(invoice_id, purpose).encode()) else None
 
+    def return_url(self, invoice_id: str, deposit_id: str) -> str:
+        """The link to the page that asks where a deposit of the invoice should be sent back to."""
+        return f"{self.url(invoice_id)}/return/{self.return_slug(invoice_id, deposit_id)}"
+
+    def return_slug(self, invoice_id: str, deposit_id: str) -> str:
+        """That link's last part, `<deposit id>.<mac>`; it is good together with its invoice's slug only."""
+        return f"{deposit_id}.{self._return_mac(invoice_id, deposit_id)}"
+
+    def deposit_id(self, invoice_id: str, slug: str) -> str | None:
+        """The deposit that a return link's last part names, or None if it was not made for this invoice."""
+        deposit_id, _, mac = slug.partition(".")
+        return deposit_id if same(mac.encode(), self._return_mac(invoice_id, deposit_id).encode()) else None
+
     def _slug(self, invoice_id: str) -> str:
         return f"{invoice_id}.{self._mac(invoice_id, PAYMENT)}"
 
-    def _mac(self, invoice_id: str, purpose: bytes) -> str:
-        digest = hmac_sha256(self._secret, purpose + invoice_id.encode())
+    def _return_mac(self, invoice_id: str, deposit_id: str) -> str:
+        return self._mac(f"{invoice_id}\0{deposit_id}", RETURN)
+
+    def _mac(self, id: str, purpose: bytes) -> str:
+        digest = hmac_sha256(self._secret, purpose + id.encode())
         return base64.urlsafe_b64encode(digest[:MAC_BYTES]).decode().rstrip("=")

@@ -42,6 +42,8 @@ class PublicInvoice:
     pay_until: datetime
     network_checked_at: datetime | None
     network_halted: bool
+    announced: tuple[str, ...] = ()
+    """Ids of transactions that the page says were sent from a wallet, and that the network has not shown yet."""
 
 
 class InvoiceReader:
@@ -82,6 +84,7 @@ class InvoiceReader:
             pay_until=row.invoice.pay_until,
             network_checked_at=row.network_checked_at,
             network_halted=row.network_halted,
+            announced=tuple(row.announced),
         )
 
     async def page(

@@ -145,6 +145,8 @@ class PublicRow(msgspec.Struct, frozen=True):
     frame_origins: list[str]
     network_checked_at: datetime | None
     network_halted: bool
+    announced: list[str]
+    """Transactions on that network that the page says were sent, and that neither a block nor a pool has shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +246,13 @@ async def find_public(invoice_ids: Sequence[str]) -> list[PublicRow | None]:
     rows = await database.fetch_all(
         f"""
         SELECT shown.*, m.name AS merchant_name, m.frame_origins, b.display_name, b.accent, b.logo_digest,
-            c.checked_at, c.halted_reason
+            c.checked_at, c.halted_reason,
+            ARRAY(
+                SELECT a.txid FROM announced_transactions a
+                WHERE a.invoice = shown.id AND a.network = shown.network
+                    AND NOT EXISTS (SELECT FROM deposits d WHERE d.network = a.network AND d.txid = a.txid)
+                ORDER BY a.number
+            ) AS announced
         FROM ({_SELECT} WHERE i.id = ANY($1)) shown
         JOIN merchants m ON m.id = shown.merchant
         LEFT JOIN merchant_branding b ON b.merchant = shown.merchant
@@ -276,6 +284,7 @@ def _public(row: Row) -> PublicRow:
         frame_origins=row["frame_origins"],
         network_checked_at=row["checked_at"],
         network_halted=row["halted_reason"] is not None,
+        announced=row["announced"],
     )
 
 

@@ -17,6 +17,7 @@ from app.merchants.roles import Standing
 from app.merchants.tables import Merchant, MerchantAsset, MerchantBranding, Switch
 
 FeePayer = Literal["merchant", "customer"]
+ReturnRule = Literal["off", "confirmed", "direct"]
 SwitchName = Literal["invoices", "payouts", "refunds"]
 
 
@@ -36,6 +37,7 @@ class MerchantRow(msgspec.Struct, frozen=True, kw_only=True):
     late_quote_bps: int
     reporting_currency: str | None
     frame_origins: list[str]
+    return_addresses: ReturnRule
 
 
 class AssetTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +189,14 @@ _SET_PRICE_TERMS = Command(
         }
     ).where(_BY_ID)
 )
+
+
+async def set_return_rule(merchant_id: str, rule: ReturnRule) -> None:
+    """Change what is required of the addresses that customers give for a return."""
+    await _SET_RETURN_RULE.run(id=merchant_id, rule=rule)
+
+
+_SET_RETURN_RULE = Command(Merchant.update({Merchant.return_addresses: Param("rule")}).where(_BY_ID))
 
 
 async def set_currencies(merchant_id: str, currencies: Sequence[str]) -> None:

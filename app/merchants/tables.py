@@ -18,6 +18,9 @@ class Merchant(Table, tablename="merchants"):
     `quote_minutes`. A payment that comes later still counts if the rate has moved against the merchant by at most
     `late_quote_bps`. `reporting_currency` is the one in which it keeps its books; null: none. Pages of `frame_origins`
     may frame its checkout pages (merchants/frame_origins.py).
+
+    `return_addresses`: whether its customers may name the address that a deposit in review is sent back to
+    (refunds/return_addresses.py). `off`: no; `confirmed`: a member confirms each; `direct`: operators see it at once.
     """
 
     id = columns.public_id()
@@ -34,6 +37,7 @@ class Merchant(Table, tablename="merchants"):
     late_quote_bps = Integer(default=0)
     reporting_currency = columns.words(3, null=True)
     frame_origins = Array(base_column=Varchar(length=270), default=list)
+    return_addresses = Varchar(length=10, default="confirmed")
 
     status_known = columns.one_of("status", "pending", "rejected", "approved", "suspended", "banned")
     fee_payer_known = columns.one_of("fee_payer", "merchant", "customer")
@@ -45,6 +49,7 @@ class Merchant(Table, tablename="merchants"):
     merchants_frame_origins_sane = Check(
         "cardinality(frame_origins) <= 10 AND array_to_string(frame_origins, ' ') !~ '[^a-z0-9:/. -]'"
     )
+    merchants_return_addresses_known = columns.one_of("return_addresses", "off", "confirmed", "direct")
 
 
 class MerchantAsset(Table, tablename="merchant_assets"):

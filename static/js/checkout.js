@@ -176,6 +176,7 @@ function show(html) {
   else if (now.announcement !== before.announcement) announceInTime(now.announcement);
   if (!("live" in now)) stopFollowing();
   dress();
+  bringWallets();
 }
 
 function replaceKeepingFocus(part, next) {
@@ -228,6 +229,16 @@ function stay() {
   document.querySelector("[data-return-after-s]").hidden = true;
 }
 
+// --- Wallets of this browser, only where something can be paid --------------------------------------------
+
+let wallets = null;
+
+function bringWallets() {
+  const script = document.getElementById("wallets")?.dataset.script;
+  if (script && !wallets) wallets = import(script).catch(() => (wallets = null)); // the next change tries again
+  document.dispatchEvent(new Event("shown")); // for wallets.js, whose buttons are not the server's
+}
+
 // --- Start -----------------------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
@@ -237,6 +248,7 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("#stay")) document.getElementById("return").focus();
 });
 document.addEventListener("said", (event) => announce(event.detail)); // by copying.js
+document.addEventListener("stale", refresh); // by wallets.js
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && "live" in payment().dataset) refresh(); // back from the wallet
 });
@@ -246,6 +258,7 @@ document.documentElement.dataset.script = "";
 for (const [name, part] of parts(payment())) sent.set(name, fingerprint(part));
 setClock();
 dress();
+bringWallets();
 tick();
 setInterval(() => tick() === 0 && refresh(), 1000);
 follow();

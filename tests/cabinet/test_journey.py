@@ -318,6 +318,7 @@ async def furnished(shop: Shop, receiver: Receiver, owner_id: str, developer_id:
         "branding": "settings/branding",
         "prices": "settings/prices",
         "embedding": "settings/embedding",
+        "returns": "settings/returns",
         "audit": "audit",
     }
 

@@ -71,7 +71,7 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
         "with a NUL": slug + "%00",
         "with a slash before it": "/" + slug,
     }
-    for part in ("", "/status", "/events", "/receipt", "/logo", "/brand.css"):
+    for part in ("", "/status", "/events", "/receipt", "/transaction", "/logo", "/brand.css"):
         await redis.client().flushall()  # of the loads that are counted
         answers = [await client.get(f"/pay/{each}{part}") for each in wrong.values()]
         replies = {name: without_request_id(answer) for name, answer in zip(wrong, answers, strict=True)}

@@ -9,35 +9,36 @@ import zxingcpp
 from playwright.sync_api import Browser
 
 from app.invoices.states import Status
-from tests.browsing import opened, overflow_px, violations
+from tests.browsing import bring_axe, opened, overflow_px, violations
 from tests.checkout.site import ADDRESS, BITCOIN_ADDRESS, Site, a_deposit, a_view, pictured, states
 
 PAGE_WEIGHT_BUDGET_BYTES = 30_000
 """Half of the promised 60 KB, so that growth is noticed early."""
 
 
-@pytest.mark.parametrize("width", [1280, 360])
-def test_every_page_fits_without_complaint(browser: Browser, site: Site, width: int) -> None:
-    with opened(browser, width=width, reduced_motion="reduce") as page:
+@pytest.mark.timeout(600)
+def test_every_page_fits_and_axe_finds_nothing(browser: Browser, site: Site) -> None:
+    """In every state, on receipts and error pages. Each page is loaded once: axe looks at it where it is read from left
+    to right and from right to left, and at the dark colours once."""
+    with opened(browser, width=1280, reduced_motion="reduce") as page:
         for name, url in pictured(site):
             page.goto(url)
-            assert overflow_px(page) == 0, name
+            for width in (1280, 320, 360):
+                page.set_viewport_size({"width": width, "height": 800})
+                assert overflow_px(page) == 0, (name, width)
+            if name.endswith(("-en", "-ar")):
+                bring_axe(page)
+                assert violations(page, "light") == [], name
+            if name.endswith("-en"):
+                page.emulate_media(color_scheme="dark")
+                assert violations(page, "dark") == [], name
+                page.emulate_media(color_scheme="light")
 
 
 def test_words_of_any_length_fit_at_320_px(browser: Browser, site: Site) -> None:
     view = a_view(merchant_name="Donaudampfschiff" * 6, description="x" * 500, amount_decimal="9" * 78)
     with opened(browser, site.put("wide", view), 320) as page:
         assert overflow_px(page) == 0
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser: Browser, site: Site, scheme: str) -> None:
-    """In every state, on receipts and error pages; from left to right and from right to left."""
-    with opened(browser, width=360, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True) as page:
-        for name, url in pictured(site):
-            if name.endswith(("-en", "-ar")):
-                page.goto(url)
-                assert violations(page, scheme) == [], name
 
 
 def test_stored_text_does_not_reverse_the_text_around_it(browser: Browser, site: Site) -> None:
@@ -120,6 +121,37 @@ def test_a_bitcoin_code_is_in_capitals_but_for_its_parameters(browser: Browser, 
     assert address == f"BITCOIN:{BITCOIN_ADDRESS.upper()}"
     assert parameters == "amount=0.00051234"
     assert f"{address.lower()}?{parameters}" == view.payment_uri
+
+
+def test_the_second_code_is_the_payment_link_and_needs_no_script(browser: Browser, site: Site) -> None:
+    """On chains with accounts the first code is the address alone; beside it the link, which holds the amount."""
+    view = states()["wallets"]
+    with opened(browser, site.put("link", view), 360, java_script_enabled=False) as page:
+        before = page.screenshot(full_page=True)
+        page.get_by_text("For wallets that read payment links").click()
+        after = page.screenshot(full_page=True)
+        assert page.locator("#wallets").is_hidden()
+        detection = page.locator("meta[name=format-detection]").get_attribute("content")
+        assert detection is not None
+        assert "telephone=no" in detection
+        for each in (".pay__code", ".pay__address code", ".amount"):
+            assert page.locator(each).first.get_attribute("translate") == "no"
+
+    codes = [
+        {code.text for code in zxingcpp.read_barcodes(grey_pixels(browser, photo), try_invert=False)}
+        for photo in (before, after)
+    ]
+    assert codes == [{view.address}, {view.address, view.payment_uri}]
+
+
+def test_an_opened_view_stays_open_while_the_page_changes(browser: Browser, site: Site) -> None:
+    view = states()["wallets"]
+    with opened(browser, site.put("stays", view)) as page:
+        page.get_by_text("For wallets that read payment links").click()
+        site.put("stays", replace(view, network_delayed=True))
+        site.tell("stays")
+        page.get_by_text("We see the Ethereum network late").wait_for()
+        assert page.locator("#payment-link").get_attribute("open") == ""
 
 
 def grey_pixels(browser: Browser, png: bytes) -> memoryview:
