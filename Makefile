@@ -12,10 +12,13 @@ NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
 	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version)))
 # What `make newest` runs: the production install with a payment, and what rests most on the language and its library.
 NEWEST_TESTS ?= tests/install tests/cli tests/core tests/ledger tests/invoices
+EXCHANGES := var/exchanges/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
+# What the tests need beside the environment itself.
+FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens pictures lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,10 +29,10 @@ run: .venv/.stamp node_modules/.stamp ## Start the sandbox, take a payment, stay
 demo: .venv/.stamp node_modules/.stamp ## The same, then stop: exits with 0 or the reason
 	@exec $(BIN)/swap-pay sandbox demo
 
-test: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## Run the whole suite, or a part: T=tests/ledger, T='tests/web -k errors'
+test: .venv/.stamp node_modules/.stamp $(FOR_TESTS) ## Run the whole suite, or a part: T=tests/ledger, T='tests/web -k errors'
 	$(PYTEST) $(T)
 
-mutate: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## Put faults into a copy of the code and see each noticed (ONLY=part of a name)
+mutate: .venv/.stamp node_modules/.stamp $(FOR_TESTS) ## Put faults into a copy of the code and see each noticed (ONLY=part of a name)
 	TEST_PROCESSES=$(TEST_PROCESSES) $(BIN)/python -m tests.mutation $(ONLY)
 
 newest: .venv/.stamp node_modules/.stamp ## Run a part of the suite on the newest Python that is here
@@ -50,13 +53,14 @@ on-python:
 bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the machine's raw limits (needs wrk)
 	$(BIN)/python -m bench.api
 	$(BIN)/python -m bench.checkout
+	$(BIN)/python -m bench.checkout_page
 	$(BIN)/python -m bench.webhooks
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.bitcoin
 	$(BIN)/python -m bench.tron
 	$(BIN)/python -m bench.rates
 
-soak: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## The same tests, with ten times the counts
+soak: .venv/.stamp node_modules/.stamp $(FOR_TESTS) ## The same tests, with ten times the counts
 	SOAK=100 $(PYTEST) $(T)
 	$(MAKE) --no-print-directory mutate
 
@@ -77,6 +81,9 @@ screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every pag
 	$(BIN)/python -m tests.screens
 	TAKE_SCREENS=1 $(BIN)/python -m pytest -q tests/gallery tests/identity tests/cabinet tests/operator \
 		-k "every_page or test_journey"
+
+words: .venv/.stamp ## Bring the catalogues of customers' sentences in step, and print what has no translation yet
+	$(BIN)/python -m tests.catalogues
 
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock
@@ -112,6 +119,12 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
 	cd tests/observatory && npm ci --ignore-scripts --no-audit --no-fund
 	echo '{}' > tests/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
+	@touch $@
+
+# The extra `exchanges` as its users install it: ccxt asks for other versions of some packages than the rest.
+$(EXCHANGES): requirements-exchanges.lock | .venv/.stamp
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/exchanges
+	$(BIN)/uv pip install --quiet --python var/exchanges --require-hashes -r requirements-exchanges.lock
 	@touch $@
 
 pictures: screens ## Take the small pictures of the README anew

@@ -25,9 +25,11 @@ from app.invoices.presentation import InvoicePresenter
 from app.invoices.quotes import QuoteService
 from app.invoices.reader import InvoiceReader
 from app.invoices.service import InvoiceService
+from app.lookups.service import LookupService
 from app.mail import sealing
 from app.merchants import repository as merchants_repository
 from app.networks import assets
+from app.networks.customer_fees import CustomerFeeWatch
 from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
 from app.networks.throttle import SharedThrottle
@@ -36,6 +38,7 @@ from app.rates.refresh import Refresher
 from app.rates.sources import chosen
 from app.reconciliation.service import Reconciliation
 from app.reconciliation.watchdog import Watchdog
+from app.refunds.return_addresses import ReturnAddresses
 from app.refunds.returns import ReturnService
 from app.refunds.service import RefundService
 from app.signer import account_book_repository, coins_repository
@@ -72,6 +75,7 @@ class Services:
     invoice_reader: InvoiceReader
     invoices: InvoiceService
     quotes: QuoteService
+    lookups: LookupService
     payments: PaymentService
     deposits: DepositService
     reversals: ReversalService
@@ -87,6 +91,7 @@ class Services:
     payouts: PayoutService
     refunds: RefundService
     returns: ReturnService
+    return_addresses: ReturnAddresses
     outbound: OutboundClient
     reconciliation: Reconciliation
     alert_routes: AlertRoutes
@@ -125,6 +130,10 @@ class Services:
             )
             for network in self.networks
         ]
+
+    def customer_fee_watch(self) -> CustomerFeeWatch:
+        """What looks at the fees that customers pay on all networks."""
+        return CustomerFeeWatch(self.networks)
 
     def signers(self, keys: SpendingKeys, crash: CrashPoints) -> list[Signer]:
         """A signer for each network that has a hot wallet. Raises SignerSettingsError where the keys don't fit."""
@@ -169,6 +178,7 @@ def wire(settings: Settings) -> Services:
         invoice_reader=reader,
         invoices=invoices,
         quotes=QuoteService(networks, addresses, invoices, reader, quoting),
+        lookups=LookupService(networks),
         payments=payments,
         deposits=DepositService(invoices, payments),
         reversals=ReversalService(invoices, payments, holds.place),
@@ -184,6 +194,7 @@ def wire(settings: Settings) -> Services:
         payouts=PayoutService(networks, withdrawals, withdrawal_reader),
         refunds=RefundService(networks, withdrawals),
         returns=ReturnService(networks, withdrawals, reviews),
+        return_addresses=ReturnAddresses(networks),
         outbound=outbound,
         reconciliation=Reconciliation(networks=networks, checkpoint_keys=settings.checkpoint_keys),
         alert_routes=_alert_routes(settings, outbound),

@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import secrets
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ SECONDS = int(os.environ.get("BENCH_SECONDS", "8"))
 SMALL, LARGE = 10_000, int(os.environ.get("BENCH_INVOICES", "1000000"))
 DEEP_PAGE = 10_000
 BARE_CREATIONS = 30_000
+TURNS = 7
 
 
 def main() -> None:
@@ -65,6 +67,8 @@ def main() -> None:
         asyncio.run(_store_rate(stack))
         measured("create invoice with a price, quoted", invoices, _post_script(stack.key, IN_EUR), pgbench=inserts)
         measured("create invoice with a price, unchosen", invoices, _post_script(stack.key, UNCHOSEN), pgbench=inserts)
+        _in_turn(stack, invoices, "the priced, quoted one", IN_EUR)
+        _in_turn(stack, invoices, "the priced, unchosen one", UNCHOSEN)
         _top_up(stack, SMALL)
         ids, pages = _some(stack, headers)
         bare_reads = asyncio.run(_bare_reads(stack, ids))
@@ -101,6 +105,18 @@ def _line(
         f"  {name:42}{got.per_second:9,.0f}/s  p50 {got.p50_ms:5.1f} ms  p99 {got.p99_ms:5.1f} ms  "
         f"{'; '.join(shares)}{failures}",
         flush=True,
+    )
+
+
+def _in_turn(stack: Stack, invoices: str, name: str, requested: Mapping[str, object]) -> None:
+    """One creation's rate as a share of the plain one's, in short turns: a machine's speed changes by the minute."""
+
+    def per_second(body: Mapping[str, object]) -> float:
+        return load(invoices, seconds=max(1, SECONDS // 2), script=_post_script(stack.key, body)).per_second
+
+    shares = sorted(per_second(requested) / per_second(IN_USDT) for _ in range(TURNS))
+    print(
+        f"  {name:42}{statistics.median(shares):.0%} of the plain one ({shares[0]:.0%} to {shares[-1]:.0%})", flush=True
     )
 
 

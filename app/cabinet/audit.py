@@ -28,6 +28,7 @@ AREAS: Mapping[str, str] = MappingProxyType(
         "payout": "Payouts",
         "refund": "Refunds",
         "review": "Reviews",
+        "return_address": "Return addresses",
         "withdrawal": "Approvals",
     }
 )
@@ -66,12 +67,17 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "merchant.late_quote_bps_changed": "Changed which late payments count",
         "merchant.reporting_currency_changed": "Changed the currency of the books",
         "merchant.offer_changed": "Changed what a price may be paid with",
+        "merchant.frame_origins_changed": "Changed who may embed the payment page",
+        "merchant.return_addresses_changed": "Changed who confirms return addresses",
         "merchant.branding_changed": "Changed the payment page",
         "invoice.created": "Created an invoice",
         "invoice.cancelled": "Cancelled an invoice",
         "payout.requested": "Requested a payout",
         "payout.cancelled": "Cancelled a payout",
         "refund.requested": "Requested a refund",
+        "return_address.given": "Named an address for a return",
+        "return_address.confirmed": "Confirmed a return address",
+        "return_address.rejected": "Rejected a return address",
         "withdrawal.approved": "Approved a payout or refund",
         "withdrawal.rejected": "Rejected a payout or refund",
     }

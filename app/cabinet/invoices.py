@@ -13,6 +13,8 @@ from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
 from app.cabinet.lists import list_query
+from app.cabinet.return_addresses import STATES as RETURN_STATES
+from app.cabinet.return_addresses import row_of as row_of_case
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.core.keyset import page_or_first
@@ -31,6 +33,7 @@ from app.networks.config import Asset
 from app.networks.recognition import recognise
 from app.rates.rate import Rate
 from app.rates.service import rates_now, to_minor_units, worth_by
+from app.refunds import return_addresses
 from app.refunds.service import NewRefund
 from app.reports import reviews, timeline
 from app.web.idempotency import create_once, replay_of
@@ -109,6 +112,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "verdicts": labels.VERDICTS,
             "deposit_states": labels.DEPOSIT_STATES,
             "outcomes": labels.OUTCOMES,
+            "returns": [row_of_case(cabinet, ctx, case) for case in await return_addresses.cases(body.id)],
+            "return_states": RETURN_STATES,
             "metadata": msgspec.json.format(msgspec.json.encode(body.metadata)).decode() if body.metadata else "",
         }
         return await cabinet.page(request, "cabinet/invoices/detail.html", context)

@@ -7,6 +7,7 @@ from app.cabinet import (
     audit,
     balances,
     dashboard,
+    embedding,
     events,
     exports,
     invitation,
@@ -19,10 +20,12 @@ from app.cabinet import (
     payouts,
     price_settings,
     refunds,
+    return_addresses,
     reviews,
     security,
     settings,
     team,
+    transactions,
     webhooks,
 )
 from app.cabinet.cabinet import Cabinet
@@ -38,6 +41,8 @@ PAGES = (
     payouts,
     refunds,
     reviews,
+    transactions,
+    return_addresses,
     balances,
     ledger,
     exports,
@@ -49,6 +54,7 @@ PAGES = (
     security,
     settings,
     price_settings,
+    embedding,
     audit,
 )
 """Modules with `handlers(cabinet)`: pages of one merchant in one mode. A new one goes here, and into nav.py."""

@@ -69,6 +69,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "prices": await settings.price_terms(merchant_id),
             "payer": await settings.fee_payer(merchant_id),
             "accepts_parts": await settings.accepts_parts(merchant_id),
+            "frame_origins": await settings.frame_origins_of(merchant_id),
+            "return_rule": await settings.return_rule(merchant_id),
         }
 
     def preview_of(form: Form, logo_tag: str | None) -> Preview:

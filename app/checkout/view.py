@@ -12,6 +12,8 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from app.invoices.states import AWAITS_PAYMENT, Status
+from app.networks.kinds import PAYMENT_URI_SCHEMES
+from app.networks.port import WalletPayment
 
 ADDRESS_GROUP_CHARS = 4
 TAIL_STARTS_AT_DECIMAL = 5
@@ -19,9 +21,6 @@ TAIL_STARTS_AT_DECIMAL = 5
 
 EXPIRED_STAYS_LIVE = timedelta(hours=1)
 """How long the page of an expired invoice still updates: a customer who paid in the last minute is still there."""
-
-PAYMENT_URI_SCHEMES = frozenset({"ethereum", "bitcoin", "tron"})
-"""EIP-681, BIP-21 and the `tron:` of wallets (contract, section 3)."""
 
 
 class FeePayer(StrEnum):
@@ -75,6 +74,57 @@ class Transfer:
         return shorten(self.transaction_id)
 
 
+class ReturnState(StrEnum):
+    """How far the question is where a transfer should be sent back to."""
+
+    NOT_ASKED = "not_asked"
+    ASKED = "asked"
+    GIVEN = "given"
+    CONFIRMED = "confirmed"
+    """The merchant has confirmed the address."""
+    REJECTED = "rejected"
+    """The merchant has rejected it: another one is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A transfer that a person reviews: what was asked for, what came, and where it could be sent back to."""
+
+    anomaly: Anomaly
+    asset: str
+    came_decimal: str
+    came_at: datetime
+    asked_asset: str = ""
+    """Empty where nothing was asked for."""
+    asked_decimal: str = ""
+    difference_decimal: str = ""
+    """How much too little or too much; empty where that is nothing, or another asset came."""
+    due_at: datetime | None = None
+    is_returning: bool = False
+    """It is being sent back."""
+    return_state: ReturnState = ReturnState.NOT_ASKED
+    return_url: str = ""
+    """The page that asks for the address."""
+    given_short: str = ""
+    """The address that was given, shortened: others may have the link to the page."""
+
+    @property
+    def is_what_was_asked(self) -> bool:
+        """Whether exactly the requested amount came, so that the page need not show it twice."""
+        return (self.asked_decimal, self.asked_asset) == (self.came_decimal, self.asset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFee:
+    """About what a network itself charges for a usual payment now."""
+
+    figure: str
+    """A decimal string, rounded up: in the price's currency, or in the network's own coin."""
+    unit: str
+    is_less: bool = False
+    """It is below `figure`, which is the least that the currency can say."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayToPay:
     """An asset that a price can be paid with."""
@@ -86,6 +136,12 @@ class WayToPay:
     """The network for people, e.g. `Tron (TRC-20)`."""
     amount_decimal: str
     """About what is to be paid now; empty where there is no rate, and it can't be chosen."""
+    asset_name: str = ""
+    """The asset's name for people, e.g. `Tether USD`: what a search finds it by, beside its symbol."""
+    worth_decimal: str = ""
+    """What the amount is worth in the price's currency; empty where that is about the price itself."""
+    network_fee: NetworkFee | None = None
+    """None where it is not known."""
     usual_wait_ms: int = 0
     """How long the confirmations usually take that this amount needs."""
     is_chosen: bool = False
@@ -140,6 +196,10 @@ class CheckoutView:
     """The part of it that was received so far, dust included; empty before the first part."""
     whole_decimal: str = ""
     """`pay_in.amount_decimal`."""
+    came_percent: int = 0
+    """How much of the amount has come, rounded down, at most 100."""
+    mistakes: tuple[Mistake, ...] = ()
+    """The transfers that a person reviews, oldest first."""
     is_overfull: bool = False
     """More was received than requested, but it does not count as paid."""
     can_be_paid_in_review: bool = False
@@ -168,9 +228,17 @@ class CheckoutView:
     address: str
     payment_uri: str
     qr_text: str = ""
-    """What the QR code holds; empty where that is `payment_uri`."""
+    """What the QR code holds: the address, or a payment link; empty where that is `payment_uri`."""
+    wallet: WalletPayment | None = None
+    """What a wallet in the browser is asked to send; None where there are none for this chain."""
+    sent_url: str = ""
+    """Takes the id of a transaction that such a wallet has sent."""
+    announced: tuple[Transfer, ...] = ()
+    """What was sent from such a wallet and not seen by the network yet. Without an amount: nobody has seen it."""
     fee_payer: FeePayer
     service_fee_decimal: str
+    network_fee: NetworkFee | None = None
+    """What the network charges for this payment, in addition to the amount; None where it is not known."""
 
     now: datetime
     """The server's clock as this view was made; the page's countdown follows it, not the device's clock."""
@@ -200,8 +268,18 @@ class CheckoutView:
     """Answers with only `checkout/_status.html`, which replaces that part of the live page."""
     events_url: str
     """Server-sent events: one `status` event per change of what the page shows."""
+    lookup_url: str = ""
+    """The page that says where a transaction is; empty where nothing can have been sent, or all is settled."""
     receipt_url: str
     """The receipt, for printing; there once the invoice is settled."""
+    receipt_link: str = ""
+    """The receipt's own link, whole, to keep or to give away: it opens nothing but the receipt."""
+    page_link: str = ""
+    """The payment link, whole, to keep."""
+    frame_origins: tuple[str, ...] = ()
+    """The pages of the merchant that this page stands in as a frame; empty for a page of its own."""
+    worth: str = ""
+    """About what the customer's payment was worth when it counted, e.g. `4.60 EUR`; empty where that is not known."""
     brand_css_url: str | None = None
     """A style sheet with the merchant's colour, or None for ours."""
     logo_url: str | None = None
@@ -217,6 +295,11 @@ class CheckoutView:
         _require_https("fail_url", self.fail_url)
         if self.payment_uri and urlsplit(self.payment_uri).scheme not in PAYMENT_URI_SCHEMES:
             raise ValueError("payment_uri: an unknown scheme")
+
+    @property
+    def has_link_code(self) -> bool:
+        """Whether the payment link needs a QR code of its own, since the first one holds the address alone."""
+        return self.qr_text == self.address
 
     @property
     def is_payable(self) -> bool:
@@ -274,8 +357,15 @@ class CheckoutView:
 
     @property
     def returns_by_itself(self) -> bool:
-        """Whether the page returns to the merchant after some seconds: paid, and no anomaly to read about."""
-        return self.status is Status.PAID and self.success_url is not None and self.anomaly is None
+        """Whether the page returns to the merchant after some seconds: paid, no anomaly to read about, and no frame,
+        whose page is told instead."""
+        is_free = self.anomaly is None and not self.is_framed
+        return self.status is Status.PAID and self.success_url is not None and is_free
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the page stands in a page of the merchant."""
+        return bool(self.frame_origins)
 
     @property
     def seconds_left(self) -> int:

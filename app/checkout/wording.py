@@ -7,7 +7,11 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 
 from dataclasses import dataclass
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, WayToPay
+from app.checkout import choosing
+from app.checkout.browser_wallets import wallet_words
+from app.checkout.mistakes import explain, what_happened
+from app.checkout.receipt_words import receipt_words
+from app.checkout.view import CheckoutView, FeePayer, Gone
 from app.core.money import group_digits
 from app.invoices.states import Status
 from app.web.languages import Language
@@ -27,7 +31,7 @@ class Words:
     headline: str
     next_step: str
     anomaly: str
-    """The anomaly of the deposit, or empty."""
+    """The anomaly of the deposit, or empty; empty too where the page explains each transfer (mistakes.py)."""
     gone: str
     """What became of the payment that was seen, or empty."""
     amount_label: str
@@ -37,6 +41,8 @@ class Words:
     """`Tron (TRC-20)`."""
     network_warning: str
     fee: str
+    network_fee: str
+    """What the network charges in addition, or empty where that is not known or nothing is to be paid."""
     progress: str
     """`12 of 20 confirmations`, or empty outside confirming."""
     estimate: str
@@ -56,19 +62,28 @@ class Words:
 def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
     """Everything that `checkout/page.html` and `checkout/_status.html` need."""
     _ = language.gettext
-    qr = None
+    qr = link_qr = None
     if view.is_payable or view.may_still_be_paid:
-        qr = payment_qr(view.qr_text or view.payment_uri, label=_("QR code with amount and address"))
+        label = _("QR code with amount and address")
+        if view.has_link_code:
+            link_qr = payment_qr(view.payment_uri, label=label)
+            label = _("QR code with the address")
+        qr = payment_qr(view.qr_text or view.payment_uri, label=label)
     return {
         "view": view,
         "words": put_into_words(view, language),
+        "mistakes": [(mistake, explain(mistake, view, language)) for mistake in view.mistakes],
         "tone": tone(view),
         "step": step(view),
         "qr": qr,
+        "link_qr": link_qr,
+        "wallet_words": wallet_words(view, language),
         "paid_on": language.moment(view.paid_at) if view.paid_at else "",
         "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
-        "usual_waits": [usual_wait(way, language) for way in view.other_ways],
+        "words_of_ways": choosing.words_of_ways(view, language),
+        "ways_are_many": len(view.other_ways) > choosing.MANY_WAYS,
         "return_after_s": RETURN_AFTER_S,
+        "receipt": receipt_words(view, language) if view.is_settled else None,
     }
 
 
@@ -89,6 +104,7 @@ def put_into_words(view: CheckoutView, language: Language) -> Words:
         network=network(view),
         network_warning=network_warning(view, language),
         fee=fee(view, language),
+        network_fee=choosing.network_fee(view.network_fee, language) if view.is_payable else "",
         progress=progress_words,
         estimate=estimate_words,
         time_left=time_left(view.seconds_left, language),
@@ -111,7 +127,7 @@ def headline(view: CheckoutView, language: Language) -> str:
     if view.status is Status.AWAITING_DEPOSIT and view.is_overfull:
         return _("We are checking your payment")
     if view.is_payable and view.came_decimal:
-        return _("A part of your payment has come in")
+        return _("%(amount)s still to send") % {"amount": language.isolate(f"{view.amount_decimal} {view.asset}")}
     match view.status:
         case Status.AWAITING_CHOICE:
             return _("Choose what to pay with")
@@ -154,6 +170,10 @@ def next_step(view: CheckoutView, language: Language) -> str:
             words = _("There is no exchange rate at the moment. This page tries again by itself.")
         case Status.AWAITING_CHOICE:
             words = _("The exact amount is fixed for some minutes once you choose.")
+        case Status.AWAITING_DEPOSIT if view.came_decimal:
+            words = _("What has come in counts. Now send exactly what is missing.")
+        case Status.AWAITING_DEPOSIT if view.has_link_code:
+            words = _("Scan the address with your wallet and enter exactly this amount, or copy both into it.")
         case Status.AWAITING_DEPOSIT:
             words = _("Scan the code with your wallet, or copy amount and address into it.")
         case Status.CONFIRMING if view.waits_for_block:
@@ -182,6 +202,8 @@ def next_step(view: CheckoutView, language: Language) -> str:
                 "Please don’t send anything to its address any more. If you have already paid, your money "
                 "isn’t lost: tell %(merchant)s the reference below."
             )
+        case Status.MANUAL_REVIEW if view.mistakes:
+            words = _("You may close this page; open it again to see the outcome.")
         case Status.MANUAL_REVIEW:
             words = _(
                 "A person looks at it and either accepts it or has it sent back. Please don’t send anything "
@@ -196,25 +218,10 @@ def next_step(view: CheckoutView, language: Language) -> str:
 
 
 def anomaly(view: CheckoutView, language: Language) -> str:
-    """The anomaly of the deposit that an operator reviews; empty where there is none."""
-    _ = language.gettext
-    match view.anomaly:
-        case None:
-            return ""
-        case Anomaly.LESS:
-            return _("Less came in than was asked for.")
-        case Anomaly.MORE:
-            return _("More came in than was asked for.")
-        case Anomaly.LATE:
-            return _("The payment came in after its time was up.")
-        case Anomaly.AFTER_CANCELLATION:
-            return _("The payment came in after it had been cancelled.")
-        case Anomaly.SECOND_TRANSFER:
-            return _("A second payment came in. A person checks it and can have it sent back.")
-        case Anomaly.OTHER_ASSET:
-            return _("Something other than %(asset)s came in.") % {"asset": language.isolate(view.asset)}
-        case Anomaly.OTHER:
-            return _("The payment that came in doesn’t match what was asked for.")
+    """The anomaly of the deposit that an operator reviews; empty where there is none, or where each is explained."""
+    if view.anomaly is None or view.mistakes:
+        return ""
+    return what_happened(view.anomaly, view.asset, language)
 
 
 def gone(view: CheckoutView, language: Language) -> str:
@@ -289,23 +296,6 @@ def rate(view: CheckoutView, language: Language) -> str:
         return _("Rate: %(rate)s, less than a minute old") % {"rate": equation}
     words = ngettext("Rate: %(rate)s, %(n)s minute old", "Rate: %(rate)s, %(n)s minutes old", minutes)
     return words % {"rate": equation, "n": language.count(minutes)}
-
-
-def usual_wait(way: WayToPay, language: Language) -> str:
-    """How long a payment with this asset usually takes to count, rounded up."""
-    _, ngettext = language.gettext, language.ngettext
-    if not way.amount_decimal:
-        return _("There is no exchange rate at the moment")
-    wait_s = -(-way.usual_wait_ms // 1000)
-    if wait_s < 60:
-        return _("Usually counts within a minute")
-    wait_min = -(-wait_s // 60)
-    if wait_min < 90:
-        words = ngettext("Usually counts after %(n)s minute", "Usually counts after %(n)s minutes", wait_min)
-        return words % {"n": language.count(wait_min)}
-    wait_h = -(-wait_min // 60)
-    words = ngettext("Usually counts after %(n)s hour", "Usually counts after %(n)s hours", wait_h)
-    return words % {"n": language.count(wait_h)}
 
 
 def fee(view: CheckoutView, language: Language) -> str:

@@ -44,11 +44,17 @@ addresses. One that ends sooner would be over before the customer has paid."""
 @dataclass(frozen=True, slots=True)
 class Choice:
     """An asset that an invoice can be paid with, and about how much of it that would be now, fee included; in minor
-    units. The amount is None where there is no rate, and the asset can't be chosen now."""
+    units. The amount is None where there is no rate, and the asset can't be chosen now.
+
+    `worth_raw` is what that amount is worth by the rate, in minor units of the price's currency: more than the price
+    where a spread or a fee is added to it. `price_raw` is the price in the same units.
+    """
 
     network: NetworkConfig
     asset: Asset
     amount_raw: int | None
+    worth_raw: int | None
+    price_raw: int
 
     @property
     def amount_decimal(self) -> str:
@@ -99,7 +105,7 @@ class QuoteService:
         found_rates = await rates.rates_now({asset.symbol for _, asset in permitted}, priced.currency, now)
         found = []
         for network, asset in permitted:
-            pay_in_raw = None
+            pay_in_raw = worth_raw = None
             if (rate := found_rates.get(asset.symbol)) is not None:
                 amount_raw = amount_of_price_raw(
                     priced.raw, priced.currency, invoice.spread_bps, rate.figure, asset.decimals
@@ -107,7 +113,8 @@ class QuoteService:
                 if not _is_within(amount_raw, asset):
                     continue
                 pay_in_raw = price(amount_raw, invoice.service_fee_bps, invoice.fee_payer, 0, asset.decimals).pay_in_raw
-            found.append(Choice(network, asset, pay_in_raw))
+                worth_raw = rates.to_minor_units(rates.worth_by(rate, pay_in_raw, asset.decimals), priced.currency)
+            found.append(Choice(network, asset, pay_in_raw, worth_raw, priced.raw))
         return found
 
     async def _choose(

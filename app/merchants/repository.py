@@ -17,6 +17,7 @@ from app.merchants.roles import Standing
 from app.merchants.tables import Merchant, MerchantAsset, MerchantBranding, Switch
 
 FeePayer = Literal["merchant", "customer"]
+ReturnRule = Literal["off", "confirmed", "direct"]
 SwitchName = Literal["invoices", "payouts", "refunds"]
 
 
@@ -35,6 +36,8 @@ class MerchantRow(msgspec.Struct, frozen=True, kw_only=True):
     quote_minutes: int
     late_quote_bps: int
     reporting_currency: str | None
+    frame_origins: list[str]
+    return_addresses: ReturnRule
 
 
 class AssetTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +191,14 @@ _SET_PRICE_TERMS = Command(
 )
 
 
+async def set_return_rule(merchant_id: str, rule: ReturnRule) -> None:
+    """Change what is required of the addresses that customers give for a return."""
+    await _SET_RETURN_RULE.run(id=merchant_id, rule=rule)
+
+
+_SET_RETURN_RULE = Command(Merchant.update({Merchant.return_addresses: Param("rule")}).where(_BY_ID))
+
+
 async def set_currencies(merchant_id: str, currencies: Sequence[str]) -> None:
     """Change which currencies a merchant prices in."""
     await _SET_CURRENCIES.run(id=merchant_id, currencies=list(currencies))
@@ -204,6 +215,14 @@ async def set_reporting_currency(merchant_id: str, currency: str) -> None:
 _SET_REPORTING_CURRENCY = Command(
     Merchant.update({Merchant.reporting_currency: Param("reporting_currency")}).where(_BY_ID)
 )
+
+
+async def set_frame_origins(merchant_id: str, origins: Sequence[str]) -> None:
+    """Change whose pages may frame a merchant's checkout pages."""
+    await _SET_FRAME_ORIGINS.run(id=merchant_id, frame_origins=list(origins))
+
+
+_SET_FRAME_ORIGINS = Command(Merchant.update({Merchant.frame_origins: Param("frame_origins")}).where(_BY_ID))
 
 
 async def currencies_in_use() -> list[str]:

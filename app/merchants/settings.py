@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import get_args
 
 from app.core import currencies, database
 from app.core.errors import invalid
-from app.merchants import branding, repository
+from app.merchants import branding, frame_origins, repository
 from app.merchants.branding import Branding
 from app.merchants.members import Member
-from app.merchants.repository import EnabledAsset, FeePayer, MerchantRow
+from app.merchants.repository import EnabledAsset, FeePayer, MerchantRow, ReturnRule
 from app.merchants.roles import Permission
 from app.merchants.terms import Mode
 
@@ -64,6 +65,30 @@ async def set_invoice_terms(by: Member, *, payer: str, parts: str, now: datetime
             await by.record("merchant.fee_payer_changed", by.merchant_id, now, was=was.fee_payer, is_now=payer)
         if was.accept_parts != accepted:
             await by.record("merchant.accept_parts_changed", by.merchant_id, now, was=was.accept_parts, is_now=accepted)
+
+
+async def return_rule(merchant_id: str) -> ReturnRule:
+    """What is required of the addresses that customers give for a return."""
+    return (await _merchant(merchant_id)).return_addresses
+
+
+async def set_return_rule(by: Member, rule: str, now: datetime) -> None:
+    """Set whether customers may name a return address, and whether a member confirms it first. It applies at once.
+
+    Raises Forbidden, INVALID_INPUT.
+    """
+    by.require(Permission.SETTINGS_MANAGE)
+    new = next((known for known in get_args(ReturnRule) if known == rule), None)
+    if new is None:
+        raise invalid("return_addresses", "choose one")
+    async with database.transaction():
+        was = await repository.lock(by.merchant_id)
+        assert was is not None, "a member's merchant exists"
+        if was.return_addresses != new:
+            await repository.set_return_rule(by.merchant_id, new)
+            await by.record(
+                "merchant.return_addresses_changed", by.merchant_id, now, was=was.return_addresses, is_now=new
+            )
 
 
 async def price_terms(merchant_id: str) -> PriceSettings:
@@ -139,6 +164,28 @@ async def _set_offer(by: Member, offered: Sequence[tuple[str, str]], mode: Mode,
         )
     shown = [f"{asset} {network}" for network, asset in offered]
     await by.record("merchant.offer_changed", by.merchant_id, now, mode=mode, is_now=shown)
+
+
+async def frame_origins_of(merchant_id: str) -> tuple[str, ...]:
+    """The origins whose pages may frame the merchant's checkout pages."""
+    return tuple((await _merchant(merchant_id)).frame_origins)
+
+
+async def set_frame_origins(by: Member, origins: Sequence[str], now: datetime) -> None:
+    """Set whose pages may frame the merchant's checkout pages; none: nobody's. It applies to the next page load.
+
+    Raises Forbidden, INVALID_INPUT.
+    """
+    by.require(Permission.SETTINGS_MANAGE)
+    new = frame_origins.checked(origins)
+    async with database.transaction():
+        was = await repository.lock(by.merchant_id)
+        assert was is not None, "a member's merchant exists"
+        await repository.set_frame_origins(by.merchant_id, new)
+        if was.frame_origins != list(new):
+            await by.record(
+                "merchant.frame_origins_changed", by.merchant_id, now, was=was.frame_origins, is_now=list(new)
+            )
 
 
 async def set_branding(

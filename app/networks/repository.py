@@ -1,9 +1,13 @@
-"""Every statement on `assets`."""
+"""Every statement on `assets` and `network_fees`."""
+
+from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
 from app.core.statement import Command, Param, Statement, insert, select
-from app.networks.tables import Asset
+from app.networks.port import CustomerFee
+from app.networks.tables import Asset, NetworkFee
 
 
 class KnownAsset(msgspec.Struct, frozen=True):
@@ -28,4 +32,51 @@ async def find(network: str, symbol: str) -> KnownAsset | None:
 
 _FIND = Statement(
     select(Asset, KnownAsset).where(Asset.network == Param("network"), Asset.symbol == Param("symbol")), KnownAsset
+)
+
+
+class FeeLook(msgspec.Struct, frozen=True):
+    """A row of `network_fees`. `fee_raw` is in minor units of `coin`."""
+
+    network: str
+    asset: str
+    fee_raw: int
+    coin: str
+    coin_decimals: int
+    looked_at: datetime
+
+
+async def record_fees(network: str, fees: Sequence[CustomerFee], now: datetime) -> None:
+    """Store what payments cost customers on a network now, over what was stored before."""
+    await _RECORD_FEES.run_each(
+        [
+            {
+                "network": network,
+                "asset": fee.asset_symbol,
+                "fee_raw": fee.fee_raw,
+                "coin": fee.coin_symbol,
+                "coin_decimals": fee.coin_decimals,
+                "looked_at": now,
+            }
+            for fee in fees
+        ]
+    )
+
+
+_RECORD_FEES = Command(
+    insert(NetworkFee).on_conflict(
+        target=(NetworkFee.network, NetworkFee.asset),
+        action="DO UPDATE",
+        values=[NetworkFee.fee_raw, NetworkFee.coin, NetworkFee.coin_decimals, NetworkFee.looked_at],
+    )
+)
+
+
+async def fees_since(since: datetime) -> list[FeeLook]:
+    """What payments cost customers on all networks, where they were asked since then."""
+    return await _FEES_SINCE.all(since=since)
+
+
+_FEES_SINCE = Statement(
+    select(NetworkFee, FeeLook).where(NetworkFee.looked_at >= Param("since")).order_by(NetworkFee.id), FeeLook
 )

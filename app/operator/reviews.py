@@ -24,6 +24,7 @@ from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here, operator_of, refusals
+from app.refunds import return_addresses
 from app.wiring import Services
 
 STATES: tuple[Which, ...] = get_args(Which)
@@ -113,12 +114,18 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/reviews/{deposit_id:str}")
     async def one(request: PageRequest, deposit_id: str) -> Response[bytes]:
         details = await find(deposit_id)
-        context = {"details": details, "why_not": await why_not(details.review, operator_of(request).account_id)}
+        context = {
+            "details": details,
+            "why_not": await why_not(details.review, operator_of(request).account_id),
+            "case": await return_addresses.case_of(deposit_id),
+        }
         return await desk.page(request, "reviews/one", context, actors=[details.review.decided_by])
 
     @get("/reviews/{deposit_id:str}/{verb:str}")
     async def decision_page(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
-        return await show(request, deposit_id, verb, Form.empty())
+        case = await return_addresses.case_of(deposit_id) if verb == "return" else None
+        given = None if case is None else return_addresses.usable(case)
+        return await show(request, deposit_id, verb, Form.empty(destination=given.address) if given else Form.empty())
 
     @form_post("/reviews/{deposit_id:str}/{verb:str}", does="Settle a manual review", step_up=StepUp.FRESH_CODE)
     async def decide(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
@@ -149,13 +156,17 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         request: PageRequest, deposit_id: str, verb: str, form: Form, *, status: int = 200
     ) -> Response[bytes]:
         decision, details = find_decision(verb), await find(deposit_id)
+        case = await return_addresses.case_of(deposit_id) if verb == "return" else None
         context = {
             "details": details,
             "form": form,
             "verb": verb,
             "decision": decision,
             "why_not": await why_not(details.review, operator_of(request).account_id),
+            "case": case,
+            "given": None if case is None else return_addresses.usable(case),
         }
-        return await desk.page(request, "reviews/decide", context, status=status)
+        actors = [case.given.decided_by] if case is not None and case.given is not None else []
+        return await desk.page(request, "reviews/decide", context, actors=actors, status=status)
 
     return [listed, one, decision_page, decide]

@@ -18,6 +18,7 @@ from app.operator import (
     reconciliation,
     reviews,
     switches,
+    transactions,
 )
 from app.operator.desk import Desk
 
@@ -30,6 +31,7 @@ PAGES = (
     alerts,
     merchants,
     networks,
+    transactions,
     energy,
     ledgers,
     reconciliation,

@@ -1,5 +1,6 @@
 """What a refund has beyond a withdrawal."""
 
+from piccolo.columns import BigSerial
 from piccolo.constraints import Check
 from piccolo.table import Table
 
@@ -22,3 +23,25 @@ class Refund(Table, tablename="refunds"):
     customer_visible_reason = columns.words(500, null=True)
 
     refunds_of_something = Check("invoice IS NOT NULL OR deposit IS NOT NULL")
+
+
+class ReturnAddress(Table, tablename="return_addresses"):
+    """Where a customer wants a deposit in review to be sent back (refunds/return_addresses.py).
+
+    The newest row of a deposit counts, older ones are its history. `given_from` is the client's address, of IPv6 its
+    /64. `decision` is a member's of the merchant.
+    """
+
+    id = BigSerial(primary_key=True)
+    deposit = columns.reference(Deposit)
+    address = columns.words(100)
+    given_at = columns.moment()
+    given_from = columns.words(64)
+    decision = columns.words(10, null=True)
+    decided_at = columns.moment(null=True)
+    decided_by = columns.words(64, null=True)
+
+    return_addresses_decision_known = columns.one_of("decision", "confirmed", "rejected")
+    return_addresses_decided_whole = Check(
+        "(decision IS NULL) = (decided_at IS NULL) AND (decision IS NULL) = (decided_by IS NULL)"
+    )

@@ -117,7 +117,7 @@ def _who(kind: str, actor_id: str, names: _Names) -> str:
         return names.accounts[actor_id]
     if kind == "api_key" and actor_id in names.keys:
         return f"API key {names.keys[actor_id]}"
-    return "The gateway"
+    return "A customer" if kind == "customer" else "The gateway"
 
 
 def _about(entry: Entry, names: _Names) -> str:

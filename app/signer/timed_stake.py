@@ -103,7 +103,7 @@ class TimedStake:
             if balance.gas_left_raw < request.amount_raw:
                 return f"the treasury has too little {self._symbol}: merchants' coin is not staked"
         if request.action == "unstake" and resources.staked_raw - resources.lent_raw < request.amount_raw:
-            return f"less {self._symbol} is staked and not lent"
+            return f"so much {self._symbol} is not staked, or a part of it is lent at the moment"
         return None
 
     async def _move(self, move: StakeMove, note: Note, *, request: OpenRequest | None = None) -> bool:

@@ -1,15 +1,16 @@
 """The languages of customers' pages: the choice for a reader, its sentences, and its formats.
 
 The sentences are gettext catalogues, `app/locales/<code>/LC_MESSAGES/messages.po`, compiled in memory when a process
-starts (some hundredths of a second), so that no compiled file can be older than its source. English is the
-language of the sources and needs none.
+first needs them (some hundredths of a second), so that no compiled file can be older than its source. English is the
+language of the sources and needs none. docs/languages.md says how to change a sentence and how to add a language.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from gettext import NullTranslations
 from io import BytesIO
+from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_datetime
@@ -31,26 +32,32 @@ CHOICES_KEPT = 256
 class Language:
     """One language: its sentences by `gettext` and `ngettext`, its forms by Babel.
 
-    Digits are ASCII in every language, Arabic too: beside an amount and an address, which must be copied digit by
-    digit and so never change, digits of another script would only be harder to compare.
+    Digits are ASCII in every language, Arabic and Persian too: beside an amount and an address, which must be copied
+    digit by digit and so never change, digits of another script would only be harder to compare. Dates are Gregorian in
+    every language, Persian too: block explorers and exchanges show no others. Names of months, order and separators are
+    the reader's.
     """
 
-    def __init__(self, code: str, name: str, catalogue: NullTranslations) -> None:
+    def __init__(self, code: str, name: str) -> None:
         self.code = code
         """BCP 47, for `lang=` and `?lang=`."""
         self.name = name
         """In the language itself, for readers who don't know the present one."""
-        self._catalogue = catalogue
         self._locale = Locale.parse(code, sep="-")
         self.direction: str = self._locale.text_direction
         """`ltr` or `rtl`."""
+
+    @cached_property
+    def _catalogue(self) -> NullTranslations:
+        return NullTranslations() if self.code == "en" else _load(self.code)
 
     def gettext(self, message: str, /) -> str:
         """The sentence in this language."""
         return self._catalogue.gettext(message)
 
     def ngettext(self, singular: str, plural: str, n: int, /) -> str:
-        """The sentence in the form that goes with `n`: one of six in Arabic, the same always in Chinese."""
+        """The sentence in the form that goes with `n`: one of six in Arabic, of three in Polish, the same always in
+        Chinese."""
         return self._catalogue.ngettext(singular, plural, n)
 
     def pgettext(self, context: str, message: str, /) -> str:
@@ -79,38 +86,70 @@ class Language:
         return f"{format_datetime(when.astimezone(UTC), 'medium', locale=self._locale)} UTC"
 
 
-ENGLISH = Language("en", "English", NullTranslations())
+ENGLISH = Language("en", "English")
 
-_OTHERS = {"de": "Deutsch", "es": "Español", "zh-Hans": "简体中文", "ar": "العربية"}
+NAMES = {
+    "id": "Bahasa Indonesia",
+    "de": "Deutsch",
+    "en": "English",
+    "es": "Español",
+    "fr": "Français",
+    "it": "Italiano",
+    "pl": "Polski",
+    "pt": "Português",
+    "vi": "Tiếng Việt",
+    "tr": "Türkçe",
+    "uk": "Українська",
+    "ar": "العربية",
+    "fa": "فارسی",
+    "hi": "हिन्दी",
+    "ja": "日本語",
+    "ko": "한국어",
+    "zh-Hans": "简体中文",
+    "zh-Hant": "繁體中文",
+}
+"""Each language in its own words, in the order of the choice on the page: one script after the other, each by its
+alphabet. `pt` is written as in Brazil, in words that are also known in Portugal."""
+
+_TRADITIONAL = frozenset({"tw", "hk", "mo"})
+"""Where Chinese is written in traditional characters: Taiwan, Hong Kong, Macao."""
+
+_FORMER_CODES = {"in": "id"}
+"""ISO 639 had another code for Indonesian until 1989, and some Android phones still send it."""
 
 
 @cache
 def every() -> tuple[Language, ...]:
     """All languages, in the order of the choice on the page."""
-    return (ENGLISH, *(Language(code, name, _load(code)) for code, name in _OTHERS.items()))
+    return tuple(ENGLISH if code == "en" else Language(code, name) for code, name in NAMES.items())
 
 
 @lru_cache(maxsize=CHOICES_KEPT)
 def choose(requested: str | None, accept_language: str) -> Language:
     """The reader's language: the one that `?lang=` names, else the best of `Accept-Language`, else English.
 
-    Regions and scripts are ignored: a reader of Austrian German gets German, and one of traditional Chinese gets
-    simplified Chinese rather than English.
+    A region chooses between the two ways to write Chinese and is ignored otherwise: a reader of Austrian German gets
+    German, one of European Portuguese the Portuguese that we have.
     """
-    by_primary = _by_primary_subtag()
+    by_code = _by_code()
     for tag in (requested or "", *_accepted(accept_language)):
-        if (language := by_primary.get(_primary_subtag(tag))) is not None:
+        if (language := by_code.get(_code_for(tag))) is not None:
             return language
     return ENGLISH
 
 
 @cache
-def _by_primary_subtag() -> dict[str, Language]:
-    return {_primary_subtag(language.code): language for language in every()}
+def _by_code() -> dict[str, Language]:
+    return {language.code: language for language in every()}
 
 
-def _primary_subtag(tag: str) -> str:
-    return tag.partition("-")[0].strip().lower()
+def _code_for(tag: str) -> str:
+    """The code of the catalogue for a BCP 47 tag, whether we have it or not. `zh_TW` counts as `zh-TW`."""
+    language, *subtags = tag.strip().lower().replace("_", "-").split("-")
+    if language == "zh":
+        is_traditional = "hant" in subtags or (not _TRADITIONAL.isdisjoint(subtags) and "hans" not in subtags)
+        return "zh-Hant" if is_traditional else "zh-Hans"
+    return _FORMER_CODES.get(language, language)
 
 
 def _accepted(header: str) -> Sequence[str]:
@@ -130,9 +169,13 @@ def _accepted(header: str) -> Sequence[str]:
     return [tag for _, tag in sorted(weighed(), key=lambda each: -each[0])]
 
 
+def catalogue_path(code: str) -> Path:
+    """The file with the sentences of a language."""
+    return resources.LOCALES / code.replace("-", "_") / "LC_MESSAGES" / "messages.po"
+
+
 def _load(code: str) -> NullTranslations:
-    path = resources.LOCALES / code.replace("-", "_") / "LC_MESSAGES" / "messages.po"
-    with path.open("rb") as source:
+    with catalogue_path(code).open("rb") as source:
         catalogue = read_po(source, locale=code.replace("-", "_"))
     compiled = BytesIO()
     write_mo(compiled, catalogue)  # leaves fuzzy entries out

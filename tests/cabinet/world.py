@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from app.core import clock
 from app.core.settings import Settings
+from app.deposits import reviews
 from app.events import repository as events
 from app.events import sequencer
 from app.merchants import invitations
@@ -74,6 +75,8 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
     new_refund = NewRefund(amount="1.00", refund_address=ELSEWHERE, reason="one came back", requested_by="api_key:k")
     now = clock.now()
     await services.refunds.create(own.merchant_id, "test", paid.id, new_refund, None, now)
+    (review,) = [one for one in await reviews.list_reviews() if one.invoice_id == late.id]
+    await services.return_addresses.give(review.deposit_id, ELSEWHERE, None, given_from="192.0.2.4", now=now)
     refunds = await services.withdrawal_reader.refunds(own.merchant_id, "test", Filters(), None, 1)
     return World(
         services=services,
@@ -88,6 +91,7 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
             "invoice_id": paid.id,
             "payout_id": request.id,
             "refund_id": refunds[0].id,
+            "deposit_id": review.deposit_id,
             "name": "USDT@ethereum",
             "seq": "1",
             "colour": "0d5a63",

@@ -13,12 +13,33 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, RateShown, Transfer, WayToPay
+from app.checkout import lookup, returning
+from app.checkout.returning import say_problem
+from app.checkout.view import (
+    Anomaly,
+    CheckoutView,
+    FeePayer,
+    Gone,
+    LanguageChoice,
+    Mistake,
+    NetworkFee,
+    RateShown,
+    ReturnState,
+    Transfer,
+    WayToPay,
+)
 from app.checkout.wording import page_context
 from app.invoices.states import Status
+from app.lookups.judging import Finding, Verdict
+from app.networks.evm.wallets import wallet_payment
+from app.networks.registry import Networks
 from app.web import brand, languages
 from app.web.languages import ENGLISH, Language
 from app.web.pages import Pages
+from app.withdrawals.destinations import Problem
+from tests.factories.bitcoin import bitcoin_network
+from tests.factories.networks import evm_network
+from tests.factories.tron import tron_network
 
 ROOT = Path(__file__).parents[2]
 CSP = (
@@ -56,9 +77,34 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
         status_url="/pay/a/status",
         events_url="/pay/a/events",
         receipt_url="/pay/a/receipt",
+        receipt_link="https://pay.example/receipt/INV-0K3V9ZQ2TA.cmVjZWlwdC1pcy1rZXB0",
+        page_link="https://pay.example/pay/INV-0K3V9ZQ2TA.cGF5bWVudC1pcy1rZXB0",
+        lookup_url="/pay/a/transaction",
         languages=tuple(
             LanguageChoice(code=each.code, name=each.name, url=f"/pay/a?lang={each.code}") for each in languages.every()
         ),
+    )
+    return replace(view, **changes)
+
+
+ETHER_ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
+
+
+def an_ether_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> CheckoutView:
+    """An invoice of 0.00123456 ETH, an hour to go: its code is the address, and a wallet in the browser can pay it."""
+    config = evm_network(["http://127.0.0.1:1"], f"0x{'5f' * 20}")
+    view = a_view(
+        status,
+        asset="ETH",
+        chain_name="Ethereum",
+        token_standard="",
+        amount_decimal="0.00123456",
+        cent_tail=0,
+        address=ETHER_ADDRESS,
+        payment_uri=f"ethereum:{ETHER_ADDRESS}@31337?value=1234560000000000",
+        qr_text=ETHER_ADDRESS,
+        wallet=wallet_payment(config, config.assets[1], ETHER_ADDRESS, 1_234_560_000_000_000),
+        sent_url="/pay/a/sent",
     )
     return replace(view, **changes)
 
@@ -86,10 +132,23 @@ def a_priced_view(status: Status = Status.AWAITING_CHOICE, **changes: Any) -> Ch
     """An invoice of 49.90 EUR that can be paid with two assets, and with a third one once it has a rate again."""
     ways = (
         WayToPay(
-            asset="BTC", chain="bitcoin", chain_name="Bitcoin", amount_decimal="0.00097461", usual_wait_ms=1_800_000
+            asset="BTC",
+            asset_name="Bitcoin",
+            chain="bitcoin",
+            chain_name="Bitcoin",
+            amount_decimal="0.00097461",
+            network_fee=NetworkFee(figure="1.44", unit="EUR"),
+            usual_wait_ms=1_800_000,
         ),
         WayToPay(
-            asset="USDT", chain="tron", chain_name="Tron (TRC-20)", amount_decimal="54.2392", usual_wait_ms=57_000
+            asset="USDT",
+            asset_name="Tether USD",
+            chain="tron",
+            chain_name="Tron (TRC-20)",
+            amount_decimal="55.3131",
+            worth_decimal="50.89",
+            network_fee=NetworkFee(figure="14", unit="TRX"),
+            usual_wait_ms=57_000,
         ),
         WayToPay(asset="ETH", chain="ethereum", chain_name="Ethereum", amount_decimal=""),
     )
@@ -111,6 +170,27 @@ def a_priced_view(status: Status = Status.AWAITING_CHOICE, **changes: Any) -> Ch
     return replace(view, invoice_ends_at=view.expires_at, **changes)
 
 
+def a_view_of_many_ways(**changes: Any) -> CheckoutView:
+    """The same with eleven ways: more than fit on a screen."""
+    less = NetworkFee(figure="0.01", unit="EUR", is_less=True)
+    networks = (("ethereum", "Ethereum"), ("base", "Base"), ("polygon", "Polygon"), ("arbitrum", "Arbitrum One"))
+    more = tuple(
+        WayToPay(
+            asset=symbol,
+            asset_name=name,
+            chain=chain,
+            chain_name=f"{network} (ERC-20)",
+            amount_decimal=amount,
+            network_fee=NetworkFee(figure="0.31", unit="EUR") if chain == "ethereum" else less,
+            usual_wait_ms=36_000,
+        )
+        for symbol, name, amount in (("USDC", "USD Coin", "54.2417"), ("EURC", "Euro Coin", "49.9001"))
+        for chain, network in networks
+    )
+    view = a_priced_view()
+    return replace(view, ways_to_pay=(*view.ways_to_pay, *more), fail_url="https://shop.example/basket", **changes)
+
+
 def a_quoted_view(**changes: Any) -> CheckoutView:
     """The same, once bitcoin is chosen: the amount holds for a quarter of an hour."""
     priced, view = a_priced_view(), a_bitcoin_view()
@@ -122,6 +202,7 @@ def a_quoted_view(**changes: Any) -> CheckoutView:
         price_currency="EUR",
         ways_to_pay=ways,
         choose_url=priced.choose_url,
+        network_fee=NetworkFee(figure="1.44", unit="EUR"),
         rate=RateShown(figure="51200.5", at=view.now - timedelta(seconds=130)),
         invoice_ends_at=view.expires_at,
         expires_at=view.now + timedelta(minutes=14, seconds=50),
@@ -133,6 +214,24 @@ def a_quoted_view(**changes: Any) -> CheckoutView:
 def a_deposit(**changes: Any) -> Transfer:
     """A transfer of the exact amount."""
     return replace(Transfer(transaction_id=DEPOSIT_ID, amount_decimal="5.000073", asset="USDT"), **changes)
+
+
+def a_mistake(anomaly: Anomaly = Anomaly.LESS, **changes: Any) -> Mistake:
+    """4.9 USDT came in, and its customer is asked where it should go back to."""
+    now = datetime.now(UTC)
+    mistake = Mistake(
+        anomaly=anomaly,
+        asset="USDT",
+        came_decimal="4.9",
+        came_at=now - timedelta(minutes=2),
+        asked_asset="USDT",
+        asked_decimal="5.000073",
+        difference_decimal="0.100073",
+        due_at=now + timedelta(minutes=50),
+        return_state=ReturnState.ASKED,
+        return_url="/pay/a/return/DEP-0K3V9ZQ2TA.mac",
+    )
+    return replace(mistake, **changes)
 
 
 def states() -> dict[str, CheckoutView]:
@@ -160,10 +259,18 @@ def states() -> dict[str, CheckoutView]:
             service_fee_decimal="0.0000098",
             expires_at=now + timedelta(minutes=4, seconds=12),
         ),
+        "wallets": an_ether_view(),
+        "wallets_sent": an_ether_view(announced=(a_deposit(transaction_id=f"0x{'3f' * 32}"),)),
         "awaiting_rest": a_view(
-            accepts_parts=True, amount_decimal="3.000073", came_decimal="2", whole_decimal="5.000073"
+            accepts_parts=True,
+            amount_decimal="3.000073",
+            came_decimal="2",
+            whole_decimal="5.000073",
+            came_percent=39,
+            deposits=(a_deposit(amount_decimal="1.5"), a_deposit(amount_decimal="0.5", transaction_id="b2" * 32)),
         ),
         "choice": a_priced_view(),
+        "choice_of_many": a_view_of_many_ways(),
         "choice_without_rate": a_priced_view(
             ways_to_pay=tuple(replace(way, amount_decimal="") for way in a_priced_view().ways_to_pay)
         ),
@@ -194,17 +301,61 @@ def states() -> dict[str, CheckoutView]:
         "paid_twice": a_view(
             Status.PAID,
             anomaly=Anomaly.SECOND_TRANSFER,
+            mistakes=(
+                a_mistake(
+                    Anomaly.SECOND_TRANSFER,
+                    came_decimal="5.000073",
+                    difference_decimal="",
+                    return_state=ReturnState.GIVEN,
+                    given_short="TQn9Y2…cbLSE",
+                ),
+            ),
             **{**paid, "deposits": (a_deposit(), a_deposit(transaction_id="b2" * 32))},
             **back,
         ),
         "expired": a_view(Status.EXPIRED, expires_at=ago, **back),
         "cancelled": a_view(Status.CANCELLED, **back),
         "manual_review": a_view(
-            Status.MANUAL_REVIEW, anomaly=Anomaly.LESS, deposits=(a_deposit(amount_decimal="4.9"),)
+            Status.MANUAL_REVIEW,
+            anomaly=Anomaly.LESS,
+            mistakes=(a_mistake(),),
+            can_be_paid_in_review=True,
+            deposits=(a_deposit(amount_decimal="4.9"),),
+        ),
+        "review_late": a_view(
+            Status.MANUAL_REVIEW,
+            anomaly=Anomaly.LATE,
+            mistakes=(
+                a_mistake(Anomaly.LATE, came_decimal="5.000073", difference_decimal="", due_at=now, came_at=now),
+                a_mistake(
+                    Anomaly.MORE,
+                    came_decimal="50.00073",
+                    difference_decimal="45.000657",
+                    return_state=ReturnState.CONFIRMED,
+                    given_short="TQn9Y2…cbLSE",
+                ),
+            ),
+            expires_at=now,
+            deposits=(a_deposit(), a_deposit(amount_decimal="50.00073", transaction_id="c3" * 32)),
+        ),
+        "review_cancelled": a_view(
+            Status.MANUAL_REVIEW,
+            anomaly=Anomaly.AFTER_CANCELLATION,
+            mistakes=(
+                a_mistake(
+                    Anomaly.AFTER_CANCELLATION,
+                    came_decimal="5.000073",
+                    difference_decimal="",
+                    return_state=ReturnState.REJECTED,
+                    given_short="TQn9Y2…cbLSE",
+                ),
+            ),
+            deposits=(a_deposit(),),
         ),
         "review_in_time": a_view(
             Status.MANUAL_REVIEW,
             anomaly=Anomaly.OTHER_ASSET,
+            mistakes=(a_mistake(Anomaly.OTHER_ASSET, asset="ETH", came_decimal="0.02", difference_decimal=""),),
             deposits=(a_deposit(amount_decimal="0.02", asset="ETH"),),
             can_be_paid_in_review=True,
         ),
@@ -219,6 +370,15 @@ def states() -> dict[str, CheckoutView]:
             logo_url="/pay/branded/logo",
             wallet_url="/pay/branded/wallet",
             wallet_has_other_token=True,
+        ),
+        "framed": a_view(frame_origins=("https://shop.example",)),
+        "framed_paid": a_view(Status.PAID, frame_origins=("https://shop.example",), **paid, **back),
+        "paid_price": a_quoted_view(
+            status=Status.PAID,
+            deposits=(a_deposit(amount_decimal="0.00097461", asset="BTC"),),
+            paid_at=ago,
+            credited_decimal="0.00097461",
+            **back,
         ),
         "partially_refunded": a_view(Status.PARTIALLY_REFUNDED, refunds=(refund,), **paid, **back),
         "refunded": a_view(
@@ -236,23 +396,71 @@ LOGO = (
 
 WORDIEST = (
     "awaiting_test_mode",
+    "wallets_sent",
     "branded",
     "confirming_delayed",
     "bitcoin_waits",
     "bitcoin_replaced",
     "bitcoin_dropped",
     "paid_twice",
+    "manual_review",
+    "review_late",
+    "review_cancelled",
     "expired",
     "review_in_time",
     "awaiting_rest",
-    "choice",
+    "choice_of_many",
     "quoted",
     "quote_over",
     "refunded",
 )
 """States with the most text, or with unique parts: these are checked in every language."""
 
+SHOWN_WHOLE = ("de", "ar", "zh-Hans")
+"""Languages with long words, from right to left, and in a script of wide letters."""
+
 ERRORS = (404, 429, 500, 503)
+
+TWIN = "0x52908400098527886E0F7030069857D2E4169EE7"
+FINDINGS: dict[str, Finding] = {
+    "waiting": Finding(verdict=Verdict.WAITING, network="bitcoin:test", fee_rate_raw=1_200, usual_fee_rate_raw=14_500),
+    "confirming": Finding(verdict=Verdict.CONFIRMING, network="tron:test", confirmations=7, confirmations_required=20),
+    "short": Finding(
+        verdict=Verdict.PAID_SHORT,
+        network="tron:test",
+        asset="USDT",
+        amount_raw=4_900_000,
+        confirmations=7,
+        confirmations_required=20,
+    ),
+    "lookalike": Finding(verdict=Verdict.LOOKALIKE_TOKEN, network="ethereum:test", token="USD₮", contract=TWIN),
+    "other_network": Finding(verdict=Verdict.OTHER_NETWORK, network="ethereum:test", expected_network="tron:test"),
+    "replaced": Finding(verdict=Verdict.REPLACED, network="bitcoin:test", replaced_by=DEPOSIT_ID),
+    "elsewhere": Finding(verdict=Verdict.ELSEWHERE, network="tron:test"),
+    "unknown": Finding(verdict=Verdict.UNKNOWN, network="tron:test"),
+    "paid": Finding(verdict=Verdict.PAID, network="tron:test", asset="USDT", amount_raw=5_000_073, from_books=True),
+}
+"""Answers to the question where a transaction is, by what the pictures' pages ask for."""
+
+WORDY_FINDINGS = ("lookalike", "other_network", "waiting")
+NETWORKS = Networks(
+    {
+        each.key: each
+        for each in (
+            evm_network(["http://127.0.0.1:1"], TWIN),
+            bitcoin_network(["http://127.0.0.1:1"]),
+            tron_network(["http://127.0.0.1:1"], explorer_tx_url="https://tronscan.org/#/transaction/{txid}"),
+        )
+    }
+)
+
+
+def told_of(view: CheckoutView, asked: str, language: Language) -> dict[str, Any]:
+    """What the page says of a transaction: one of `FINDINGS` by its name, that it is no id, or nothing."""
+    if asked in FINDINGS:
+        told = lookup.tell(FINDINGS[asked], DEPOSIT_ID, view, NETWORKS, language)
+        return {"told": told, "asked": DEPOSIT_ID, "error": ""}
+    return {"told": None, "asked": asked, "error": lookup.refusal(language) if asked else ""}
 
 
 class Site:
@@ -299,6 +507,7 @@ class Site:
             status_url=f"{page}/status{spoken}",
             events_url=f"{page}/events",
             receipt_url=f"{page}/receipt{spoken}",
+            lookup_url=view.lookup_url and f"{page}/transaction",
             brand_css_url=view.brand_css_url and f"{page}/brand.css",
             logo_url=view.logo_url and f"{page}/logo",
             languages=tuple(replace(each, url=f"{page}?lang={each.code}") for each in view.languages),
@@ -346,6 +555,13 @@ class Site:
             return self._send(request, 200, LOGO, "image/svg+xml")
         if not rest:
             self.pages.append(name)
+        if rest == ["transaction"]:
+            asked = parse_qs(query).get("txid", [""])[0]
+            context = {"view": view, **told_of(view, asked, language)}
+            return self._send(request, 200, self.render("checkout/transaction.html", language, **context), "text/html")
+        if rest and rest[0] == "return":
+            body = self.render("checkout/return.html", language, **return_context(view, rest[1], language))
+            return self._send(request, 200, body, "text/html")
         template = {"status": "_status", "receipt": "receipt"}.get(rest[0], "") if rest else "page"
         body = self.render(f"checkout/{template}.html", language, **page_context(view, language))
         self._send(request, 200, body, "text/html")
@@ -383,13 +599,43 @@ class Site:
             request.close_connection = True
 
 
+RETURN_STATES = (*ReturnState, "error", "returning", "over")
+"""What the page of a return address may show."""
+
+
+def return_context(view: CheckoutView, state: str, language: Language) -> dict[str, Any]:
+    """The context of the page that asks where a transfer should be sent back to, in one of RETURN_STATES."""
+    is_asked = state in ("error", "returning", "over")
+    mistake = a_mistake(return_state=ReturnState.ASKED if is_asked else ReturnState(state), given_short="TQn9Y2…cbLSE")
+    if state == "returning":
+        mistake = replace(mistake, is_returning=True, return_state=ReturnState.NOT_ASKED)
+    error, entered = "", ""
+    if state == "error":
+        entered = "0x52908400098527886E0F7030069857D2E4169EE7"
+        error = say_problem(Problem.OTHER_NETWORK, entered, "Tron", language)
+    return returning.page_context(
+        view, None if state == "over" else mistake, "Tron", "/pay/a/return/x", language, entered=entered, error=error
+    )
+
+
 def pictured(site: Site) -> list[tuple[str, str]]:
-    """Name and URL of every page for screenshots: each state in English, those with the most text in every language."""
+    """Name and URL of every page for screenshots: each state in English, those with the most text in the languages of
+    `SHOWN_WHOLE`, and one in each of the others."""
     found: list[tuple[str, str]] = []
     for language in languages.every():
         code = language.code
-        chosen = states() if code == "en" else {name: states()[name] for name in WORDIEST}
+        names = WORDIEST if code in SHOWN_WHOLE else ("awaiting_test_mode",)
+        chosen = states() if code == "en" else {name: states()[name] for name in names}
         found += [(f"checkout-{name}-{code}", site.put(f"{name}-{code}", view, code)) for name, view in chosen.items()]
+        if code not in {"en", *SHOWN_WHOLE}:
+            continue
+        asked = f"{site.url('confirming_delayed-' + code)}/transaction?lang={code}"
+        named = [*FINDINGS, "no id"] if code == "en" else WORDY_FINDINGS
+        found += [(f"lookup-{name.replace(' ', '-')}-{code}", f"{asked}&txid={name}") for name in named]
+        found += [
+            (f"return-{state}-{code}", f"{site.url(f'manual_review-{code}')}/return/{state}?lang={code}")
+            for state in RETURN_STATES
+        ]
         found.append((f"receipt-{code}", f"{site.url(f'refunded-{code}')}/receipt?lang={code}"))
         found += [(f"error-{status}-{code}", site.error_url(status, code)) for status in ERRORS]
     return found

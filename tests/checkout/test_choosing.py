@@ -13,11 +13,14 @@ from app.core import clock, database
 from app.core.settings import Settings
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import InvoiceBody
+from app.networks import customer_fees, repository
+from app.networks.port import CustomerFee
 from app.wiring import Services
 from tests.factories.merchants import terms
 from tests.factories.rates import store_rate
 
 ORIGIN = {"Origin": "https://pay.example.test"}
+GWEI = 10**9
 USDT = {"asset": "USDT", "chain": "ethereum"}
 
 
@@ -71,6 +74,42 @@ async def test_the_page_offers_assets_and_shows_the_chosen_one(
     assert again.status_code == 303
     now = await services.invoice_reader.get_any(priced.id)
     assert [quote.pay_in.asset for quote in now.quotes] == ["ETH", "USDT"]
+
+
+async def test_network_fees_are_shown_while_they_are_fresh(
+    services: Services, client: httpx.AsyncClient, priced: InvoiceBody
+) -> None:
+    """In the price's currency where the coin has a rate, in coins where not, and nothing once they are old."""
+    path = f"/pay/{services.links.slug(priced.id)}"
+    fees = [CustomerFee("USDT", 65_000 * 2 * GWEI, "ETH", 18), CustomerFee("ETH", 21_000 * 2 * GWEI, "ETH", 18)]
+    assert "Network fee:" not in words(await client.get(path)), "nobody has looked yet"
+    await repository.record_fees("ethereum:test", fees, clock.now())
+    customer_fees.forget()
+    shown = words(await client.get(path))
+    assert re.search(r"54\.2392 USDT Usually counts [^.]* Network fee: about 0\.32 EUR ", shown)
+    assert re.search(r"0\.0207917 ETH Usually counts [^.]* Network fee: about 0\.11 EUR ", shown)
+    await client.post(f"{path}/choose", data=USDT, headers=ORIGIN)
+    shown = words(await client.get(path))
+    assert "Network fees come on top. Network fee: about 0.32 EUR" in shown
+    await store_rate("ETH", "EUR", "2", clock.now())
+    assert "Network fee: less than 0.01 EUR" in words(await client.get(path))
+    await store_rate("ETH", "EUR", None, clock.now())
+    assert "Network fee: about 0.00013 ETH" in words(await client.get(path))
+    clock.shift(timedelta(minutes=14))
+    assert "Network fee:" in words(await client.get(path))
+    clock.shift(timedelta(minutes=2))
+    assert "Network fee:" not in words(await client.get(path))
+
+
+async def test_an_amount_of_more_than_the_price_says_what_it_is_worth(
+    services: Services, client: httpx.AsyncClient, priced: InvoiceBody
+) -> None:
+    path = f"/pay/{services.links.slug(priced.id)}"
+    assert "about" not in words(await client.get(path)), "rounding alone is not worth a figure"
+    await database.execute("UPDATE merchants SET spread_bps = 200")
+    shown = words(await client.get(path))
+    assert "55.324 USDT about 50.90 EUR Usually counts" in shown
+    assert "0.0212075 ETH about 50.90 EUR" in shown
 
 
 async def test_a_quote_that_has_run_out_is_renewed_with_one_press(

@@ -123,6 +123,37 @@ def test_a_bitcoin_code_is_in_capitals_but_for_its_parameters(browser: Browser, 
     assert f"{address.lower()}?{parameters}" == view.payment_uri
 
 
+def test_the_second_code_is_the_payment_link_and_needs_no_script(browser: Browser, site: Site) -> None:
+    """On chains with accounts the first code is the address alone; beside it the link, which holds the amount."""
+    view = states()["wallets"]
+    with opened(browser, site.put("link", view), 360, java_script_enabled=False) as page:
+        before = page.screenshot(full_page=True)
+        page.get_by_text("For wallets that read payment links").click()
+        after = page.screenshot(full_page=True)
+        assert page.locator("#wallets").is_hidden()
+        detection = page.locator("meta[name=format-detection]").get_attribute("content")
+        assert detection is not None
+        assert "telephone=no" in detection
+        for each in (".pay__code", ".pay__address code", ".amount"):
+            assert page.locator(each).first.get_attribute("translate") == "no"
+
+    codes = [
+        {code.text for code in zxingcpp.read_barcodes(grey_pixels(browser, photo), try_invert=False)}
+        for photo in (before, after)
+    ]
+    assert codes == [{view.address}, {view.address, view.payment_uri}]
+
+
+def test_an_opened_view_stays_open_while_the_page_changes(browser: Browser, site: Site) -> None:
+    view = states()["wallets"]
+    with opened(browser, site.put("stays", view)) as page:
+        page.get_by_text("For wallets that read payment links").click()
+        site.put("stays", replace(view, network_delayed=True))
+        site.tell("stays")
+        page.get_by_text("We see the Ethereum network late").wait_for()
+        assert page.locator("#payment-link").get_attribute("open") == ""
+
+
 def grey_pixels(browser: Browser, png: bytes) -> memoryview:
     """A picture's luminance, rows of bytes. The browser knows PNG, so no library for pictures is needed."""
     with opened(browser) as page:
@@ -147,10 +178,10 @@ def test_the_keyboard_goes_through_the_page_in_the_order_of_paying(browser: Brow
         reached = []
         for _ in range(4):
             page.keyboard.press("Tab")
-            reached.append(page.evaluate("document.activeElement.id || document.activeElement.lang"))
+            reached.append(page.evaluate("document.activeElement.id"))
             outline = "getComputedStyle(document.activeElement).outlineStyle"
             assert page.evaluate(outline) == "solid"
-        assert reached == ["copy-amount", "copy-address", "open-wallet", "en"]
+        assert reached == ["copy-amount", "copy-address", "open-wallet", "copy-link"]
 
 
 def test_without_javascript_everything_is_there_but_the_copy_buttons(browser: Browser, site: Site) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from app.checkout.choosing import usual_wait
 from app.checkout.view import Anomaly, CheckoutView, FeePayer, Transfer, shorten
-from app.checkout.wording import estimate, put_into_words, time_left, usual_wait
+from app.checkout.wording import estimate, put_into_words, time_left
 from app.invoices.states import Status
 from app.web.languages import ENGLISH
 from tests.checkout.site import ADDRESS, a_priced_view, a_quoted_view, a_view

@@ -20,6 +20,7 @@ from app.events import sequencer
 from app.ledger.service import SUSPENSE, TREASURY
 from app.merchants import service as merchants
 from app.merchants.terms import Terms
+from app.networks import customer_fees
 from app.reconciliation import repository as reconciliation
 from app.web.edge import Edge
 from app.webhooks.fan_out import fan_out_with
@@ -28,7 +29,7 @@ from tests.factories.api_keys import api_key
 from tests.factories.operators import operator
 from tests.factories.webhooks import make_endpoint
 from tests.factories.withdrawals import event_types
-from tests.fakes.coin import HOT_ADDRESS, CoinChain
+from tests.fakes.coin import FEE_RAW, HOT_ADDRESS, CoinChain
 from tests.fakes.coin_world import BUMP_AFTER, CONFIRMATIONS, CoinWorld, coin_chain, write_networks_file
 from tests.identity.browsing import Browser, an_account
 from tests.identity.conftest import app, browser
@@ -81,6 +82,12 @@ async def held_raw(owner: str) -> int:
             NETWORK,
         )
     )
+
+
+async def test_what_a_payment_costs_a_customer_is_stored(services: Services) -> None:
+    await services.customer_fee_watch().look()
+    (look,) = (await customer_fees.current(clock.now())).values()
+    assert (look.network, look.asset, look.fee_raw, look.coin) == (NETWORK, "COIN", 2 * FEE_RAW, "COIN")
 
 
 async def test_a_payment_from_the_invoice_to_the_webhook(world: CoinWorld, chain: CoinChain) -> None:

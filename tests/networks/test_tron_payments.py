@@ -155,6 +155,29 @@ async def test_coin_is_paid_and_makes_an_account_exist(world: World) -> None:
     assert (await world.sender.balances_raw([RECIPIENT], "TRX", final=True))[RECIPIENT] == 6 * MILLION
 
 
+async def test_what_a_customer_is_told_is_what_the_dearer_payment_takes(world: World) -> None:
+    """The one to an address that is new: twice the energy, or an account to be made."""
+    await world.tron.double("parameters", set={"getFreeNetLimit": 0})
+    state = await world.tron.state()
+    network = tron_network([world.tron.api_url], usdt=world.usdt, genesis_hash=state["genesis_id"])
+    held, empty = msgspec.structs.replace(network, hot_wallet_address=OWNER), network
+    told: list[dict[str, int]] = []
+    for config in (held, empty, msgspec.structs.replace(network, hot_wallet_address=OTHER)):
+        chain = TronChain(msgspec.structs.replace(config, max_head_age_s=10**9), LocalThrottle())
+        fees = await chain.customer_fees()
+        assert {(fee.coin_symbol, fee.coin_decimals) for fee in fees} == {("TRX", 6)}
+        told.append({fee.asset_symbol: fee.fee_raw for fee in fees})
+        await chain.aclose()
+
+    tokens = await world.final_receipt(await world.sent(usdt_to(RECIPIENT)))
+    coins = await world.final_receipt(await world.sent(Payment(RECIPIENT, "TRX", 3 * MILLION)))
+
+    assert abs(told[0]["USDT"] - tokens.fee_raw) <= 10_000  # a byte or two: amounts differ
+    assert told[0]["TRX"] == coins.fee_raw == 1_100_000
+    # Nothing can be simulated for a wallet that is not there, or has nothing to send.
+    assert told[1] == told[2] == {"USDT": 131_000 * 100 + 345_000, "TRX": 1_100_000}
+
+
 async def test_a_recipient_that_empties_its_balance_in_between_is_paid_all_the_same(world: World) -> None:
     await world.final_receipt(await world.sent(usdt_to(world.tron.customer)))
     cost = await world.sender.cost(OWNER, usdt_to(world.tron.customer))

@@ -105,6 +105,18 @@ async def test_gas_for_a_token_covers_its_data_and_payouts_book_theirs(
     await gas_only.check()
 
 
+async def test_a_customer_is_told_what_gas_and_data_cost(
+    gas_only: SignerUnderTest, driver: AnvilDriver, data_fee_raw: int
+) -> None:
+    fees = {fee.asset_symbol: fee.fee_raw for fee in await gas_only.services.networks.chain(NETWORK).customer_fees()}
+    account = driver.accounts[0]
+    before_raw = await driver.balance_of(account)
+    await driver.transfer_native(new_address(), 10**15)
+    cost_raw = before_raw - await driver.balance_of(account) - 10**15
+    assert data_fee_raw < cost_raw <= fees["ETH"] <= cost_raw * 11 // 10
+    assert fees["ETH"] < fees["USDT"]
+
+
 async def test_a_sweep_that_can_not_pay_for_dearer_data_is_bumped_and_sends_less(
     gas_only: SignerUnderTest, driver: AnvilDriver, data_fee_raw: int
 ) -> None:

@@ -1,71 +1,68 @@
 """The catalogues are complete, in step with the sources, and keep placeholders and marks."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from gettext import c2py
 from pathlib import Path
 from string import Formatter
 
 import pytest
 from babel import Locale
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po
 
-from app.core.resources import LOCALES
 from app.web import languages
-from app.web.languages import choose
+from app.web.languages import catalogue_path, choose
+from tests import catalogues
+from tests.catalogues import CODES, forms, in_sources, in_step, read, untranslated
 
-ROOT = Path(__file__).parents[2]
-CODES = [language.code for language in languages.every() if language.code != "en"]
 LANGUAGE = {language.code: language for language in languages.every()}
-ANY_NUMBER_OF = re.compile(r"%\(n\)s")
-SAME_IN_SPANISH_OR_GERMAN: set[str] = set()
-
-
-def catalogue(code: str) -> Catalog:
-    name = code.replace("-", "_")
-    with (LOCALES / name / "LC_MESSAGES" / "messages.po").open("rb") as file:
-        return read_po(file, locale=name)
+END_OF_SENTENCE = ".。।؟"
+FEW_MILLIONS = {"es", "fr", "it", "pt"}
+"""Where Unicode has a form of its own for whole millions, which no sentence here counts."""
 
 
 def sentences(code: str) -> Iterator[tuple[Message, list[str], list[str]]]:
     """Each entry with its source's and its own forms."""
-    for message in catalogue(code):
+    for message in read(code):
         if message.id:
-            ids = list(message.id) if isinstance(message.id, tuple) else [message.id]
-            strings = list(message.string) if isinstance(message.string, tuple) else [message.string]
-            yield message, [str(each) for each in ids], [str(each or "") for each in strings]
+            yield message, forms(message.id), forms(message.string)
 
 
 @pytest.fixture(scope="module")
-def in_sources() -> set[object]:
-    """Every sentence in the sources, found as `pybabel extract -F pyproject.toml` finds them."""
-    mappings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
-    methods, options = [], {}
-    for mapping in mappings:
-        patterns = mapping["pattern"] if isinstance(mapping["pattern"], list) else [mapping["pattern"]]
-        for pattern in patterns:
-            methods.append((pattern, mapping["method"]))
-            options[pattern] = {name: value for name, value in mapping.items() if name not in ("pattern", "method")}
-    found: set[object] = set()
-    for folder in ("app", "templates"):
-        inside = [
-            (pattern.removeprefix(f"{folder}/"), method) for pattern, method in methods if pattern.startswith(folder)
-        ]
-        chosen = {pattern.removeprefix(f"{folder}/"): each for pattern, each in options.items()}
-        found |= {each[2] for each in extract_from_dir(ROOT / folder, inside, chosen)}
+def template() -> Catalog:
+    """Every sentence in the sources."""
+    found = in_sources()
     assert len(found) > 80
     return found
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_catalogue_is_in_step_with_the_sources_and_whole(code: str, in_sources: set[object]) -> None:
-    entries = list(sentences(code))
-    assert {message.id for message, _, _ in entries} == in_sources
-    assert [ids for message, ids, strings in entries if message.fuzzy or not all(strings)] == []
-    assert not catalogue(code).obsolete
+def test_a_catalogue_is_in_step_with_the_sources_and_whole(code: str, template: Catalog) -> None:
+    catalogue = read(code)
+    assert {message.id for message in catalogue if message.id} == {each.id for each in template if each.id}
+    assert [message.id for message in untranslated(catalogue)] == []
+    assert not catalogue.obsolete
+
+
+def test_bringing_a_catalogue_in_step_keeps_translations_and_names_what_is_missing(
+    template: Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sentence that is gone is deleted, one that is new gets an empty entry, and nothing else changes."""
+    before = catalogue_path("pl").read_text()
+    here = tmp_path / "pl" / "messages.po"
+    here.parent.mkdir()
+    monkeypatch.setattr(catalogues, "catalogue_path", lambda code: tmp_path / code / "messages.po")
+    gone = '\n\nmsgid "An old sentence"\nmsgstr "Stare zdanie"\n'
+    here.write_text(before.replace('\n\nmsgid "Print"\nmsgstr "Drukuj"', "") + gone)
+
+    assert catalogues.main(["pl", "vi"]) == 1
+
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "pl: Print"
+    assert len(printed) == len([each for each in template if each.id]) + 1, "a language without a catalogue lacks all"
+    assert here.read_text() == before.replace('"Drukuj"', '""')
+    assert in_step("vi", template).num_plurals == 1
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -74,10 +71,10 @@ def test_a_sentence_keeps_its_names_and_marks(code: str) -> None:
         for form in strings:
             wanted, got = placeholders(ids[-1]), placeholders(form)
             # A dual or singular may express its number by the word itself.
-            assert got == wanted or (message.pluralizable and got == wanted - {"%(n)s"}), form
+            assert got == wanted or (message.pluralizable and code == "ar" and got == wanted - {"%(n)s"}), form
             assert re.findall(r"</?\w+>", form) == re.findall(r"</?\w+>", ids[0]), form
             assert form == form.strip()
-            assert form[-1:] in ".。؟" or ids[0][-1:] not in ".", form
+            assert form[-1] in END_OF_SENTENCE or ids[0][-1] != ".", form
 
 
 def placeholders(text: str) -> set[str]:
@@ -87,19 +84,23 @@ def placeholders(text: str) -> set[str]:
 
 @pytest.mark.parametrize("code", CODES)
 def test_plural_forms_go_by_the_language_s_rules(code: str) -> None:
-    locale, plural = Locale.parse(code, sep="-"), catalogue(code)
-    form_of: dict[str, int] = {}
+    locale, plural = Locale.parse(code, sep="-"), read(code)
+    form, form_of = c2py(plural.plural_expr), dict[str, int]()
     for n in [*range(1_200), 10_000, 1_000_000]:
-        index = eval_plural(plural.plural_expr, n)
-        rule = locale.plural_form(n) if code != "es" else ("one" if n == 1 else "other")
+        index = form(n)
+        rule = locale.plural_form(n)
+        if rule == "many" and code in FEW_MILLIONS:
+            rule = "other"
         assert form_of.setdefault(rule, index) == index, (n, rule)
     assert sorted(form_of.values()) == list(range(plural.num_plurals))
 
 
-def eval_plural(expression: str, n: int) -> int:
-    from gettext import c2py
-
-    return int(c2py(expression)(n))
+@pytest.mark.parametrize("code", CODES)
+def test_every_form_of_a_sentence_counts(code: str) -> None:
+    """All forms are there: a missing one would be empty on the page for some numbers alone."""
+    plurals = read(code).num_plurals
+    for message, _, strings in sentences(code):
+        assert len(strings) == (plurals if message.pluralizable else 1), message.id
 
 
 def test_arabic_has_its_plural_forms() -> None:
@@ -118,23 +119,54 @@ def test_arabic_has_its_plural_forms() -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "n", "text"),
+    [
+        ("pl", 1, "1 dzień"),
+        ("pl", 2, "2 dni"),
+        ("uk", 1, "1 день"),
+        ("uk", 3, "3 дні"),
+        ("uk", 5, "5 днів"),
+        ("uk", 11, "11 днів"),
+        ("uk", 21, "21 день"),
+        ("fr", 0, "0\N{NO-BREAK SPACE}jour"),
+        ("hi", 2, "2 दिन"),
+        ("ja", 2, "2 日"),
+    ],
+)
+def test_days_are_counted_as_the_language_counts(code: str, n: int, text: str) -> None:
+    language = LANGUAGE[code]
+    assert language.ngettext("%(n)s day", "%(n)s days", n) % {"n": language.count(n)} == text
+
+
+@pytest.mark.parametrize(
     ("code", "expected"),
     [
         ("en", "Jan 31, 2026, 9:05:00 PM UTC"),
         ("de", "31.01.2026, 21:05:00 UTC"),
         ("es", "31 ene 2026, 21:05:00 UTC"),
         ("zh-Hans", "2026年1月31日 21:05:00 UTC"),
+        ("fr", "31 janv. 2026, 21:05:00 UTC"),
+        ("pl", "31 sty 2026, 21:05:00 UTC"),
     ],
 )
 def test_a_moment_reads_as_in_the_language_and_in_utc(code: str, expected: str) -> None:
     east = timezone(timedelta(hours=3))
     moment = LANGUAGE[code].moment(datetime(2026, 2, 1, 0, 5, tzinfo=east))
     assert re.sub(r"\s", " ", moment) == expected
-    assert "2026" in LANGUAGE["ar"].moment(datetime(2026, 2, 1, tzinfo=UTC)), "ASCII digits beside ASCII amounts"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_digits_are_ascii_and_dates_gregorian_beside_amounts(code: str) -> None:
+    language = LANGUAGE[code]
+    for text in (language.moment(datetime(2026, 2, 1, tzinfo=UTC)), language.count(1_234_567)):
+        assert all(each in "0123456789" for each in text if each.isdigit()), text
+    assert "2026" in language.moment(datetime(2026, 2, 1, tzinfo=UTC))
 
 
 def test_figures_are_grouped_as_in_the_language() -> None:
-    assert [LANGUAGE[code].count(10_080) for code in ("en", "de", "ar")] == ["10,080", "10.080", "10,080"]
+    grouped = {"en": "10,080", "de": "10.080", "fr": "10\u202f080", "ar": "10,080", "fa": "10,080"}
+    assert {code: LANGUAGE[code].count(10_080) for code in grouped} == grouped
+    assert LANGUAGE["hi"].count(1_234_567) == "12,34,567"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +182,23 @@ def test_figures_are_grouped_as_in_the_language() -> None:
         (None, "de;q=2, *", "en"),
         (None, ",;q=,;;,de;q=abc,\0", "en"),
         (None, "xx," * 5_000 + "de", "en"),
+        (None, "zh-" * 5_000 + "TW", "zh-Hant"),
+        (None, "zh-TW,zh;q=0.9", "zh-Hant"),
+        (None, "zh-HK", "zh-Hant"),
+        (None, "zh-hant-MO", "zh-Hant"),
+        (None, "zh-Hant", "zh-Hant"),
+        (None, "zh-Hans-HK", "zh-Hans"),
+        (None, "zh-CN", "zh-Hans"),
+        (None, "zh-SG", "zh-Hans"),
+        (None, "zh", "zh-Hans"),
+        ("zh_TW", "de", "zh-Hant"),
+        (None, "pt-PT,en;q=0.5", "pt"),
+        (None, "pt-BR", "pt"),
+        (None, "in-ID", "id"),
+        (None, "uk-UA,ru;q=0.8,en;q=0.4", "uk"),
+        (None, "fa-IR", "fa"),
+        (None, "sv-SE", "en"),
+        (None, "sv,nb;q=0.9", "en"),
     ],
 )
 def test_the_language_is_the_one_asked_for_or_the_best_accepted(
@@ -158,7 +207,13 @@ def test_the_language_is_the_one_asked_for_or_the_best_accepted(
     assert choose(wanted_code, header).code == code
 
 
-def test_only_arabic_runs_from_the_right() -> None:
-    assert [each.code for each in languages.every() if each.direction == "rtl"] == ["ar"]
-    assert LANGUAGE["ar"].isolate("Tron (TRC-20)") == "\u2068Tron (TRC-20)\u2069"
+def test_arabic_and_persian_run_from_the_right() -> None:
+    assert [each.code for each in languages.every() if each.direction == "rtl"] == ["ar", "fa"]
+    for code in ("ar", "fa"):
+        assert LANGUAGE[code].isolate("Tron (TRC-20)") == "\u2068Tron (TRC-20)\u2069"
     assert LANGUAGE["de"].isolate("Tron") == "Tron"
+
+
+def test_eighteen_languages_are_there_each_with_a_name_of_its_own() -> None:
+    assert {each.code for each in languages.every()} == {"en", *CODES}
+    assert len({each.name for each in languages.every()}) == 18

@@ -3,12 +3,15 @@
 import json
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from app.core import clock, database
 from app.merchants import repository as merchants
 from app.merchants.terms import Terms
+from app.refunds.service import NewRefund
 from app.wiring import Services
+from app.withdrawals.presentation import RefundBody
 from app.worth.presentation import WorthBody
 from tests.books import assert_books
 from tests.deposits.feed import Feed
@@ -99,6 +102,63 @@ async def test_parts_add_up_and_a_credit_that_is_made_again_has_a_worth_of_its_o
     assert again.worth is not None
     assert again.worth.currency == "EUR"
     assert 80 <= float(again.worth.amount_decimal) < 90
+    await assert_books()
+
+
+async def test_a_credit_is_not_known_where_one_of_its_parts_had_no_rate(
+    services: Services, feed: Feed, merchant: Terms
+) -> None:
+    new = await invoice(services, merchant, amount="100.00")
+    for amount_raw in (40_000_000, int(new.pay_in.amount_raw) - 40_000_000):
+        await feed.pay(new, amount_raw)
+    await store_rate("USDT", "EUR", "0.90", feed.now)
+    await feed.confirm()
+    assert (await reread(services, new)).worth == eur("90.00")
+    await feed.reorganise(CONFIRMATIONS + 1)  # the second part alone is booked again
+    await store_rate("USDT", "EUR", None, feed.now)
+    while feed.lost:
+        await feed.find(-1)
+    await feed.confirm()
+    assert ((shown := await reread(services, new)).status, shown.worth) == ("paid", None)
+    known = await database.fetch_all(
+        "SELECT worth_raw FROM worths w JOIN deposits d ON d.id = w.reference_id"
+        " WHERE d.invoice = $1 AND d.status = 'credited' AND d.times_reversed = 0",
+        new.id,
+    )
+    assert [row["worth_raw"] for row in known] == [3_600], "the first part's worth alone would be too little"
+    await store_rate("USDT", "EUR", "0.80", feed.now)
+    await feed.tick()
+    assert (await reread(services, new)).worth is None, "a rate of another time says nothing"
+    await assert_books()
+
+
+async def test_a_refund_is_worth_what_it_was_when_it_was_confirmed(
+    services: Services, feed: Feed, merchant: Terms
+) -> None:
+    new = await invoice(services, merchant, amount="100.00")
+    await store_rate("USDT", "EUR", "0.90", feed.now)
+    await feed.pay(new, int(new.pay_in.amount_raw))
+    await feed.confirm()
+    by = await operator(services.settings.data_keys)
+
+    async def confirmed(amount: str, figure: str | None) -> RefundBody:
+        asked = NewRefund(amount=amount, refund_address="0x" + 20 * "22", requested_by="api_key:k")
+        body = await services.refunds.create(merchant.merchant_id, "test", new.id, asked, None, clock.now())
+        requested = msgspec.json.decode(body, type=RefundBody)
+        assert requested.worth is None
+        await approve(services, requested.id, by)
+        await send(services, requested.id)
+        await store_rate("USDT", "EUR", figure, clock.now())
+        await confirm(services, requested.id)
+        done = await services.withdrawal_reader.refund(merchant.merchant_id, "test", requested.id)
+        assert done is not None
+        assert done.status == "confirmed"
+        return done
+
+    assert (await confirmed("25.00", "0.88")).worth == eur("22.00"), "by its own rate, not by the payment's"
+    assert await of_event("refund.confirmed") == {"amount_decimal": "22.00", "currency": "EUR"}
+    assert (await confirmed("10.00", None)).worth is None
+    assert (await reread(services, new)).worth == eur("90.00"), "what came in keeps its worth"
     await assert_books()
 
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 from typing import Any, cast
 
 from app.networks.bitcoin.config import BitcoinConfig
+from app.networks.bitcoin.estimates import estimate_call
 from app.networks.bitcoin.fees import VB_PER_RATE
 from app.networks.bitcoin.rpc import CHAIN_INFO, GENESIS, BitcoinRpc
 from app.networks.bitcoin.wire import (
-    INTERNAL_ERROR,
     INVALID_PARAMETER,
     ChainInfo,
     Hash,
@@ -64,7 +64,7 @@ async def _chain_info(rpc: BitcoinRpc, number: int) -> ChainInfo:
 async def _examined(
     rpc: BitcoinRpc, number: int, config: BitcoinConfig, chain: ChainInfo, next_height: int | None
 ) -> list[NodeFinding]:
-    calls: list[Call[Any]] = [_NETWORK_INFO, _POOL_STATE, _WALLETS, _estimate_call(config.fee_target_blocks)]
+    calls: list[Call[Any]] = [_NETWORK_INFO, _POOL_STATE, _WALLETS, estimate_call(config.fee_target_blocks)]
     network, pool, wallets, estimate = await rpc.ask_one(number, calls)
     return [
         *_version(network),
@@ -165,10 +165,6 @@ def _of(label: str, finding: NodeFinding) -> NodeFinding:
 _NETWORK_INFO: Call[WireNetworkInfo] = Call("getnetworkinfo", (), WireNetworkInfo)
 _POOL_STATE: Call[WirePoolState] = Call("getmempoolinfo", (), WirePoolState)
 _WALLETS: Call[Sequence[str] | None] = Call("listwallets", (), list[str], frozenset({METHOD_NOT_FOUND, FORBIDDEN}))
-
-
-def _estimate_call(target: int) -> Call[WireEstimate | None]:
-    return Call("estimatesmartfee", (target,), WireEstimate, frozenset({INTERNAL_ERROR}))
 
 
 def _hash_call(height: int) -> Call[str | None]:

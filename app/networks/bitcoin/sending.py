@@ -6,10 +6,10 @@ transaction only if it is told the block, and its refusals mean several things e
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from app.core.money import format_amount
-from app.networks.bitcoin import fees, mined, signing, spending
+from app.networks.bitcoin import estimates, fees, mined, signing, spending
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.coins import INTERNAL_BRANCH, Coin, claim
 from app.networks.bitcoin.config import BitcoinConfig
@@ -19,14 +19,11 @@ from app.networks.bitcoin.rpc import BitcoinRpc
 from app.networks.bitcoin.spending import CoinState
 from app.networks.bitcoin.wire import (
     IN_WARM_UP,
-    INTERNAL_ERROR,
     NOT_FOUND,
     Hash,
     Hex,
-    WireEstimate,
     WireOurEntry,
     WirePackage,
-    WirePoolRules,
     WireSpending,
     satoshi,
 )
@@ -72,21 +69,18 @@ class BitcoinSender:
     async def fee_rate(self) -> int:
         """The rate to offer now, in satoshi per 1,000 vB. Raises FeeAboveCeiling, and NoEstimate where neither the node
         nor the configuration has one."""
-        target = self._config.fee_target_blocks
-        calls: list[Call[Any]] = [_estimate_call(target), _RULES]
-        estimate, rules = await self._rpc.ask(calls)
+        estimate, rules = await estimates.estimate(self._rpc, self._config.fee_target_blocks)
         fallback = self._config.fallback_fee_rate_sat_vb
         return fees.offered_rate(
-            None if estimate is None or estimate.feerate is None else satoshi(estimate.feerate),
-            _rules(rules).floor,
+            estimate,
+            rules.floor,
             self._ceiling,
             None if fallback is None else fallback * VB_PER_RATE,
         )
 
     async def pool_rules(self) -> PoolRules:
         """What the node asks of transactions now."""
-        (rules,) = await self._rpc.ask([_RULES])
-        return _rules(rules)
+        return await estimates.pool_rules(self._rpc)
 
     async def in_pool(self, txids: Sequence[str]) -> dict[str, InPool]:
         """Those of these transactions that are in the node's pool, with their fees, ancestors and descendants."""
@@ -237,11 +231,6 @@ def _meaning_of_words(words: str) -> Broadcast:
     return Broadcast.UNDERPRICED if any(known in words for known in TOO_LOW) else Broadcast.REFUSED
 
 
-def _rules(rules: WirePoolRules) -> PoolRules:
-    floor = max(satoshi(rules.mempoolminfee), satoshi(rules.minrelaytxfee))
-    return PoolRules(floor=floor, increment=satoshi(rules.incrementalrelayfee))
-
-
 def _in_pool(entry: WireOurEntry) -> InPool:
     return InPool(
         fee_raw=satoshi(entry.fees.base),
@@ -251,13 +240,6 @@ def _in_pool(entry: WireOurEntry) -> InPool:
         ancestors_vsize=entry.ancestorsize,
         ancestors_fee_raw=satoshi(entry.fees.ancestor),
     )
-
-
-_RULES: Call[WirePoolRules] = Call("getmempoolinfo", (), WirePoolRules)
-
-
-def _estimate_call(target: int) -> Call[WireEstimate | None]:
-    return Call("estimatesmartfee", (target,), WireEstimate, frozenset({INTERNAL_ERROR}))
 
 
 def _spending_call(claims: Sequence[str]) -> Call[list[WireSpending]]:

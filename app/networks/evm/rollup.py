@@ -21,16 +21,20 @@ HEADROOM = 2
 
 
 async def data_fee_raw(rpc: EvmRpc, unsigned: bytes) -> int:
-    """The amount to reserve for a transaction's data, in wei. The oracle adds the signature itself.
+    """The amount to reserve for a transaction's data, in wei. Raises NodeUnavailable."""
+    return await current_data_fee_raw(rpc, unsigned) * HEADROOM
+
+
+async def current_data_fee_raw(rpc: EvmRpc, unsigned: bytes) -> int:
+    """What a transaction's data costs now, in wei. The oracle adds the signature itself.
 
     Since the Fjord upgrade the fee depends on how well the data compresses, and the oracle returns a bound by its size.
     Before Fjord it refuses that call, and returns the fee of the data itself. Raises NodeUnavailable.
     """
     try:
-        fee_raw = await _ask(rpc, UPPER_BOUND_SELECTOR + encode(["uint256"], [len(unsigned)]))
+        return await _ask(rpc, UPPER_BOUND_SELECTOR + encode(["uint256"], [len(unsigned)]))
     except RefusedByNode:
-        fee_raw = await _ask(rpc, FEE_SELECTOR + encode(["bytes"], [unsigned]))
-    return fee_raw * HEADROOM
+        return await _ask(rpc, FEE_SELECTOR + encode(["bytes"], [unsigned]))
 
 
 async def _ask(rpc: EvmRpc, data: bytes) -> int:

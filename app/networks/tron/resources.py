@@ -10,6 +10,7 @@ from app.core import clock
 from app.networks.config import Asset
 from app.networks.port import (
     Cost,
+    CustomerFee,
     FeeAboveCeiling,
     Payment,
     Prices,
@@ -19,7 +20,7 @@ from app.networks.port import (
     WouldFail,
 )
 from app.networks.tron.addresses import PREFIX, VOID, from_hex, to_hex
-from app.networks.tron.config import TronConfig
+from app.networks.tron.config import COIN_DECIMALS, TronConfig
 from app.networks.tron.contract_calls import CallFails, address_word, simulate
 from app.networks.tron.node import TronNodes
 from app.networks.tron.transactions import (
@@ -40,6 +41,12 @@ KEPT_S = 300.0
 
 FEE_LIMIT_MARGIN = (6, 5)
 """The chain raises a busy contract's energy by a fifth at a time, every six hours."""
+
+USUAL_ENERGY = 131_000
+"""What a transfer of USDT takes to an address that holds none (docs/tron.md), where no transfer can be simulated."""
+
+COIN_SYMBOL = "TRX"
+"""The coin's name, where it is not among the assets."""
 
 CONTRACT_TYPE = "Contract"
 """The type of an account that a contract has."""
@@ -130,6 +137,33 @@ class Costs:
             energy=0, size=_size(self._config.hot_wallet_address or VOID, move), activates=False, fee_limit_raw=0
         )
 
+    async def of_customers(self) -> list[CustomerFee]:
+        """What a payment of each asset burns of a customer who has nothing staked and has used up the free bandwidth.
+
+        The dearer of two cases each time, since an invoice's address is often new: coin makes an account exist, and a
+        token is sent to an address that holds none of it, which takes about twice the energy.
+        """
+        prices, coin, found = await self.prices(), self._config.native, []
+        coin_symbol = COIN_SYMBOL if coin is None else coin.symbol
+        for asset in self._config.assets:
+            if asset.contract is None:
+                fee_raw = max(_size(VOID, CoinTransfer(VOID, SUN_PER_TRX)) * prices.byte_raw, prices.activation_raw)
+            else:
+                energy = await self._usual_energy(asset.contract)
+                fee_limit_raw = energy * prices.energy_raw
+                size = _size(VOID, TokenTransfer(asset.contract, VOID, SUN_PER_TRX), fee_limit_raw)
+                fee_raw = fee_limit_raw + size * prices.byte_raw
+            found.append(CustomerFee(asset.symbol, fee_raw, coin_symbol, COIN_DECIMALS))
+        return found
+
+    async def _usual_energy(self, contract: str) -> int:
+        """The energy of a transfer to an address that holds nothing of the token: simulated for the hot wallet, or the
+        usual one where that has none to send."""
+        sender = self._config.hot_wallet_address
+        if sender is None:
+            return USUAL_ENERGY
+        return await self._simulated_to_empty(sender, contract, 1) or USUAL_ENERGY
+
     async def _of_coins(self, sender: str, payment: Payment) -> Cost:
         if payment.to_address == sender:
             raise WouldFail(f"{self._config.key}: an account sends no coin to itself")
@@ -159,14 +193,19 @@ class Costs:
         )
 
     async def _energy_to_empty(self, sender: str, contract: str, amount_raw: int, energy: int) -> int:
-        """The energy of a transfer to an address that holds nothing of the token, at most five minutes old."""
+        """The energy of a transfer to an address that holds nothing of the token; twice `energy` where it can't be
+        simulated."""
+        return await self._simulated_to_empty(sender, contract, amount_raw) or 2 * energy
+
+    async def _simulated_to_empty(self, sender: str, contract: str, amount_raw: int) -> int | None:
+        """The energy of such a transfer, at most five minutes old; None where the contract refuses it."""
         if clock.monotonic_s() < self._to_empty_until_s.get(contract, 0.0):
             return self._to_empty[contract]
         nobody = from_hex(PREFIX + secrets.token_hex(20))  # new each time: a known one could be sent something
         try:
             found = await self._energy(sender, contract, nobody, amount_raw)
         except CallFails:
-            return 2 * energy
+            return None
         self._to_empty[contract] = found
         self._to_empty_until_s[contract] = clock.monotonic_s() + KEPT_S
         return found

@@ -15,6 +15,7 @@ from tests.mutation.faults import (
     tokens,
     tron,
     tron_reading,
+    wallets,
     webhooks,
 )
 from tests.mutation.table import Fault
@@ -47,6 +48,7 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "reading tron": tron_reading.READING_TRON,
     "sending on tron": tron.SENDING_ON_TRON,
     "rates": rates.RATES,
+    "wallets": wallets.WALLETS,
 }
 
 FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)

@@ -89,7 +89,9 @@ async def test_the_pages_and_the_metrics_show_what_there_is(scene: TronScene, br
     only = (await browser.get(f"{PAGE}/sweeps?state=dear")).text
     assert f"sweeps/{scene.dear}" in only
     assert f"sweeps/{scene.burning}" not in only
-    assert "Less TRX is staked and not lent" in (await browser.get(f"{PAGE}/stake")).text
+    assert (
+        "So much TRX is not staked, or a part of it is lent at the moment" in (await browser.get(f"{PAGE}/stake")).text
+    )
     approval = (await browser.get(f"/desk/approvals/{scene.payout}")).text
     assert "of which" in approval
     assert "if all energy is staked" in approval
