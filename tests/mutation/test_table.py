@@ -7,7 +7,7 @@ from tests.mutation.proofs import why_no_proof
 from tests.mutation.table import ROOT, Fault
 
 AREAS = {
-    *("invoices", "deposits", "bitcoin", "ledger", "refunds", "payouts", "reconciliation"),
+    *("invoices", "deposits", "bitcoin", "ledger", "refunds", "return addresses", "payouts", "reconciliation"),
     *("keys", "sessions", "totp", "csrf", "idempotency", "rate limits"),
     *("webhook signing", "webhook targets", "webhook schedule", "webhook pausing"),
     *("signer", "approvals", "coins", "coin signer", "timed attempts", "sweeps with energy"),
