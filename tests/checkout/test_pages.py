@@ -144,6 +144,28 @@ def test_the_second_code_is_the_payment_link_and_needs_no_script(browser: Browse
     assert codes == [{view.address}, {view.address, view.payment_uri}]
 
 
+TWO_WALLETS = """window.addEventListener("eip6963:requestProvider", () => ["Fox", "A wallet of a name that is long"]
+    .forEach((name) => window.dispatchEvent(new CustomEvent("eip6963:announceProvider",
+        { detail: { info: { uuid: name, name }, provider: { request: () => new Promise(() => {}) } } }))));"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_buttons_of_wallets_fit_and_axe_finds_nothing(browser: Browser, site: Site, scheme: str) -> None:
+    """While a wallet is asked, and folded under what was sent; from left to right and from right to left."""
+    with opened(browser, width=320, color_scheme=scheme, bypass_csp=True) as page:
+        page.add_init_script(TWO_WALLETS)
+        for language in ("en", "ar"):
+            for name in ("wallets", "wallets_sent"):
+                page.goto(site.put(name, states()[name], language))
+                if name == "wallets_sent":
+                    page.locator("#wallets-again summary").click()
+                page.locator(".wallets__button").nth(1).click()
+                page.locator(".wallets__says").wait_for()
+                assert overflow_px(page) == 0, name
+                bring_axe(page)
+                assert violations(page, scheme) == [], name
+
+
 def test_an_opened_view_stays_open_while_the_page_changes(browser: Browser, site: Site) -> None:
     view = states()["wallets"]
     with opened(browser, site.put("stays", view)) as page:
