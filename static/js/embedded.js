@@ -29,7 +29,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.defaultPrevented) tell({ type: "swap-pay:close" });
 });
 
-// Other sites may refuse to be framed, and the receipt does.
+// Only this page may be framed: other sites and our other pages open in windows of their own.
 document.addEventListener(
   "click",
   (event) => {
@@ -40,4 +40,13 @@ document.addEventListener(
   true,
 );
 
+document.addEventListener("submit", (event) => {
+  if (event.target.method === "get") event.target.target = "_blank"; // the others lead back to this page
+});
+
+const address = new URL(window.location);
+if (window.parent === window && address.searchParams.has("embed")) {
+  address.searchParams.delete("embed"); // opened without a frame: it is the page itself
+  window.location.replace(address);
+}
 tellStatus();

@@ -234,6 +234,11 @@ async def test_a_listed_shop_opens_it_as_a_dialog_and_hears_each_state(
         await page.get_by_role("button", name="Close").click()
         await expect(dialog).to_have_count(0)
 
+        # Without a frame around it, it becomes the page itself.
+        alone = await opened(browser, web.url(services.links.slug(new.id)) + "?lang=de&embed", complaints)
+        await alone.wait_for_url(web.url(services.links.slug(new.id)) + "?lang=de")
+        await expect(alone.locator(".checkout--framed")).to_have_count(0)
+
         # The script opens our own payment links alone.
         for foreign in ("https://evil.example/pay/x", "javascript:alert(1)", f"http://127.0.0.1:{web.port}/cabinet"):
             refused = "address => { try { SwapPay.open(address) } catch (error) { return error.name } }"
