@@ -9,7 +9,7 @@ import zxingcpp
 from playwright.sync_api import Browser
 
 from app.invoices.states import Status
-from tests.browsing import bring_axe, opened, overflow_px, violations
+from tests.browsing import opened, overflow_px, violations
 from tests.checkout.site import ADDRESS, BITCOIN_ADDRESS, Site, a_deposit, a_view, pictured, states
 
 PAGE_WEIGHT_BUDGET_BYTES = 30_000
@@ -27,7 +27,6 @@ def test_every_page_fits_and_axe_finds_nothing(browser: Browser, site: Site) -> 
                 page.set_viewport_size({"width": width, "height": 800})
                 assert overflow_px(page) == 0, (name, width)
             if name.endswith(("-en", "-ar")):
-                bring_axe(page)
                 assert violations(page, "light") == [], name
             if name.endswith("-en"):
                 page.emulate_media(color_scheme="dark")
