@@ -21,7 +21,7 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["app.cli.main", "app.asgi"])
+_context.set_forkserver_preload(["app.cli.main", "app.asgi", "app.sandbox.asgi"])
 
 
 def run(*arguments: str, env: Mapping[str, str], timeout_s: float = 120) -> "subprocess.CompletedProcess[str]":

@@ -8,7 +8,6 @@ Everybody who has the link may see the page. There is no session, so none can be
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -17,7 +16,7 @@ from litestar.params import Body
 from litestar.response import Redirect, Stream
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from app.checkout import embedding, look, lookup, receipts, returning, signing
+from app.checkout import embedding, look, lookup, receipts, returning, sending
 from app.checkout.live import LiveHub
 from app.checkout.network_fees import network_fees
 from app.checkout.receipts import Parts
@@ -28,12 +27,10 @@ from app.checkout.wallet import Choice, CustomerWallet
 from app.checkout.wording import page_context
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
-from app.deposits.announcements import announce
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import AWAITS_PAYMENT, Status
 from app.lookups import limits
 from app.networks.config import NetworkConfig
-from app.networks.port import Payment
 from app.refunds import repository as refunds
 from app.web.client_address import site
 from app.web.headers import framed_by
@@ -48,9 +45,6 @@ PAGE_LOADS_PER_MINUTE = 30
 
 LIVE_READS_PER_MINUTE = 300
 """Per address, for the live part of pages that are open: several pages behind one address, each polling often."""
-
-SENT_PER_MINUTE = 20
-"""Per address: transactions that pages announce, and those that wallets sign."""
 
 NOTHING_SENT_YET = frozenset({*AWAITS_PAYMENT, Status.CONFIRMING, Status.EXPIRED, Status.CANCELLED})
 """States in which no refund can exist: the query for refunds is left out."""
@@ -201,56 +195,9 @@ def routes(
             await services.quotes.choose(invoice.id, data.get("asset", ""), data.get("chain", ""), clock.now())
         return back_to_page(request, slug)
 
-    @post("/{slug:str}/sent", include_in_schema=False, status_code=204)
-    async def sent(
-        request: PageRequest,
-        slug: str,
-        data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
-    ) -> None:
-        require_same_origin(request, services.settings.public_url)
-        await count(request, "checkout-sent", SENT_PER_MINUTE)
-        found = await find(request, slug)
-        if found.network is None:
-            raise invalid("txid", "nothing is asked for yet")
-        invoice = found.public.body
-        try:
-            await announce(invoice.id, invoice.status, found.network, data.get("txid", ""), clock.now())
-        except ValueError as error:
-            raise invalid("txid", str(error)) from None
-
-    async def asked(request: PageRequest, slug: str) -> tuple[NetworkConfig, Payment, datetime]:
-        """What the invoice asks for now, and until when. Raises NOT_FOUND where it asks for nothing."""
-        require_same_origin(request, services.settings.public_url)
-        await count(request, "checkout-sent", SENT_PER_MINUTE)
-        found, view = await find(request, slug), await view_of(request, slug)
-        pay_in, due = found.public.body.pay_in, found.public.due
-        is_asked = view.is_payable or view.may_still_be_paid
-        if found.network is None or pay_in is None or due is None or not is_asked:
-            raise ApiError(Code.NOT_FOUND, "nothing is asked for now")
-        return found.network, Payment(pay_in.address, pay_in.asset, due.amount_raw), found.public.pay_until
-
-    @post("/{slug:str}/unsigned", include_in_schema=False, status_code=200)
-    async def unsigned(
-        request: PageRequest,
-        slug: str,
-        data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
-    ) -> dict[str, Any]:
-        network, payment, until = await asked(request, slug)
-        account = data.get("account", "")
-        return await signing.prepared(services.networks, network, payment, account, clock.now(), until)
-
-    @post("/{slug:str}/signed", include_in_schema=False, status_code=200)
-    async def signed(
-        request: PageRequest,
-        slug: str,
-        data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
-    ) -> dict[str, Any]:
-        network, payment, _ = await asked(request, slug)
-        raw_data, signature = data.get("raw_data", ""), data.get("signature", "")
-        return await signing.sent(services.networks, network, payment, raw_data, signature)
-
-    handlers: list[Any] = [page, receipt, transaction, status, events, brand_css, logo, choose, sent, unsigned, signed]
+    handlers: list[Any] = [page, receipt, transaction, status, events, brand_css, logo, choose]
     handlers += returning.handlers(services, pages, view_of, count)
+    handlers += sending.handlers(services, find, view_of, count)
     if wallet is not None:
         customer = wallet
 

@@ -13,6 +13,7 @@ rate in basis points of the deposit. Both are rounded up to the minor unit.
 import json
 from collections.abc import Collection
 from datetime import datetime
+from typing import Literal
 
 from app.audit import service as audit
 from app.core import database
@@ -31,6 +32,7 @@ from app.invoices.service import InvoiceService
 from app.invoices.service import announce as announce_invoices
 from app.invoices.states import Status
 from app.ledger import service as ledger
+from app.ledger.hashchain import ChainId
 from app.ledger.service import Posting
 from app.merchants.members import belonged_since
 from app.worth import service as worth
@@ -57,49 +59,12 @@ class ReviewService:
         Raises ReviewRefused.
         """
         review = await _known(deposit_id)
-        if review.invoice_id is None or review.merchant_id is None:
-            raise ReviewRefused("the deposit has no invoice, so nobody to credit: return it, or close the review")
+        _refuse_uncreditable(review)
         await _refuse_insider(review, operator_id)
-        earnings, fees, suspense = deposit_chains(review.merchant_id, review.network, review.asset)
         async with database.transaction():
-            await ledger.lock([earnings, fees, suspense])
-            invoice = await invoice_repository.lock_terms(review.invoice_id, review.deposit_address)
-            deposit = await _lock_open_review(deposit_id, reason)
-            _refuse_unbooked(deposit)
-            amount_raw = deposit.amount_raw
-            due = _share(review.asset, amount_raw, invoice)
-            reference = booking_reference(deposit_id, deposit.times_reversed)
-            postings = [Posting(suspense, "suspense_released", -amount_raw, 0, reference)]
-            if due.net_raw:
-                postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
-            if due.service_fee_raw:
-                postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
-            try:
-                await worth.post(postings, now)
-            except ApiError:
-                raise ReviewRefused("suspense holds too little: a reorganisation has removed money from it") from None
-            await repository.credit(deposit_id)
-            await reviews_repository.decide(
-                deposit_id,
-                status="closed",
-                outcome="credited",
-                reason=reason,
-                by=_actor(operator_id),
-                refund_id=None,
-                now=now,
-            )
-            # A price that nothing has paid yet is paid by the quote that the credited deposit came for.
-            is_first = invoice.status == Status.MANUAL_REVIEW and invoice.credited_raw is None
-            counts = review.asset == invoice.asset and (invoice.is_current or is_first)
-            await self._invoices.credit_reviewed(
-                review.invoice_id,
-                due.net_raw if counts else 0,
-                await reviews_left(review.invoice_id),
-                now,
-                quote_id=invoice.quote if counts and is_first else None,
-            )
-            await _audit(review, "credited", operator_id, reason, now, address)
-        await announce_invoices(review.invoice_id)
+            await ledger.lock(_chains(review))
+            await self._credit(review, operator_id, reason, now, address)
+        await announce_invoices(str(review.invoice_id))
 
     async def close(
         self, deposit_id: str, operator_id: str, reason: str, now: datetime, *, address: str | None = None
@@ -108,22 +73,104 @@ class ReviewService:
         review = await _known(deposit_id)
         await _refuse_insider(review, operator_id)
         async with database.transaction():
-            if review.invoice_id is not None:
-                await invoice_repository.lock(review.invoice_id)
-            await _lock_open_review(deposit_id, reason)
-            await reviews_repository.decide(
-                deposit_id,
-                status="closed",
-                outcome="closed",
-                reason=reason,
-                by=_actor(operator_id),
-                refund_id=None,
-                now=now,
-            )
-            await self._end(review.invoice_id, now)
-            await _audit(review, "closed", operator_id, reason, now, address)
+            await self._close(review, operator_id, reason, now, address)
         if review.invoice_id is not None:
             await announce_invoices(review.invoice_id)
+
+    async def settle_all(
+        self,
+        invoice_id: str,
+        how: Literal["credit", "close"],
+        deposit_ids: Collection[str],
+        operator_id: str,
+        reason: str,
+        now: datetime,
+        *,
+        address: str | None = None,
+    ) -> None:
+        """Credit or close every open review of an invoice: all of them or none. `deposit_ids` are those that the
+        operator has seen.
+
+        Raises ReviewRefused, also where other reviews are open by now.
+        """
+        seen = await open_of_invoice(invoice_id)
+        refuse_changed(seen, deposit_ids)
+        for review in seen:
+            if how == "credit":
+                _refuse_uncreditable(review)
+            await _refuse_insider(review, operator_id)
+        async with database.transaction():
+            if how == "credit":
+                await ledger.lock({chain for review in seen for chain in _chains(review)})
+            await invoice_repository.lock(invoice_id)
+            refuse_changed(await open_of_invoice(invoice_id), deposit_ids)
+            for review in seen:
+                settle = self._credit if how == "credit" else self._close
+                await settle(review, operator_id, reason, now, address)
+        await announce_invoices(invoice_id)
+
+    async def _credit(
+        self, review: DepositReview, operator_id: str, reason: str, now: datetime, address: str | None
+    ) -> None:
+        """Credit one, in the caller's transaction, which holds the heads of its ledgers."""
+        assert review.invoice_id is not None, "checked by the caller"
+        earnings, fees, suspense = _chains(review)
+        deposit_id = review.deposit_id
+        invoice = await invoice_repository.lock_terms(review.invoice_id, review.deposit_address)
+        deposit = await _lock_open_review(deposit_id, reason)
+        _refuse_unbooked(deposit)
+        amount_raw = deposit.amount_raw
+        due = _share(review.asset, amount_raw, invoice)
+        reference = booking_reference(deposit_id, deposit.times_reversed)
+        postings = [Posting(suspense, "suspense_released", -amount_raw, 0, reference)]
+        if due.net_raw:
+            postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
+        if due.service_fee_raw:
+            postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
+        try:
+            await worth.post(postings, now)
+        except ApiError:
+            raise ReviewRefused("suspense holds too little: a reorganisation has removed money from it") from None
+        await repository.credit(deposit_id)
+        await reviews_repository.decide(
+            deposit_id,
+            status="closed",
+            outcome="credited",
+            reason=reason,
+            by=_actor(operator_id),
+            refund_id=None,
+            now=now,
+        )
+        # A price that nothing has paid yet is paid by the quote that the credited deposit came for.
+        is_first = invoice.status == Status.MANUAL_REVIEW and invoice.credited_raw is None
+        counts = review.asset == invoice.asset and (invoice.is_current or is_first)
+        await self._invoices.credit_reviewed(
+            review.invoice_id,
+            due.net_raw if counts else 0,
+            await reviews_left(review.invoice_id),
+            now,
+            quote_id=invoice.quote if counts and is_first else None,
+        )
+        await _audit(review, "credited", operator_id, reason, now, address)
+
+    async def _close(
+        self, review: DepositReview, operator_id: str, reason: str, now: datetime, address: str | None
+    ) -> None:
+        """Close one, in the caller's transaction."""
+        if review.invoice_id is not None:
+            await invoice_repository.lock(review.invoice_id)
+        await _lock_open_review(review.deposit_id, reason)
+        await reviews_repository.decide(
+            review.deposit_id,
+            status="closed",
+            outcome="closed",
+            reason=reason,
+            by=_actor(operator_id),
+            refund_id=None,
+            now=now,
+        )
+        await self._end(review.invoice_id, now)
+        await _audit(review, "closed", operator_id, reason, now, address)
 
     async def begin_return(
         self,
@@ -214,6 +261,19 @@ async def list_reviews(*, open_only: bool = True, deposit_id: str | None = None)
     return await reviews_repository.every_open() if open_only else await reviews_repository.every()
 
 
+async def open_of_invoice(invoice_id: str) -> list[DepositReview]:
+    """The reviews of an invoice that wait for a decision, oldest first."""
+    return await reviews_repository.open_of_invoice(invoice_id)
+
+
+def refuse_changed(now_open: Collection[DepositReview], deposit_ids: Collection[str]) -> None:
+    """Raise ReviewRefused unless exactly these reviews, which the operator has seen, wait for a decision."""
+    if not now_open:
+        raise ReviewRefused("no review of the invoice waits for a decision")
+    if {review.deposit_id for review in now_open} != set(deposit_ids):
+        raise ReviewRefused("other reviews are open by now: look at them first")
+
+
 async def why_not(review: DepositReview, operator_id: str) -> str | None:
     """Why this operator may not decide a review, as a message to them; None where they may."""
     if await belonged_since(operator_id, review.merchant_id, review.opened_at):
@@ -232,6 +292,16 @@ async def _known(deposit_id: str) -> DepositReview:
     if found is None:
         raise ReviewRefused(f"there is no review of {deposit_id}")
     return found
+
+
+def _chains(review: DepositReview) -> tuple[ChainId, ChainId, ChainId]:
+    """The ledgers of a review that has an invoice: the merchant's, fees, suspense."""
+    return deposit_chains(str(review.merchant_id), review.network, review.asset)
+
+
+def _refuse_uncreditable(review: DepositReview) -> None:
+    if review.invoice_id is None or review.merchant_id is None:
+        raise ReviewRefused("the deposit has no invoice, so nobody to credit: return it, or close the review")
 
 
 async def _refuse_insider(review: DepositReview, operator_id: str) -> None:

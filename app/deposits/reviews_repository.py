@@ -200,6 +200,16 @@ async def every_open() -> list[DepositReview]:
 _EVERY_OPEN = Statement(_reviews().where(Review.status == "open"), DepositReview)
 
 
+async def open_of_invoice(invoice_id: str) -> list[DepositReview]:
+    """The reviews of an invoice that wait for a decision, the oldest first."""
+    return await _OPEN_OF_INVOICE.all(invoice=invoice_id)
+
+
+_OPEN_OF_INVOICE = Statement(
+    _reviews().where(Review.invoice == Param("invoice"), Review.status == "open"), DepositReview
+)
+
+
 async def division(deposit_id: str) -> Division | None:
     """The terms by which a deposit would be divided; None for a deposit without a review or an invoice."""
     # SQL, since the quote is joined by two columns of which neither is a foreign key to it.

@@ -17,7 +17,7 @@ from app.backoffice.reviews import ReviewDetails, Which
 from app.core import clock
 from app.core.keyset import page_or_first
 from app.deposits import repository
-from app.deposits.reviews import why_not
+from app.deposits.reviews import open_of_invoice, why_not
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
@@ -118,6 +118,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "details": details,
             "why_not": await why_not(details.review, operator_of(request).account_id),
             "case": await return_addresses.case_of(deposit_id),
+            "open_together": await _open_together(details),
         }
         return await desk.page(request, "reviews/one", context, actors=[details.review.decided_by])
 
@@ -170,3 +171,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "reviews/decide", context, actors=actors, status=status)
 
     return [listed, one, decision_page, decide]
+
+
+async def _open_together(details: ReviewDetails) -> int:
+    """How many reviews of the same invoice wait for a decision, this one among them."""
+    invoice = details.invoice
+    return 0 if invoice is None else len(await open_of_invoice(invoice.id))

@@ -1,13 +1,16 @@
 """Send back a deposit that is in review: a refund paid from suspense, which needs an approval like any other."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from app.core import database, ids
 from app.deposits import reviews
 from app.deposits.reviews import ReviewRefused, ReviewService
+from app.deposits.reviews_repository import DepositReview
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import SUSPENSE
+from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks
 from app.refunds import repository
 from app.withdrawals import destinations
@@ -44,43 +47,100 @@ class ReturnService:
         found = await reviews.list_reviews(open_only=False, deposit_id=deposit_id)
         if not found:
             raise ReviewRefused(f"there is no review of {deposit_id}")
-        review = found[0]
-        network = self._networks.get(review.network)
-        asset = network.asset(review.asset)
-        assert asset is not None, "assets are never removed from a network that has deposits"
-        canonical = await destinations.check(network, destination, None, field="destination", what="refund")
-        destinations.refuse_dust(network, asset, review.amount_raw, canonical)
-        refund_id = ids.new_id(ids.REFUND)
-        async with database.transaction():
-            await ledger.lock([ChainId(owner=SUSPENSE, network=network.key, asset=asset.symbol)])
-            if review.invoice_id is not None:
-                await withdrawals_repository.lock_invoice(review.invoice_id)
-            await self._reviews.begin_return(deposit_id, refund_id, operator_id, reason, now, address=address)
-            await self._withdrawals.request(
-                NewWithdrawal(
-                    id=refund_id,
-                    kind="refund",
-                    merchant_id=review.merchant_id,
-                    mode=network.mode,
-                    network=network.key,
-                    asset=asset.symbol,
-                    source=SUSPENSE,
-                    amount_raw=review.amount_raw,
-                    fee_raw=0,
-                    destination=canonical,
-                    destination_memo=None,
-                    requested_by=f"account:{operator_id}",
-                    approvals_required=asset.approvals_required(review.amount_raw),
-                ),
-                now,
-            )
-            await repository.add(
-                refund_id,
-                invoice_id=review.invoice_id,
-                deposit_id=deposit_id,
-                reason=f"return of a deposit: {review.verdict}",
-                customer_visible_reason=None,
-            )
-            await self._withdrawals.record_event(refund_id, now)
-        await announce(*([review.invoice_id] if review.invoice_id else []))
+        (refund_id,) = await self._send_back(found, destination, operator_id, reason, now, address)
         return refund_id
+
+    async def send_all_back(
+        self,
+        invoice_id: str,
+        destination: str,
+        deposit_ids: Collection[str],
+        operator_id: str,
+        reason: str,
+        now: datetime,
+        *,
+        address: str | None = None,
+    ) -> list[str]:
+        """Request the return of every deposit of an invoice that is in review, each by a refund of its own, to one
+        address: all of them or none. They must be on one network. `deposit_ids` are those that the operator has seen.
+
+        Returns the refunds' ids. Raises ReviewRefused, INVALID_DESTINATION.
+        """
+        found = await reviews.open_of_invoice(invoice_id)
+        if len({review.network for review in found}) > 1:
+            raise ReviewRefused("they are on several networks: return each by itself")
+        reviews.refuse_changed(found, deposit_ids)
+        return await self._send_back(found, destination, operator_id, reason, now, address)
+
+    async def _send_back(
+        self,
+        found: Sequence[DepositReview],
+        destination: str,
+        operator_id: str,
+        reason: str,
+        now: datetime,
+        address: str | None,
+    ) -> list[str]:
+        """Request the return of deposits of one network and of one invoice or none, in one transaction."""
+        network = self._networks.get(found[0].network)
+        canonical = await destinations.check(network, destination, None, field="destination", what="refund")
+        for review in found:
+            destinations.refuse_dust(network, _asset(network, review), review.amount_raw, canonical)
+        invoice_id = found[0].invoice_id
+        async with database.transaction():
+            await ledger.lock({ChainId(owner=SUSPENSE, network=review.network, asset=review.asset) for review in found})
+            if invoice_id is not None:
+                await withdrawals_repository.lock_invoice(invoice_id)
+            refund_ids = [
+                await self._request(review, network, canonical, operator_id, reason, now, address) for review in found
+            ]
+        await announce(*([invoice_id] if invoice_id else []))
+        return refund_ids
+
+    async def _request(
+        self,
+        review: DepositReview,
+        network: NetworkConfig,
+        destination: str,
+        operator_id: str,
+        reason: str,
+        now: datetime,
+        address: str | None,
+    ) -> str:
+        """Request one refund, in the caller's transaction, which has locked suspense and the invoice."""
+        asset = _asset(network, review)
+        refund_id = ids.new_id(ids.REFUND)
+        await self._reviews.begin_return(review.deposit_id, refund_id, operator_id, reason, now, address=address)
+        await self._withdrawals.request(
+            NewWithdrawal(
+                id=refund_id,
+                kind="refund",
+                merchant_id=review.merchant_id,
+                mode=network.mode,
+                network=network.key,
+                asset=asset.symbol,
+                source=SUSPENSE,
+                amount_raw=review.amount_raw,
+                fee_raw=0,
+                destination=destination,
+                destination_memo=None,
+                requested_by=f"account:{operator_id}",
+                approvals_required=asset.approvals_required(review.amount_raw),
+            ),
+            now,
+        )
+        await repository.add(
+            refund_id,
+            invoice_id=review.invoice_id,
+            deposit_id=review.deposit_id,
+            reason=f"return of a deposit: {review.verdict}",
+            customer_visible_reason=None,
+        )
+        await self._withdrawals.record_event(refund_id, now)
+        return refund_id
+
+
+def _asset(network: NetworkConfig, review: DepositReview) -> Asset:
+    asset = network.asset(review.asset)
+    assert asset is not None, "assets are never removed from a network that has deposits"
+    return asset

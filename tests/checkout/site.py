@@ -66,6 +66,7 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
         chain_name="Tron",
         token_standard="TRC-20",
         address=ADDRESS,
+        qr_text=ADDRESS,
         payment_uri=f"tron:{ADDRESS}?token=TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t&amount=5.000073",
         fee_payer=FeePayer.MERCHANT,
         service_fee_decimal="0.04",

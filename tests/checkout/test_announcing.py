@@ -53,8 +53,8 @@ async def test_it_is_shown_until_the_network_has_it_and_changes_no_state(
         assert (answer.status_code, answer.content) == (204, b"")
     async with asyncio.timeout(5):
         assert b"event: status" in await anext(events)
-    await events.aclose()
     await hub.close()
+    assert [each async for each in events] == []
     assert await stored(new.id) == [TXID]
 
     page = await client.get(path)

@@ -83,6 +83,13 @@ async def test_only_listed_origins_frame_only_the_embedded_page(services: Servic
     for other in (url, f"{url}/status?embed", f"{url}/logo?embed", f"{url}/receipt?embed", "/embed.js", "/?embed"):
         assert may_frame(await client.get(other)) == [], other
 
+    # Where a transaction is says a page that is never framed: from a frame it opens beside it.
+    framed, alone = await client.get(f"{url}?embed"), await client.get(url)
+    asks = f'method="get" action="{url}/transaction"'
+    assert f'{asks} target="_blank"' in framed.text
+    assert f"{asks}>" in alone.text
+    assert may_frame(await client.get(f"{url}/transaction?embed")) == []
+
     # A form leads back into the frame.
     chosen = await client.post(f"{url}/choose?lang=de&embed", data={}, headers={"Sec-Fetch-Site": "same-origin"})
     assert chosen.headers["location"] == f"{url}?lang=de&embed"

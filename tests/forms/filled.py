@@ -154,6 +154,9 @@ ELSEWHERE_TESTED = {
             "sweeps/approvals/{approval_id:int}/revoke",
         )
     },
+    "/desk/invoices/{invoice_id:str}/reviews/{verb:str}": (
+        "tests/operator/test_desk_actions.py: it needs an invoice with several reviews"
+    ),
     "/desk/approvals/{withdrawal_id:str}/attach": "tests/operator/test_desk_actions.py: it needs a real transaction",
 }
 """Forms that the walks leave out, and where they are tested."""

@@ -7,11 +7,11 @@ from tests.mutation.proofs import why_no_proof
 from tests.mutation.table import ROOT, Fault
 
 AREAS = {
-    *("invoices", "deposits", "bitcoin", "ledger", "refunds", "payouts", "reconciliation"),
+    *("invoices", "deposits", "bitcoin", "ledger", "refunds", "return addresses", "payouts", "reconciliation"),
     *("keys", "sessions", "totp", "csrf", "idempotency", "rate limits"),
     *("webhook signing", "webhook targets", "webhook schedule", "webhook pausing"),
     *("signer", "approvals", "coins", "coin signer", "timed attempts", "sweeps with energy"),
-    *("rates", "tokens", "reading tron", "sending on tron"),
+    *("rates", "wallets", "tokens", "reading tron", "sending on tron"),
 }
 FEWEST = 60
 FEWEST_OF_AN_AREA = 4

@@ -15,8 +15,9 @@ from app.reconciliation import repository as runs
 from app.sandbox.chain_driver import AnvilDriver
 from app.signer.policy import Refused, refuse
 from app.withdrawals import holds
+from tests.books import assert_books, assert_invoices
 from tests.factories.api_keys import api_key
-from tests.factories.invoices import invoice
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.letters import letters
 from tests.factories.merchants import join, terms
 from tests.factories.payments import pay_on_chain
@@ -248,6 +249,64 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
     outcomes = await database.fetch_all("SELECT outcome FROM reviews ORDER BY id")
     assert [row["outcome"] for row in outcomes] == ["credited", "returned", "closed"]
     assert account.email in (await browser.get(f"/desk/audit?subject={open_reviews[2]}")).text
+
+
+async def test_the_open_reviews_of_an_invoice_are_settled_in_one_step_or_not_at_all(
+    served: Served, driver: AnvilDriver, token: str
+) -> None:
+    account, browser, _, other_browser = await operators(served)
+    owner = await terms(service_fee_bps=80)
+
+    async def with_reviews() -> AskedInvoice:
+        new = await invoice(served.services, owner)
+        for amount_raw in (2_000_000, 3_000_000):
+            await pay_on_chain(served.services, driver, token, new.pay_in.address, amount_raw)
+        return new
+
+    # Given invoices with two open reviews each, which the page of one of them says,
+    paid, returned, closed = [await with_reviews() for _ in range(3)]
+    first = await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1 ORDER BY id", paid.id)
+    assert "The invoice has 2 open reviews." in (await browser.get(f"/desk/reviews/{first}")).text
+    credit, back, close = (
+        f"/desk/invoices/{one.id}/reviews/{verb}"
+        for one, verb in ((paid, "credit"), (returned, "return"), (closed, "close"))
+    )
+    # when an operator has seen less than what is open, or names no good address, or gives no reason, nothing is done;
+    seen = hidden(await browser.get(credit))
+    for stale in (seen["cases"].split()[0], ""):
+        answer = await browser.post(credit, seen | {"reason": "both are his", "cases": stale})
+        assert "Other reviews are open by now" in errors(answer)
+    assert "Give a reason" in errors(await browser.send(credit, reason=""))
+    assert "not an address" in errors(await browser.send(back, reason="his", destination="me"))
+    assert (await browser.get(credit.replace("credit", "burn"))).status_code == 404
+    assert await balance(owner.merchant_id) == (0, 0)
+    # nor where he belongs to the merchant;
+    await join(owner.merchant_id, account.id)
+    assert "not yours to decide" in (await browser.get(credit)).text
+    assert "you belong to the merchant" in errors(await browser.post(credit, seen | {"reason": "ours"})).lower()
+    # else all of them are settled: credited,
+    words = await message_after(other_browser, await other_browser.send(credit, reason="both are his"))
+    assert words == f"Every open review of {paid.id} is credited."
+    assert await balance(owner.merchant_id) == (5_000_000 - 40_000, 0)
+    assert (await reread(served.services, paid)).status == "paid"
+    # returned by a refund for each,
+    words = await message_after(other_browser, await other_browser.send(back, reason="his", destination=CUSTOMER))
+    refunds = await database.fetch_all(
+        "SELECT id, amount_raw, destination, status FROM withdrawals ORDER BY amount_raw"
+    )
+    assert [tuple(row)[1:] for row in refunds] == [
+        (2_000_000, CUSTOMER, "pending_approval"),
+        (3_000_000, CUSTOMER, "pending_approval"),
+    ]
+    assert all(row["id"] in words for row in refunds)
+    assert await balance("platform:suspense") == (5_000_000, 5_000_000)
+    # or closed.
+    await message_after(other_browser, await other_browser.send(close, reason="no answer"))
+    assert (await reread(served.services, closed)).status == "closed"
+    assert (await other_browser.get(close)).status_code == 404
+    assert await database.fetch_value("SELECT count(*) FROM audit_entries WHERE action LIKE 'review.%'") == 6
+    await assert_books()
+    await assert_invoices()
 
 
 async def test_holds_are_released_with_a_reason(served: Served) -> None:

@@ -1,0 +1,113 @@
+"""The open reviews of one invoice, settled in one step: one decision with one reason for all of them, or for none."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from app.accounts.operators import Operator, stated_reason
+from app.core import clock
+from app.deposits import reviews
+from app.deposits.reviews import why_not
+from app.deposits.reviews_repository import DepositReview
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.identity import PageRequest
+from app.operator.desk import Desk, nothing_here, operator_of, refusals
+from app.refunds import return_addresses
+
+Verb = Literal["credit", "return", "close"]
+
+VERBS: dict[str, Verb] = {"credit": "credit", "return": "return", "close": "close"}
+"""Decisions by the last part of their page's URL."""
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """`invoices/{invoice}/reviews/{verb}`, below `/desk`."""
+    services = desk.services
+
+    @get("/invoices/{invoice_id:str}/reviews/{verb:str}")
+    async def page(request: PageRequest, invoice_id: str, verb: str) -> Response[bytes]:
+        open_now = await found(invoice_id, verb)
+        form = Form.empty(cases=_ids(open_now))
+        if verb == "return" and (address := await _common_address(invoice_id)):
+            form = Form.empty(cases=_ids(open_now), destination=address)
+        return await show(request, invoice_id, verb, open_now, form)
+
+    @form_post(
+        "/invoices/{invoice_id:str}/reviews/{verb:str}",
+        does="Settle the reviews of an invoice",
+        step_up=StepUp.FRESH_CODE,
+    )
+    async def settle(request: PageRequest, invoice_id: str, verb: str) -> Response[bytes]:
+        if verb not in VERBS:
+            raise nothing_here()
+        form = await desk.identity.read_form(request)
+        try:
+            by = await desk.verified_operator(request, form)
+            with refusals(form):
+                reason = stated_reason(form.text("reason"))
+                done = await _settle(invoice_id, VERBS[verb], form, reason, by)
+        except FormRefused:
+            open_now = await found(invoice_id, verb)
+            form.values["cases"] = _ids(open_now)  # what the page shows now
+            return await show(request, invoice_id, verb, open_now, form, status=422)
+        return desk.done(request, done)
+
+    async def _settle(invoice_id: str, verb: Verb, form: Form, reason: str, by: Operator) -> str:
+        seen, now = form.text("cases").split(), clock.now()
+        if verb == "return":
+            destination = form.text("destination").strip()
+            refunds = await services.returns.send_all_back(
+                invoice_id, destination, seen, by.account_id, reason, now, address=by.address
+            )
+            return f"{', '.join(refunds)} return what came for {invoice_id}. Another operator must approve each."
+        await services.reviews.settle_all(invoice_id, verb, seen, by.account_id, reason, now, address=by.address)
+        if verb == "credit":
+            return f"Every open review of {invoice_id} is credited."
+        return f"Every open review of {invoice_id} is closed: the money stays in suspense."
+
+    async def found(invoice_id: str, verb: str) -> Sequence[DepositReview]:
+        open_now = await reviews.open_of_invoice(invoice_id)
+        if verb not in VERBS or not open_now:
+            raise nothing_here()
+        return open_now
+
+    async def show(
+        request: PageRequest,
+        invoice_id: str,
+        verb: str,
+        open_now: Sequence[DepositReview],
+        form: Form,
+        *,
+        status: int = 200,
+    ) -> Response[bytes]:
+        context: dict[str, Any] = {
+            "invoice_id": invoice_id,
+            "verb": verb,
+            "in_review": open_now,
+            "form": form,
+            "why_not": await why_not(open_now[0], operator_of(request).account_id),
+            "unfinished": [one.deposit_id for one in open_now if one.deposit_status != "suspended"],
+            "networks": sorted({one.network for one in open_now}),
+        }
+        return await desk.page(request, "reviews/settle", context, status=status)
+
+    return [page, settle]
+
+
+def _ids(open_now: Sequence[DepositReview]) -> str:
+    """The reviews that a form shows, for its hidden field."""
+    return " ".join(one.deposit_id for one in open_now)
+
+
+async def _common_address(invoice_id: str) -> str | None:
+    """The address that the customer has given for every open review, if it is the same and may be used."""
+    given = [
+        return_addresses.usable(case)
+        for case in await return_addresses.cases(invoice_id)
+        if case.review_status == "open"
+    ]
+    addresses = {one.address if one else None for one in given}
+    return addresses.pop() if len(addresses) == 1 else None
