@@ -40,10 +40,6 @@ document.addEventListener(
   true,
 );
 
-document.addEventListener("submit", (event) => {
-  if (event.target.method === "get") event.target.target = "_blank"; // the others lead back to this page
-});
-
 const address = new URL(window.location);
 if (window.parent === window && address.searchParams.has("embed")) {
   address.searchParams.delete("embed"); // opened without a frame: it is the page itself
