@@ -69,7 +69,7 @@ def create_app(
         route_handlers=[
             api,
             *reference.routes(api, pages, settings.public_url),
-            checkout.routes(services, pages, hub, rate_limiter, wallet and wallet(services)),
+            *checkout.routes(services, pages, hub, rate_limiter, wallet and wallet(services)),
             *identity_pages.routes(identity),
             *cabinet.routes(identity),
             desk_routes(identity),

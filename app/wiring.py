@@ -25,6 +25,7 @@ from app.invoices.presentation import InvoicePresenter
 from app.invoices.quotes import QuoteService
 from app.invoices.reader import InvoiceReader
 from app.invoices.service import InvoiceService
+from app.lookups.service import LookupService
 from app.mail import sealing
 from app.merchants import repository as merchants_repository
 from app.networks import assets
@@ -74,6 +75,7 @@ class Services:
     invoice_reader: InvoiceReader
     invoices: InvoiceService
     quotes: QuoteService
+    lookups: LookupService
     payments: PaymentService
     deposits: DepositService
     reversals: ReversalService
@@ -176,6 +178,7 @@ def wire(settings: Settings) -> Services:
         invoice_reader=reader,
         invoices=invoices,
         quotes=QuoteService(networks, addresses, invoices, reader, quoting),
+        lookups=LookupService(networks),
         payments=payments,
         deposits=DepositService(invoices, payments),
         reversals=ReversalService(invoices, payments, holds.place),

@@ -90,10 +90,8 @@ def in_step(code: str, template: Catalog) -> Catalog:
     catalogue.mime_headers = [("Plural-Forms", before.plural_forms)]  # Babel's rule where the catalogue is new
     for message in template:
         if message.id:
-            known = before.get(message.id, message.context)
-            catalogue.add(
-                message.id, known and known.string, context=message.context, flags=known.flags if known else ()
-            )
+            known = before.get(message.id, message.context) or message
+            catalogue.add(message.id, known.string, context=message.context, flags=known.flags)
     return catalogue
 
 

@@ -96,6 +96,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "Don't iframe it.": (
         "web/test_edge.py::test_headers_of_pages_and_of_the_api",
         "checkout/test_checkout_live.py::test_a_foreign_page_can_neither_pay_nor_frame",
+        "checkout/test_embedding.py::test_only_listed_origins_frame_only_the_embedded_page",
     ),
     "Customer data:": (
         "api/test_invoices.py::test_only_a_hash_of_the_customers_address_is_stored",

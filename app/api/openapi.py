@@ -50,6 +50,7 @@ _TAGS = {
     "Networks": "How far each chain has been read.",
     "Invoices": "Ask a customer for an exact amount of one asset on one chain, or for a price in a national currency.",
     "Assets": "The assets that invoices may ask for.",
+    "Transactions": "Where a transaction is, and what it pays.",
     "Rates": "What assets are worth in national currencies, and who says so.",
     "Balance and ledger": "Balances, and the hash-chained ledger entries that prove them.",
     "Webhooks": "Endpoints that receive your events, and the deliveries to them.",

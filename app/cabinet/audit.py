@@ -67,6 +67,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "merchant.late_quote_bps_changed": "Changed which late payments count",
         "merchant.reporting_currency_changed": "Changed the currency of the books",
         "merchant.offer_changed": "Changed what a price may be paid with",
+        "merchant.frame_origins_changed": "Changed who may embed the payment page",
         "merchant.return_addresses_changed": "Changed who confirms return addresses",
         "merchant.branding_changed": "Changed the payment page",
         "invoice.created": "Created an invoice",

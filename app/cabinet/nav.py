@@ -27,6 +27,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(group="Money", label="Payouts", place="payouts", icon="payout"),
     Entry(group="Money", label="Refunds", place="refunds", icon="refund"),
     Entry(group="Money", label="Reviews", place="reviews", icon="eye"),
+    Entry(group="Money", label="Find a transaction", place="transactions", icon="search"),
     Entry(group="Books", label="Balances", place="balances", icon="balance"),
     Entry(group="Books", label="Ledger", place="ledger", icon="ledger"),
     Entry(group="Books", label="Exports", place="exports", icon="download"),

@@ -7,6 +7,7 @@ from app.cabinet import (
     audit,
     balances,
     dashboard,
+    embedding,
     events,
     exports,
     invitation,
@@ -24,6 +25,7 @@ from app.cabinet import (
     security,
     settings,
     team,
+    transactions,
     webhooks,
 )
 from app.cabinet.cabinet import Cabinet
@@ -39,6 +41,7 @@ PAGES = (
     payouts,
     refunds,
     reviews,
+    transactions,
     return_addresses,
     balances,
     ledger,
@@ -51,6 +54,7 @@ PAGES = (
     security,
     settings,
     price_settings,
+    embedding,
     audit,
 )
 """Modules with `handlers(cabinet)`: pages of one merchant in one mode. A new one goes here, and into nav.py."""

@@ -69,6 +69,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "prices": await settings.price_terms(merchant_id),
             "payer": await settings.fee_payer(merchant_id),
             "accepts_parts": await settings.accepts_parts(merchant_id),
+            "frame_origins": await settings.frame_origins_of(merchant_id),
             "return_rule": await settings.return_rule(merchant_id),
         }
 

@@ -1,4 +1,5 @@
-"""The public page of an invoice: `GET /pay/{invoice id}.{mac}`, its live part, and its stream (contract, section 7).
+"""The public page of an invoice: `GET /pay/{invoice id}.{mac}`, its live part and its stream (contract, section 7).
+Its receipt and its frame have modules of their own.
 
 An altered link, one of another deployment and one of an unknown invoice get the same answer after the same steps.
 Everybody who has the link may see the page. There is no session, so none can be stolen.
@@ -13,13 +14,14 @@ from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect, Stream
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from app.checkout import returning
+from app.checkout import embedding, look, lookup, receipts, returning, sending
 from app.checkout.live import LiveHub
 from app.checkout.network_fees import network_fees
+from app.checkout.receipts import Parts
 from app.checkout.returning import mistakes_in
-from app.checkout.source import checkout_view
+from app.checkout.source import checkout_view, query
 from app.checkout.view import CheckoutView
 from app.checkout.wallet import Choice, CustomerWallet
 from app.checkout.wording import page_context
@@ -27,11 +29,11 @@ from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import AWAITS_PAYMENT, Status
-from app.merchants import branding
+from app.lookups import limits
 from app.networks.config import NetworkConfig
 from app.refunds import repository as refunds
-from app.web import brand
 from app.web.client_address import site
+from app.web.headers import framed_by
 from app.web.pages import COMPRESSED, Pages, language_of
 from app.web.rate_limits import RateLimiter, refuse_exceeded
 from app.web.routing import Router
@@ -43,17 +45,6 @@ PAGE_LOADS_PER_MINUTE = 30
 
 LIVE_READS_PER_MINUTE = 300
 """Per address, for the live part of pages that are open: several pages behind one address, each polling often."""
-
-BRAND_MAX_AGE_S = 3600
-"""Changed branding has a new address, so browsers may cache it."""
-
-BRAND_CACHE = {"Cache-Control": f"private, max-age={BRAND_MAX_AGE_S}"}
-
-LOGO_HEADERS = BRAND_CACHE | {
-    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
-    "Content-Disposition": "inline; filename=logo",
-}
-"""Bytes that a merchant chose, on our origin: browsers run no script in them."""
 
 NOTHING_SENT_YET = frozenset({*AWAITS_PAYMENT, Status.CONFIRMING, Status.EXPIRED, Status.CANCELLED})
 """States in which no refund can exist: the query for refunds is left out."""
@@ -69,20 +60,29 @@ class _Found:
 
 def routes(
     services: Services, pages: Pages, hub: LiveHub, rate_limiter: RateLimiter, wallet: CustomerWallet | None = None
-) -> Router:
-    """The routes below `/pay`; the button that pays is among them only if there is a `wallet`."""
+) -> list[ControllerRouterHandler]:
+    """The routes below `/pay` and `/receipt`, and the script that embeds the page. The button that pays is among them
+    only if there is a `wallet`."""
 
-    async def find(request: PageRequest, slug: str) -> _Found:
-        """The invoice of a link. Raises the same NOT_FOUND for an altered link and an unknown invoice."""
-        invoice_id = services.links.invoice_id(slug) if _is_exact(request) else None
+    async def public_of(invoice_id: str | None) -> PublicInvoice:
+        """The invoice of a link. Raises the same NOT_FOUND for an altered link (None) and an unknown invoice."""
         public = await services.invoice_reader.get_public(invoice_id or "")
         if public is None:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
+        return public
+
+    async def find(request: PageRequest, slug: str) -> _Found:
+        """The invoice of a payment link. Raises NOT_FOUND."""
+        return found(await public_of(services.links.invoice_id(slug) if _is_exact(request) else None))
+
+    def found(public: PublicInvoice) -> _Found:
         pay_in, mode = public.body.pay_in, public.body.mode
         return _Found(public, None if pay_in is None else services.networks.by(pay_in.chain, mode))
 
     async def view_of(request: PageRequest, slug: str) -> CheckoutView:
-        found = await find(request, slug)
+        return await view_found(request, slug, await find(request, slug))
+
+    async def view_found(request: PageRequest, slug: str, found: _Found) -> CheckoutView:
         invoice, now = found.public.body, clock.now()
         may_pay = invoice.status in AWAITS_PAYMENT
         choices = await services.quotes.choices(invoice.id, now) if invoice.price is not None and may_pay else []
@@ -93,13 +93,20 @@ def routes(
             [] if invoice.status in NOTHING_SENT_YET else await refunds.sent_back(invoice.id),
             found.network,
             slug=slug,
+            links=services.links,
             language=language_of(request),
             with_wallet=wallet is not None,
             now=now,
             choices=choices,
             fees=await network_fees(networks, currency, now) if may_pay else {},
+            frame_origins=embedding.frame_origins(request, found.public),
             mistakes=await mistakes_in(services, invoice, slug, language_of(request)) if invoice.needs_review else (),
         )
+
+    def back_to_page(request: PageRequest, slug: str) -> Redirect:
+        """After a form: the page again, in its language, and in its frame."""
+        framed = embedding.QUERY in request.query_params
+        return Redirect(f"/pay/{slug}{query(language_of(request), framed=framed)}", status_code=303)
 
     def render(request: PageRequest, template: str, view: CheckoutView) -> Response[bytes]:
         language = language_of(request)
@@ -115,15 +122,32 @@ def routes(
     @get("/{slug:str}", include_in_schema=False, middleware=[COMPRESSED])
     async def page(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
-        return render(request, "checkout/page.html", await view_of(request, slug))
+        view = await view_of(request, slug)
+        answer = render(request, "checkout/page.html", view)
+        if view.is_framed:
+            answer.headers.update(framed_by(view.frame_origins))
+        return answer
 
-    @get("/{slug:str}/receipt", include_in_schema=False, middleware=[COMPRESSED])
-    async def receipt(request: PageRequest, slug: str) -> Response[Any]:
+    @get("/{slug:str}/receipt", include_in_schema=False)
+    async def receipt(request: PageRequest, slug: str) -> Redirect:
+        """Where the receipt was before it had a link of its own."""
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
         view = await view_of(request, slug)
-        if not view.is_settled:
+        return Redirect(view.receipt_url if view.is_settled else view.page_url, status_code=303)
+
+    @get("/{slug:str}/transaction", include_in_schema=False, middleware=[COMPRESSED])
+    async def transaction(request: PageRequest, slug: str) -> Response[Any]:
+        text = request.query_params.get("txid", "")
+        if text:
+            await limits.count(rate_limiter, request.scope["state"])
+        else:
+            await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
+        view, language = await view_of(request, slug), language_of(request)
+        network = lookup.network_of((await find(request, slug)).public.body, services.networks)
+        if network is None:
             return Redirect(view.page_url, status_code=303)
-        return render(request, "checkout/receipt.html", view)
+        context = await lookup.context(text, view, network, services, language)
+        return pages.page("checkout/transaction.html", context, language=language)
 
     @get("/{slug:str}/status", include_in_schema=False, middleware=[COMPRESSED])
     async def status(request: PageRequest, slug: str) -> Response[bytes]:
@@ -150,18 +174,12 @@ def routes(
     @get("/{slug:str}/brand.css", include_in_schema=False)
     async def brand_css(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        accent = (await find(request, slug)).public.branding.accent
-        if accent is None:
-            raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        return Response(brand.style_sheet(accent).encode(), media_type="text/css", headers=BRAND_CACHE)
+        return look.brand_css((await find(request, slug)).public)
 
     @get("/{slug:str}/logo", include_in_schema=False)
     async def logo(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        picture = await branding.logo((await find(request, slug)).public.merchant_id)
-        if picture is None:
-            raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        return Response(picture.data, media_type=picture.media_type, headers=LOGO_HEADERS)
+        return await look.logo((await find(request, slug)).public)
 
     @post("/{slug:str}/choose", include_in_schema=False)
     async def choose(
@@ -175,10 +193,11 @@ def routes(
         # Where it can't be chosen any more, or not now, the page shows how things stand.
         with suppress_codes(Code.INVOICE_NOT_QUOTABLE, Code.RATE_UNAVAILABLE):
             await services.quotes.choose(invoice.id, data.get("asset", ""), data.get("chain", ""), clock.now())
-        return Redirect(f"/pay/{slug}?lang={language_of(request).code}", status_code=303)
+        return back_to_page(request, slug)
 
-    handlers: list[Any] = [page, receipt, status, events, brand_css, logo, choose]
+    handlers: list[Any] = [page, receipt, transaction, status, events, brand_css, logo, choose]
     handlers += returning.handlers(services, pages, view_of, count)
+    handlers += sending.handlers(services, find, view_of, count)
     if wallet is not None:
         customer = wallet
 
@@ -197,10 +216,24 @@ def routes(
                 raise invalid("choice", f"must be one of {', '.join(Choice)}") from None
             if found.network is not None:
                 await customer.pay(found.public.body, found.network, choice)
-            return Redirect(f"/pay/{slug}?lang={language_of(request).code}", status_code=303)
+            return back_to_page(request, slug)
 
         handlers.append(pay)
-    return Router("/pay", route_handlers=handlers)
+
+    async def find_receipt(request: PageRequest, slug: str) -> PublicInvoice:
+        return await public_of(services.links.receipt_invoice_id(slug) if _is_exact(request) else None)
+
+    async def view_receipt(request: PageRequest, public: PublicInvoice) -> CheckoutView:
+        return await view_found(request, services.links.slug(public.body.id), found(public))
+
+    of_receipts = Parts(
+        pages=pages,
+        count=lambda request: count(request, "checkout", PAGE_LOADS_PER_MINUTE),
+        count_part=lambda request: count(request, "checkout-live", LIVE_READS_PER_MINUTE),
+        find=find_receipt,
+        view=view_receipt,
+    )
+    return [Router("/pay", route_handlers=handlers), receipts.routes(of_receipts), embedding.script()]
 
 
 @contextmanager

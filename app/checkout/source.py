@@ -21,6 +21,7 @@ from app.checkout.view import (
 from app.core import currencies
 from app.core.money import format_amount
 from app.deposits.matching import Verdict
+from app.invoices.links import PaymentLinks
 from app.invoices.presentation import DepositBody, InvoiceBody, QuoteBody
 from app.invoices.quotes import Choice
 from app.invoices.reader import PublicInvoice
@@ -58,23 +59,26 @@ def checkout_view(
     network: NetworkConfig | None,
     *,
     slug: str,
+    links: PaymentLinks,
     language: Language,
     with_wallet: bool,
     now: datetime,
     choices: Sequence[Choice] = (),
     mistakes: tuple[Mistake, ...] = (),
     fees: NetworkFees = MappingProxyType({}),
+    frame_origins: Sequence[str] = (),
 ) -> CheckoutView:
     """What the page of `slug` shows at `now`. Its links name the language, so that a reload keeps it.
 
     `network` is the one to pay on; None while the customer has yet to choose, among `choices`. `fees` are those that
-    networks charge now, as far as they are known.
+    networks charge now, as far as they are known. `frame_origins` are those that the page is framed by; none for a page
+    of its own.
     """
     invoice = public.body
     ways = tuple(_way(choice, invoice, fees) for choice in choices)
+    common = _common(public, ways, slug=slug, links=links, language=language, now=now, frame_origins=frame_origins)
     if network is None or invoice.pay_in is None or public.due is None:
-        unchosen = _unchosen(public, ways, slug=slug, language=language, now=now)
-        return replace(unchosen, mistakes=mistakes)
+        return replace(_unchosen(public, common), mistakes=mistakes)
     asset, pay_in, due = network.asset(invoice.pay_in.asset), invoice.pay_in, public.due
     assert asset is not None, "assets are never removed from a network that has invoices"
     waits = invoice.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
@@ -83,7 +87,7 @@ def checkout_view(
     gone = [d for d in seen if d.status in _GONE_BEFORE_A_BLOCK]
     received_in_parts_raw = int(invoice.received_raw) if public.accepts_parts else 0
     return CheckoutView(
-        **_common(public, ways, slug=slug, language=language, now=now),
+        **common,
         anomaly=_anomaly(invoice, alive),
         amount_decimal=due.amount_decimal if received_in_parts_raw else pay_in.amount_decimal,
         accepts_parts=public.accepts_parts,
@@ -101,6 +105,9 @@ def checkout_view(
         address=pay_in.address,
         payment_uri=due.payment_uri if received_in_parts_raw else pay_in.payment_uri,
         qr_text=due.qr_text,
+        wallet=due.wallet,
+        sent_url=f"/pay/{slug}/sent",
+        announced=tuple(_announced(txid, network) for txid in public.announced),
         network_fee=fees.get((network.key, asset.symbol)),
         service_fee_decimal=format_amount(int(invoice.service_fee_raw or 0), asset.decimals),
         rate=_rate(invoice.quotes),
@@ -114,20 +121,23 @@ def checkout_view(
         block_time_ms=network.block_time_ms,
         deposits=tuple(_transfer(deposit, network) for deposit in alive),
         network_delayed=_is_late(public, now),
-        wallet_url=f"/pay/{slug}/wallet?lang={language.code}" if with_wallet else None,
+        wallet_url=f"/pay/{slug}/wallet{query(language, framed=bool(frame_origins))}" if with_wallet else None,
         wallet_has_other_token=len(network.assets) > 1,
         refunds=tuple(_refund(refund, network) for refund in sent_back),
     )
 
 
-def _unchosen(
-    public: PublicInvoice, ways: tuple[WayToPay, ...], *, slug: str, language: Language, now: datetime
-) -> CheckoutView:
+def query(language: Language, *, framed: bool) -> str:
+    """The query of the page's addresses: it keeps the language, and a frame a frame."""
+    return f"?lang={language.code}&embed" if framed else f"?lang={language.code}"
+
+
+def _unchosen(public: PublicInvoice, common: dict[str, Any]) -> CheckoutView:
     """The page of an invoice with a price while nothing is chosen, or where nothing ever was."""
     price = public.body.price
     assert price is not None, "what has no price names its asset"
     return CheckoutView(
-        **_common(public, ways, slug=slug, language=language, now=now),
+        **common,
         amount_decimal=price.amount_decimal,
         asset=price.currency,
         chain_name="",
@@ -141,11 +151,18 @@ def _unchosen(
 
 
 def _common(
-    public: PublicInvoice, ways: tuple[WayToPay, ...], *, slug: str, language: Language, now: datetime
+    public: PublicInvoice,
+    ways: tuple[WayToPay, ...],
+    *,
+    slug: str,
+    links: PaymentLinks,
+    language: Language,
+    now: datetime,
+    frame_origins: Sequence[str],
 ) -> dict[str, Any]:
     """What the page shows whether something is chosen or not."""
     invoice, page_url, brand = public.body, f"/pay/{slug}", public.branding
-    language_query = f"?lang={language.code}"
+    language_query = query(language, framed=bool(frame_origins))
     return {
         "invoice_id": invoice.id,
         "merchant_name": public.merchant_name,
@@ -165,15 +182,28 @@ def _common(
         "page_url": page_url + language_query,
         "status_url": f"{page_url}/status{language_query}",
         "events_url": f"{page_url}/events",
-        "receipt_url": f"{page_url}/receipt{language_query}",
+        "receipt_url": f"/receipt/{links.receipt_slug(invoice.id)}?lang={language.code}",
+        "receipt_link": links.receipt_url(invoice.id),
+        "page_link": links.url(invoice.id),
+        "frame_origins": tuple(frame_origins),
+        "worth": _payment_worth(invoice),
+        "lookup_url": f"{page_url}/transaction" if _may_have_sent(invoice) else "",
         # The tag changes with the branding, so that browsers can cache each address.
         "brand_css_url": f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
         "logo_url": f"{page_url}/logo?v={brand.logo_tag}" if brand.logo_tag else None,
         "languages": tuple(
-            LanguageChoice(code=each.code, name=each.name, url=f"{page_url}?lang={each.code}")
+            LanguageChoice(code=each.code, name=each.name, url=page_url + query(each, framed=bool(frame_origins)))
             for each in languages.every()
         ),
     }
+
+
+def _may_have_sent(invoice: InvoiceBody) -> bool:
+    """Whether the customer may look for a transaction: there is or was an address, and the payment is not settled."""
+    settled = {Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED}
+    return (invoice.pay_in is not None or bool(invoice.quotes)) and (
+        invoice.status not in settled or invoice.needs_review
+    )
 
 
 def _way(choice: Choice, invoice: InvoiceBody, fees: NetworkFees) -> WayToPay:
@@ -187,14 +217,14 @@ def _way(choice: Choice, invoice: InvoiceBody, fees: NetworkFees) -> WayToPay:
         chain_name=f"{network.display_name} ({standard})" if standard else network.display_name,
         asset_name=choice.asset.name,
         amount_decimal=choice.amount_decimal,
-        worth_decimal=_worth(choice, invoice),
+        worth_decimal=_worth_of_choice(choice, invoice),
         network_fee=fees.get((network.key, symbol)),
         usual_wait_ms=confirmations * network.block_time_ms,
         is_chosen=pay_in is not None and (pay_in.asset, pay_in.chain) == (symbol, network.chain),
     )
 
 
-def _worth(choice: Choice, invoice: InvoiceBody) -> str:
+def _worth_of_choice(choice: Choice, invoice: InvoiceBody) -> str:
     """What the amount of a choice is worth, where that is not about the price."""
     if choice.worth_raw is None or invoice.price is None:
         return ""
@@ -225,6 +255,19 @@ def _credited(invoice: InvoiceBody, decimals: int) -> str | None:
     return format_amount(int(invoice.credited_raw) + int(invoice.service_fee_raw or 0), decimals)
 
 
+def _payment_worth(invoice: InvoiceBody) -> str:
+    """About what the payment was worth when it counted; empty where that is not known. What is kept is the worth of the
+    merchant's credit, which is less by the service fee."""
+    if invoice.worth is None or not invoice.credited_raw or invoice.credited_raw == "0":
+        return ""
+    credited_raw = int(invoice.credited_raw)
+    paid_raw = credited_raw + int(invoice.service_fee_raw or 0)
+    worth_raw = int(invoice.worth.amount_decimal.replace(".", ""))
+    currency, places = invoice.worth.currency, currencies.places(invoice.worth.currency)
+    rounded_raw = (2 * worth_raw * paid_raw + credited_raw) // (2 * credited_raw)
+    return f"{format_amount(rounded_raw, places, least_places=places)} {currency}"
+
+
 def _transfer(deposit: DepositBody, network: NetworkConfig) -> Transfer:
     return Transfer(
         transaction_id=deposit.txid,
@@ -232,6 +275,11 @@ def _transfer(deposit: DepositBody, network: NetworkConfig) -> Transfer:
         asset=deposit.asset,
         explorer_url=_explorer_url(network, deposit.txid),
     )
+
+
+def _announced(txid: str, network: NetworkConfig) -> Transfer:
+    """A transaction that nobody has seen: what it moves isn't known."""
+    return Transfer(transaction_id=txid, amount_decimal="", asset="", explorer_url=_explorer_url(network, txid))
 
 
 def _refund(refund: SentBack, network: NetworkConfig) -> Transfer:

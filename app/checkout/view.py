@@ -12,6 +12,8 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from app.invoices.states import AWAITS_PAYMENT, Status
+from app.networks.kinds import PAYMENT_URI_SCHEMES
+from app.networks.port import WalletPayment
 
 ADDRESS_GROUP_CHARS = 4
 TAIL_STARTS_AT_DECIMAL = 5
@@ -19,9 +21,6 @@ TAIL_STARTS_AT_DECIMAL = 5
 
 EXPIRED_STAYS_LIVE = timedelta(hours=1)
 """How long the page of an expired invoice still updates: a customer who paid in the last minute is still there."""
-
-PAYMENT_URI_SCHEMES = frozenset({"ethereum", "bitcoin", "tron"})
-"""EIP-681, BIP-21 and the `tron:` of wallets (contract, section 3)."""
 
 
 class FeePayer(StrEnum):
@@ -229,7 +228,13 @@ class CheckoutView:
     address: str
     payment_uri: str
     qr_text: str = ""
-    """What the QR code holds; empty where that is `payment_uri`."""
+    """What the QR code holds: the address, or a payment link; empty where that is `payment_uri`."""
+    wallet: WalletPayment | None = None
+    """What a wallet in the browser is asked to send; None where there are none for this chain."""
+    sent_url: str = ""
+    """Takes the id of a transaction that such a wallet has sent."""
+    announced: tuple[Transfer, ...] = ()
+    """What was sent from such a wallet and not seen by the network yet. Without an amount: nobody has seen it."""
     fee_payer: FeePayer
     service_fee_decimal: str
     network_fee: NetworkFee | None = None
@@ -263,8 +268,18 @@ class CheckoutView:
     """Answers with only `checkout/_status.html`, which replaces that part of the live page."""
     events_url: str
     """Server-sent events: one `status` event per change of what the page shows."""
+    lookup_url: str = ""
+    """The page that says where a transaction is; empty where nothing can have been sent, or all is settled."""
     receipt_url: str
     """The receipt, for printing; there once the invoice is settled."""
+    receipt_link: str = ""
+    """The receipt's own link, whole, to keep or to give away: it opens nothing but the receipt."""
+    page_link: str = ""
+    """The payment link, whole, to keep."""
+    frame_origins: tuple[str, ...] = ()
+    """The pages of the merchant that this page stands in as a frame; empty for a page of its own."""
+    worth: str = ""
+    """About what the customer's payment was worth when it counted, e.g. `4.60 EUR`; empty where that is not known."""
     brand_css_url: str | None = None
     """A style sheet with the merchant's colour, or None for ours."""
     logo_url: str | None = None
@@ -280,6 +295,11 @@ class CheckoutView:
         _require_https("fail_url", self.fail_url)
         if self.payment_uri and urlsplit(self.payment_uri).scheme not in PAYMENT_URI_SCHEMES:
             raise ValueError("payment_uri: an unknown scheme")
+
+    @property
+    def has_link_code(self) -> bool:
+        """Whether the payment link needs a QR code of its own, since the first one holds the address alone."""
+        return self.qr_text == self.address
 
     @property
     def is_payable(self) -> bool:
@@ -337,8 +357,15 @@ class CheckoutView:
 
     @property
     def returns_by_itself(self) -> bool:
-        """Whether the page returns to the merchant after some seconds: paid, and no anomaly to read about."""
-        return self.status is Status.PAID and self.success_url is not None and self.anomaly is None
+        """Whether the page returns to the merchant after some seconds: paid, no anomaly to read about, and no frame,
+        whose page is told instead."""
+        is_free = self.anomaly is None and not self.is_framed
+        return self.status is Status.PAID and self.success_url is not None and is_free
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the page stands in a page of the merchant."""
+        return bool(self.frame_origins)
 
     @property
     def seconds_left(self) -> int:

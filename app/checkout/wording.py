@@ -8,7 +8,9 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 from dataclasses import dataclass
 
 from app.checkout import choosing
+from app.checkout.browser_wallets import wallet_words
 from app.checkout.mistakes import explain, what_happened
+from app.checkout.receipt_words import receipt_words
 from app.checkout.view import CheckoutView, FeePayer, Gone
 from app.core.money import group_digits
 from app.invoices.states import Status
@@ -60,9 +62,13 @@ class Words:
 def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
     """Everything that `checkout/page.html` and `checkout/_status.html` need."""
     _ = language.gettext
-    qr = None
+    qr = link_qr = None
     if view.is_payable or view.may_still_be_paid:
-        qr = payment_qr(view.qr_text or view.payment_uri, label=_("QR code with amount and address"))
+        label = _("QR code with amount and address")
+        if view.has_link_code:
+            link_qr = payment_qr(view.payment_uri, label=label)
+            label = _("QR code with the address")
+        qr = payment_qr(view.qr_text or view.payment_uri, label=label)
     return {
         "view": view,
         "words": put_into_words(view, language),
@@ -70,11 +76,14 @@ def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
         "tone": tone(view),
         "step": step(view),
         "qr": qr,
+        "link_qr": link_qr,
+        "wallet_words": wallet_words(view, language),
         "paid_on": language.moment(view.paid_at) if view.paid_at else "",
         "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
         "words_of_ways": choosing.words_of_ways(view, language),
         "ways_are_many": len(view.other_ways) > choosing.MANY_WAYS,
         "return_after_s": RETURN_AFTER_S,
+        "receipt": receipt_words(view, language) if view.is_settled else None,
     }
 
 
@@ -163,6 +172,8 @@ def next_step(view: CheckoutView, language: Language) -> str:
             words = _("The exact amount is fixed for some minutes once you choose.")
         case Status.AWAITING_DEPOSIT if view.came_decimal:
             words = _("What has come in counts. Now send exactly what is missing.")
+        case Status.AWAITING_DEPOSIT if view.has_link_code:
+            words = _("Scan the address with your wallet and enter exactly this amount, or copy both into it.")
         case Status.AWAITING_DEPOSIT:
             words = _("Scan the code with your wallet, or copy amount and address into it.")
         case Status.CONFIRMING if view.waits_for_block:

@@ -139,6 +139,23 @@ class PoolTransaction(Table, tablename="pool_transactions"):
     pool_transactions_once = Unique(["network", "txid"])
 
 
+class AnnouncedTransaction(Table, tablename="announced_transactions"):
+    """A transaction that a customer's page says was sent for an invoice. It is shown there until a block or a pool has
+    it, and counts for nothing. `number` is 1 to 5: a page may announce no more.
+    """
+
+    id = BigSerial(primary_key=True)
+    invoice = columns.reference(Invoice)
+    number = columns.number()
+    network = columns.words(40)
+    txid = columns.words(80)
+    announced_at = columns.moment()
+
+    announced_number_once = Unique(["invoice", "number"])
+    announced_once = Unique(["invoice", "txid"])
+    announced_few = Check("number BETWEEN 1 AND 5")
+
+
 class Review(Table, tablename="reviews"):
     """A review of a deposit that did not match its invoice, or that has none.
 

@@ -1,5 +1,8 @@
-"""Payment links: an invoice's id with a MAC, so that nobody can guess the links of other invoices. Return links: the
-same for a deposit of the invoice, whose customer names the address that it is sent back to."""
+"""Payment links, links of receipts and return links: an id with a MAC, so that nobody can guess those of others.
+
+A return link belongs to a deposit of an invoice, whose customer names the address that it is sent back to. Each kind
+has MACs of its own, so that whoever has a receipt's link can't make the payment link from it.
+"""
 
 import base64
 from functools import lru_cache
@@ -12,9 +15,15 @@ MAC_BYTES = 16
 LINKS_KEPT = 10_000
 """Links that a process caches, some 3 MB. An invoice's link never changes, and each answer with the invoice has it."""
 
+PAYMENT = b"payment-link\0"
+RECEIPT = b"receipt-link\0"
+RETURN = b"return-link\0"
+"""What a MAC is for: the beginning of what it is made of."""
+
 
 class PaymentLinks:
-    """Makes and checks `<public url>/pay/<invoice id>.<mac>`. Another deployment's secret makes other MACs."""
+    """Makes and checks `<public url>/pay/<invoice id>.<mac>`, and `/receipt/…` for receipts. Another deployment's
+    secret makes other MACs."""
 
     def __init__(self, public_url: str, secret: bytes) -> None:
         self._public_url = public_url
@@ -30,9 +39,24 @@ class PaymentLinks:
         return self._shown(invoice_id)
 
     def invoice_id(self, slug: str) -> str | None:
-        """The invoice that a slug names, or None if it is tampered, truncated or extended."""
+        """The invoice that a payment link's slug names, or None if it is tampered, truncated or extended."""
+        return self._named(slug, PAYMENT)
+
+    def receipt_url(self, invoice_id: str) -> str:
+        """The link of the receipt: it opens nothing else, and only once the invoice is paid."""
+        return f"{self._public_url}/receipt/{self.receipt_slug(invoice_id)}"
+
+    def receipt_slug(self, invoice_id: str) -> str:
+        """The last part of the receipt's link, `<invoice id>.<mac>` with another MAC than the payment link's."""
+        return f"{invoice_id}.{self._mac(invoice_id, RECEIPT)}"
+
+    def receipt_invoice_id(self, slug: str) -> str | None:
+        """The invoice that a receipt's slug names, or None if it is tampered, or a payment link's."""
+        return self._named(slug, RECEIPT)
+
+    def _named(self, slug: str, purpose: bytes) -> str | None:
         invoice_id, _, mac = slug.partition(".")
-        return invoice_id if same(mac.encode(), self._mac(invoice_id).encode()) else None
+        return invoice_id if same(mac.encode(), self._mac(invoice_id, purpose).encode()) else None
 
     def return_url(self, invoice_id: str, deposit_id: str) -> str:
         """The link to the page that asks where a deposit of the invoice should be sent back to."""
@@ -48,14 +72,11 @@ class PaymentLinks:
         return deposit_id if same(mac.encode(), self._return_mac(invoice_id, deposit_id).encode()) else None
 
     def _slug(self, invoice_id: str) -> str:
-        return f"{invoice_id}.{self._mac(invoice_id)}"
-
-    def _mac(self, invoice_id: str) -> str:
-        return self._signed(b"payment-link\0" + invoice_id.encode())
+        return f"{invoice_id}.{self._mac(invoice_id, PAYMENT)}"
 
     def _return_mac(self, invoice_id: str, deposit_id: str) -> str:
-        return self._signed(b"return-link\0" + invoice_id.encode() + b"\0" + deposit_id.encode())
+        return self._mac(f"{invoice_id}\0{deposit_id}", RETURN)
 
-    def _signed(self, text: bytes) -> str:
-        digest = hmac_sha256(self._secret, text)
+    def _mac(self, id: str, purpose: bytes) -> str:
+        digest = hmac_sha256(self._secret, purpose + id.encode())
         return base64.urlsafe_b64encode(digest[:MAC_BYTES]).decode().rstrip("=")

@@ -17,7 +17,7 @@ from app.invoices.quoting import format_price
 from app.invoices.reading_repository import Asked, InvoiceRow, ShownQuote
 from app.invoices.states import Status
 from app.networks.config import Asset
-from app.networks.port import Chain
+from app.networks.port import Chain, WalletPayment
 from app.networks.registry import Networks
 from app.rates.rate import SourceFigure
 from app.worth.presentation import WorthBody
@@ -251,9 +251,12 @@ class Due:
     where more was received."""
 
     missing_raw: int
+    amount_raw: int
     amount_decimal: str
     payment_uri: str
     qr_text: str
+    wallet: WalletPayment | None
+    """What a wallet in the browser is asked to send; None where there is none for this chain."""
 
 
 class InvoicePresenter:
@@ -321,9 +324,11 @@ class InvoicePresenter:
         due_raw = missing_raw if missing_raw > 0 else asked.pay_in_raw
         return Due(
             missing_raw,
+            due_raw,
             format_amount(due_raw, asset.decimals),
             chain.payment_uri(asked.address, asset.symbol, due_raw),
             chain.qr_text(asked.address, asset.symbol, due_raw),
+            chain.wallet_payment(asked.address, asset.symbol, due_raw),
         )
 
     def _pay_in(self, asked: Asked) -> PayIn:

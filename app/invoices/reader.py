@@ -12,6 +12,7 @@ from app.core.keyset import Page, Place
 from app.invoices import reading_repository
 from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
 from app.invoices.reading_repository import Filters, ShownInvoice, shown_quotes
+from app.merchants import frame_origins
 from app.merchants.branding import Branding
 from app.worth.presentation import worth_body
 
@@ -27,8 +28,8 @@ _ID = re.compile(r"INV-[0-9A-Z]{1,16}", re.ASCII)
 class PublicInvoice:
     """An invoice for its customer: with the amount to send now, the merchant, and when its network was last checked.
 
-    `due` is None while the customer has yet to choose what to pay with. `pay_until` is the quote's end, where there is
-    one, else the invoice's.
+    `due` is None while the customer has yet to choose what to pay with. Pages of `frame_origins` may frame its page.
+    `pay_until` is the quote's end, where there is one, else the invoice's.
     """
 
     body: InvoiceBody
@@ -37,9 +38,12 @@ class PublicInvoice:
     merchant_id: str
     merchant_name: str
     branding: Branding
+    frame_origins: tuple[str, ...]
     pay_until: datetime
     network_checked_at: datetime | None
     network_halted: bool
+    announced: tuple[str, ...] = ()
+    """Ids of transactions that the page says were sent from a wallet, and that the network has not shown yet."""
 
 
 class InvoiceReader:
@@ -76,9 +80,11 @@ class InvoiceReader:
             merchant_id=row.invoice.merchant,
             merchant_name=row.merchant_name,
             branding=row.branding,
+            frame_origins=frame_origins.allowed(row.frame_origins, row.invoice.mode),
             pay_until=row.invoice.pay_until,
             network_checked_at=row.network_checked_at,
             network_halted=row.network_halted,
+            announced=tuple(row.announced),
         )
 
     async def page(

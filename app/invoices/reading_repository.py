@@ -137,13 +137,16 @@ def shown_quotes(quotes: str | None) -> list[ShownQuote]:
 
 
 class PublicRow(msgspec.Struct, frozen=True):
-    """An invoice with its merchant's name and branding, and when its network was checked last."""
+    """An invoice with its merchant's name and branding, its frame's origins, and when its network was checked last."""
 
     invoice: ShownInvoice
     merchant_name: str
     branding: Branding
+    frame_origins: list[str]
     network_checked_at: datetime | None
     network_halted: bool
+    announced: list[str]
+    """Transactions on that network that the page says were sent, and that neither a block nor a pool has shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,8 +245,14 @@ async def find_public(invoice_ids: Sequence[str]) -> list[PublicRow | None]:
     """Each of these invoices as its customer sees it, None where there is none."""
     rows = await database.fetch_all(
         f"""
-        SELECT shown.*, m.name AS merchant_name, b.display_name, b.accent, b.logo_digest,
-            c.checked_at, c.halted_reason
+        SELECT shown.*, m.name AS merchant_name, m.frame_origins, b.display_name, b.accent, b.logo_digest,
+            c.checked_at, c.halted_reason,
+            ARRAY(
+                SELECT a.txid FROM announced_transactions a
+                WHERE a.invoice = shown.id AND a.network = shown.network
+                    AND NOT EXISTS (SELECT FROM deposits d WHERE d.network = a.network AND d.txid = a.txid)
+                ORDER BY a.number
+            ) AS announced
         FROM ({_SELECT} WHERE i.id = ANY($1)) shown
         JOIN merchants m ON m.id = shown.merchant
         LEFT JOIN merchant_branding b ON b.merchant = shown.merchant
@@ -272,8 +281,10 @@ def _public(row: Row) -> PublicRow:
         invoice=ShownInvoice(*row[:_SHOWN]),
         merchant_name=row["display_name"] or row["merchant_name"],
         branding=branding.of_row(row),
+        frame_origins=row["frame_origins"],
         network_checked_at=row["checked_at"],
         network_halted=row["halted_reason"] is not None,
+        announced=row["announced"],
     )
 
 

@@ -36,6 +36,7 @@ class MerchantRow(msgspec.Struct, frozen=True, kw_only=True):
     quote_minutes: int
     late_quote_bps: int
     reporting_currency: str | None
+    frame_origins: list[str]
     return_addresses: ReturnRule
 
 
@@ -214,6 +215,14 @@ async def set_reporting_currency(merchant_id: str, currency: str) -> None:
 _SET_REPORTING_CURRENCY = Command(
     Merchant.update({Merchant.reporting_currency: Param("reporting_currency")}).where(_BY_ID)
 )
+
+
+async def set_frame_origins(merchant_id: str, origins: Sequence[str]) -> None:
+    """Change whose pages may frame a merchant's checkout pages."""
+    await _SET_FRAME_ORIGINS.run(id=merchant_id, frame_origins=list(origins))
+
+
+_SET_FRAME_ORIGINS = Command(Merchant.update({Merchant.frame_origins: Param("frame_origins")}).where(_BY_ID))
 
 
 async def currencies_in_use() -> list[str]:

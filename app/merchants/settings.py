@@ -8,7 +8,7 @@ from typing import get_args
 
 from app.core import currencies, database
 from app.core.errors import invalid
-from app.merchants import branding, repository
+from app.merchants import branding, frame_origins, repository
 from app.merchants.branding import Branding
 from app.merchants.members import Member
 from app.merchants.repository import EnabledAsset, FeePayer, MerchantRow, ReturnRule
@@ -164,6 +164,28 @@ async def _set_offer(by: Member, offered: Sequence[tuple[str, str]], mode: Mode,
         )
     shown = [f"{asset} {network}" for network, asset in offered]
     await by.record("merchant.offer_changed", by.merchant_id, now, mode=mode, is_now=shown)
+
+
+async def frame_origins_of(merchant_id: str) -> tuple[str, ...]:
+    """The origins whose pages may frame the merchant's checkout pages."""
+    return tuple((await _merchant(merchant_id)).frame_origins)
+
+
+async def set_frame_origins(by: Member, origins: Sequence[str], now: datetime) -> None:
+    """Set whose pages may frame the merchant's checkout pages; none: nobody's. It applies to the next page load.
+
+    Raises Forbidden, INVALID_INPUT.
+    """
+    by.require(Permission.SETTINGS_MANAGE)
+    new = frame_origins.checked(origins)
+    async with database.transaction():
+        was = await repository.lock(by.merchant_id)
+        assert was is not None, "a member's merchant exists"
+        await repository.set_frame_origins(by.merchant_id, new)
+        if was.frame_origins != list(new):
+            await by.record(
+                "merchant.frame_origins_changed", by.merchant_id, now, was=was.frame_origins, is_now=list(new)
+            )
 
 
 async def set_branding(

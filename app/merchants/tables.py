@@ -16,7 +16,8 @@ class Merchant(Table, tablename="merchants"):
 
     `currencies` are those that it prices in (ISO 4217). A quote adds `spread_bps` to the price and is good for
     `quote_minutes`. A payment that comes later still counts if the rate has moved against the merchant by at most
-    `late_quote_bps`. `reporting_currency` is the one in which it keeps its books; null: none.
+    `late_quote_bps`. `reporting_currency` is the one in which it keeps its books; null: none. Pages of `frame_origins`
+    may frame its checkout pages (merchants/frame_origins.py).
 
     `return_addresses`: whether its customers may name the address that a deposit in review is sent back to
     (refunds/return_addresses.py). `off`: no; `confirmed`: a member confirms each; `direct`: operators see it at once.
@@ -35,6 +36,7 @@ class Merchant(Table, tablename="merchants"):
     quote_minutes = Integer(default=15)
     late_quote_bps = Integer(default=0)
     reporting_currency = columns.words(3, null=True)
+    frame_origins = Array(base_column=Varchar(length=270), default=list)
     return_addresses = Varchar(length=10, default="confirmed")
 
     status_known = columns.one_of("status", "pending", "rejected", "approved", "suspended", "banned")
@@ -44,6 +46,9 @@ class Merchant(Table, tablename="merchants"):
     merchants_spread_sane = Check("spread_bps BETWEEN 0 AND 1000")
     merchants_quote_minutes_sane = Check("quote_minutes BETWEEN 5 AND 60")
     merchants_late_quote_sane = Check("late_quote_bps BETWEEN 0 AND 1000")
+    merchants_frame_origins_sane = Check(
+        "cardinality(frame_origins) <= 10 AND array_to_string(frame_origins, ' ') !~ '[^a-z0-9:/. -]'"
+    )
     merchants_return_addresses_known = columns.one_of("return_addresses", "off", "confirmed", "direct")
 
 

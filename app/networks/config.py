@@ -79,6 +79,17 @@ class Secret:
         return "Secret(…)"
 
 
+_TXID = re.compile(r"[0-9a-f]{64}")
+
+
+def plain_txid(text: str) -> str:
+    """A transaction's id of 64 hexadecimal digits, in lower case. Raises ValueError for anything else."""
+    txid = text.lower()
+    if not _TXID.fullmatch(txid):
+        raise ValueError("not the id of a transaction: 64 hexadecimal digits")
+    return txid
+
+
 SIGNER_INTERVAL_S = 1.0
 """The longest pause between two rounds of the signer, on most kinds of chain."""
 
@@ -150,6 +161,9 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     has_coins: ClassVar[bool] = False
     """Whether money is in coins, outputs of transactions that are spent once and whole, and not in accounts."""
+
+    payment_uri_scheme: ClassVar[str] = ""
+    """The scheme of its payment URIs: the only one that a page of an invoice on it may link to."""
 
     chain: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,40}\Z")]
     mode: Mode
@@ -274,6 +288,15 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def normalise_address(self, text: str) -> str:
         """The canonical form of an address of this network. Raises ValueError, without the text in it, where it isn't
         one or its checksum is wrong."""
+        raise NotImplementedError
+
+    def explorer_url(self, txid: str) -> str | None:
+        """A transaction's page at a block explorer, given its canonical id; None where none is configured."""
+        return None if self.explorer_tx_url is None else self.explorer_tx_url.replace("{txid}", txid)
+
+    def normalise_txid(self, text: str) -> str:
+        """The canonical form of a transaction's id on this network, given in upper or lower case. Raises ValueError,
+        without the text in it, where it has not the form of one."""
         raise NotImplementedError
 
     @classmethod

@@ -16,12 +16,13 @@ from app.networks.evm.feeds import EvmFeeds
 from app.networks.evm.sending import EvmSender
 from app.networks.feeds import PriceFeeds
 from app.networks.inspection import Inspect
-from app.networks.port import Chain, MinedIn, Sender
+from app.networks.port import Chain, MinedIn, Sender, SigningWallets
 from app.networks.throttle import Throttle
 from app.networks.tron import inspection as tron_inspection
 from app.networks.tron.chain import TronChain
 from app.networks.tron.config import TronConfig
 from app.networks.tron.sending import TronSender
+from app.networks.tron.wallets import TronWallets
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Kind:
     `inspect` looks at each node for the doctor; None where there is nothing to say about one beyond what `chain` says.
     `fee_rate` reads from signed bytes, and their fee in minor units of the native coin, what they pay for 1,000 units
     of their size; None where fees don't depend on the size. `feeds` makes what reads the price feeds of a
-    configuration; None where the kind of chain has none.
+    configuration; None where the kind of chain has none. `signing_wallets` is None where wallets in browsers send by
+    themselves, or there are none.
     """
 
     config: type[NetworkConfig]
@@ -41,6 +43,7 @@ class Kind:
     inspect: Inspect | None = None
     fee_rate: Callable[[bytes, int], int] | None = None
     feeds: Callable[[Any], PriceFeeds | None] | None = None
+    signing_wallets: Callable[[Any], SigningWallets] | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -58,7 +61,14 @@ KINDS: dict[str, Kind] = {
         fee_rate,
     ),
     "tron": Kind(
-        TronConfig, lambda config, _, throttle: TronChain(config, throttle), TronSender, tron_inspection.inspect
+        TronConfig,
+        lambda config, _, throttle: TronChain(config, throttle),
+        TronSender,
+        tron_inspection.inspect,
+        signing_wallets=TronWallets,
     ),
 }
 """Every kind, by the `kind` of its networks."""
+
+PAYMENT_URI_SCHEMES = frozenset(kind.config.payment_uri_scheme for kind in KINDS.values())
+"""The schemes of payment URIs: EIP-681, BIP-21 and the `tron:` of wallets (contract, section 3)."""

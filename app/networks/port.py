@@ -7,7 +7,7 @@ one of the errors below, which say why and whether a retry can help.
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -137,6 +137,48 @@ class Settlement(msgspec.Struct, frozen=True):
     succeeded: bool
     fee_raw: int
     transfers: tuple[SentTransfer, ...]
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """An amount that a transaction moves, of whatever asset it is.
+
+    `asset_symbol` is None for a token that is not configured; then `contract` names it, in canonical form, and nobody
+    knows how many decimals its `amount_raw` has. `index` is that of `Transfer`; in no block yet, it may be another one.
+    """
+
+    index: int
+    asset_symbol: str | None
+    to_address: str
+    amount_raw: int
+    from_address: str | None = None
+    contract: str | None = None
+
+
+class TransactionState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node says of any transaction now.
+
+    `unknown`: it has no such transaction. `pooled`: it waits for a block, unless `is_replaced`: what it uses up is used
+    by another one, so it never will be in one. `mined`: it is in a block, with `confirmations` blocks from that one on;
+    where it failed, it has moved nothing.
+
+    `fee_rate_raw` is what it offers for 1,000 units of size (of gas, on chains with gas), in minor units of the native
+    coin, and `usual_fee_rate_raw` what is usual now; both are None where they are not known or mean nothing. `claims`
+    are what it uses up while it waits: `Chain.replaced` takes them. `moved` is what it moves, as far as that shows
+    without running contracts while it waits.
+    """
+
+    state: Literal["unknown", "pooled", "mined"]
+    height: int | None = None
+    confirmations: int = 0
+    succeeded: bool = True
+    is_replaced: bool = False
+    fee_rate_raw: int | None = None
+    usual_fee_rate_raw: int | None = None
+    claims: tuple[str, ...] = ()
+    moved: tuple[Moved, ...] = ()
+
+
+UNKNOWN_TRANSACTION = TransactionState(state="unknown")
 
 
 # Returns those of the given canonical addresses that are ours. Called once per range, after the blocks have been read:
@@ -559,6 +601,30 @@ class TimedSender(Sender, Protocol):
         ...
 
 
+class WalletPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment for a wallet in the browser. `protocol` names the script that speaks with such wallets
+    (`static/js/wallet-<protocol>.js`), `request` is what it needs: ready for the wallet, to be passed on as it is."""
+
+    protocol: str
+    request: dict[str, Any]
+
+
+class SigningWallets(Protocol):
+    """On chains whose wallets in browsers only sign: makes what they sign, and reads what they have signed."""
+
+    def unsigned(
+        self, sender: str, payment: Payment, block_hash: str, now: datetime, until: datetime
+    ) -> dict[str, Any]:
+        """A payment of `sender` in the form that wallets sign, in the chain of a block of that hash, and in no block
+        after `until`. Raises ValueError where `sender` is no address."""
+        ...
+
+    def signed(self, raw_data: str, signature: str, payment: Payment) -> Signed:
+        """The signed transaction, given both parts in hex. Raises NotATransfer unless it is that payment alone, signed
+        by its sender."""
+        ...
+
+
 class Chain(Protocol):
     """One network. Safe to share within one event loop; call nothing async here in a database transaction.
 
@@ -589,9 +655,9 @@ class Chain(Protocol):
         ...
 
     async def replaced(self, spends: Mapping[str, Sequence[str]]) -> dict[str, str | None]:
-        """Of transactions that were in the pool, each with what it spends: those that can't be mined, since another
-        transaction in the pool or in a block spends the same, by the other one's id (None where the node doesn't say).
-        One that is missing here was only dropped, and may come back."""
+        """Of transactions that were in the pool, each with what it spends or claims: those that can't be mined, since
+        another transaction in the pool or in a block spends the same, by the other one's id (None where the node
+        doesn't say). One that is missing here was only dropped, and may come back."""
         ...
 
     async def finality(self) -> int:
@@ -613,6 +679,18 @@ class Chain(Protocol):
         asset is left out. Pages show it, and nothing is booked by it."""
         ...
 
+    async def transaction(self, txid: str, block_hash: str | None = None) -> TransactionState:
+        """What the node says of any transaction now, given by its canonical id (`NetworkConfig.normalise_txid`), with
+        one to four requests. `block_hash` is the block that has it, where that is known: nodes of chains of coins may
+        find it only so. Chains of coins without an index of transactions don't find one whose outputs are all spent.
+        May also raise `ChainMoved`."""
+        ...
+
+    async def token_name(self, contract: str) -> str | None:
+        """What the contract of any token calls itself by its symbol, as the contract says it: it may be any text. None
+        where it says nothing. `contract` is in canonical form."""
+        ...
+
     async def traces_native(self) -> bool:
         """Whether `blocks` also holds the native coins that contracts pass on, which only some nodes report."""
         ...
@@ -623,6 +701,10 @@ class Chain(Protocol):
 
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         """What a QR code of that payment holds: the URI, or the same in a form that makes a smaller code."""
+        ...
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> WalletPayment | None:
+        """The same payment for a wallet in the browser; None where browsers' wallets pay nothing on this chain."""
         ...
 
     def derive_address(self, index: int) -> str:

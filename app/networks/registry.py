@@ -10,7 +10,7 @@ from app.networks.config import Asset, NetworkConfig
 from app.networks.feeds import PriceFeeds
 from app.networks.inspection import NodeFinding
 from app.networks.kinds import KINDS
-from app.networks.port import AccountSender, Chain, Sender
+from app.networks.port import AccountSender, Chain, Sender, SigningWallets
 from app.networks.throttle import LocalThrottle, Throttle
 
 
@@ -105,6 +105,13 @@ class Networks:
         Raises `UnknownNetwork`."""
         config = self.get(key)
         make = KINDS[config.kind].feeds
+        return None if make is None else make(config)
+
+    def signing_wallets(self, key: str) -> SigningWallets | None:
+        """What makes payments for wallets in browsers that only sign, on the network `key`; None where they send by
+        themselves, or there are none. Raises `UnknownNetwork`."""
+        config = self.get(key)
+        make = KINDS[config.kind].signing_wallets
         return None if make is None else make(config)
 
     def sender(self, key: str) -> Sender:

@@ -31,6 +31,7 @@ def desk_nav(path: str, counts: Counts) -> Nav:
                 (
                     item("Merchants", "/desk/merchants", "merchant"),
                     item("Networks", "/desk/networks", "network"),
+                    item("Find a transaction", "/desk/transactions", "search"),
                     item("Ledgers", "/desk/ledgers", "ledger"),
                     item("Reconciliation", "/desk/reconciliation", "scale"),
                     item("Switches", "/desk/switches", "settings"),

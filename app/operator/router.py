@@ -19,6 +19,7 @@ from app.operator import (
     reconciliation,
     reviews,
     switches,
+    transactions,
 )
 from app.operator.desk import Desk
 
@@ -32,6 +33,7 @@ PAGES = (
     alerts,
     merchants,
     networks,
+    transactions,
     energy,
     ledgers,
     reconciliation,

@@ -128,6 +128,7 @@ kind = "evm"
 display_name = "Ethereum (sandbox)"
 chain_id = {anvil.DEVELOPMENT_CHAIN_ID}
 rpc_urls = ["{NO_NODE_URL if self._anvil is None else self._anvil.rpc_url}"]
+public_rpc_url = "{NO_NODE_URL if self._anvil is None else self._anvil.rpc_url}"
 xpub = "{keys.xpub}"
 hot_wallet_address = "{keys.hot_wallet_address}"
 start_height = 0

@@ -1,6 +1,6 @@
 """Security headers of every answer. A header that a response has already stays unchanged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from app.core.settings import Settings
 
@@ -14,6 +14,11 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Only our own scripts, styles and images: no inline, no eval, no frame (contract, section 7)."""
+
+_NO_ANCESTORS = "frame-ancestors 'none'"
+
+_NAMES_ANCESTORS = b"frame-ancestors http"
+"""In an answer whose own policy names who may frame it."""
 
 HSTS = "max-age=63072000"
 """Two years: what the HSTS preload list recommends. Only for our own host: subdomains may belong to others."""
@@ -52,9 +57,20 @@ class SecurityHeaders:
 
     def missing(self, path: str, present: Iterable[tuple[bytes, bytes]]) -> Headers:
         """The headers to add to an answer at `path` that has `present` ones already."""
-        own = {name.lower() for name, _ in present}
+        own = {name.lower(): value for name, value in present}
         wanted = self._api if is_api(path) else self._pages
-        return [header for header in wanted if header[0] not in own]
+        missing = [header for header in wanted if header[0] not in own]
+        if _NAMES_ANCESTORS in own.get(b"content-security-policy", b""):
+            return [header for header in missing if header[0] != b"x-frame-options"]
+        return missing
+
+
+def framed_by(origins: Sequence[str]) -> dict[str, str]:
+    """The headers of a page that pages of exactly these origins may frame, and nobody else. X-Frame-Options can't name
+    origins, so it is left out. A page that is itself isolated (COEP) may frame it too."""
+    assert origins, "without an origin, nobody may frame a page"
+    policy = CONTENT_SECURITY_POLICY.replace(_NO_ANCESTORS, f"frame-ancestors {' '.join(origins)}")
+    return {"Content-Security-Policy": policy, "Cross-Origin-Resource-Policy": "cross-origin"}
 
 
 def is_api(path: str) -> bool:

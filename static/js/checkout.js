@@ -19,12 +19,14 @@ const payment = () => document.getElementById("payment");
 
 let announcedAt = -Infinity;
 let announcing = 0;
+let nextFrame = 0;
 
 function announce(text) {
   clearTimeout(announcing);
   announcedAt = performance.now();
   announcer.textContent = "";
-  requestAnimationFrame(() => (announcer.textContent = text)); // emptied first, so that the same words are said again
+  cancelAnimationFrame(nextFrame); // of two in one change, only the later one is said
+  nextFrame = requestAnimationFrame(() => (announcer.textContent = text)); // emptied first: the same words are said again
 }
 
 function announceInTime(text) {
@@ -174,6 +176,7 @@ function show(html) {
   else if (now.announcement !== before.announcement) announceInTime(now.announcement);
   if (!("live" in now)) stopFollowing();
   dress();
+  bringWallets();
 }
 
 function replaceKeepingFocus(part, next) {
@@ -197,8 +200,10 @@ function dress() {
     time.textContent = format.format(new Date(time.dateTime));
   }
   const way = document.querySelector("[data-return-after-s]");
+  if (!way || returning) return;
   // Whoever comes back here by the Back button wants to read.
-  if (way && !returning && !history.state?.returned) startReturning(way);
+  if (history.state?.returned) way.hidden = true;
+  else startReturning(way);
 }
 
 function startReturning(way) {
@@ -208,8 +213,9 @@ function startReturning(way) {
     way.firstElementChild.textContent = way.dataset.words.replace("{when}", inSeconds.format(left_s, "second"));
   };
   say();
-  way.hidden = false;
+  announce(`${payment().dataset.announcement}. ${way.firstElementChild.textContent}`);
   returning = setInterval(() => {
+    if (document.hidden) return; // nobody has read it yet
     left_s -= 1;
     if (left_s > 0) return say();
     clearInterval(returning);
@@ -221,15 +227,28 @@ function startReturning(way) {
 function stay() {
   clearInterval(returning);
   document.querySelector("[data-return-after-s]").hidden = true;
-  document.getElementById("return").focus();
+}
+
+// --- Wallets of this browser, only where something can be paid --------------------------------------------
+
+let wallets = null;
+
+function bringWallets() {
+  const script = document.getElementById("wallets")?.dataset.script;
+  if (script && !wallets) wallets = import(script).catch(() => (wallets = null)); // the next change tries again
+  document.dispatchEvent(new Event("shown")); // for wallets.js, whose buttons are not the server's
 }
 
 // --- Start -----------------------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("#stay")) stay();
+  // Who uses something else on the page, such as the receipt, is not taken away from it.
+  if (!returning || !event.target.closest("a, button, summary") || event.target.closest("#return")) return;
+  stay();
+  if (event.target.closest("#stay")) document.getElementById("return").focus();
 });
 document.addEventListener("said", (event) => announce(event.detail)); // by copying.js
+document.addEventListener("stale", refresh); // by wallets.js
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && "live" in payment().dataset) refresh(); // back from the wallet
 });
@@ -239,6 +258,7 @@ document.documentElement.dataset.script = "";
 for (const [name, part] of parts(payment())) sent.set(name, fingerprint(part));
 setClock();
 dress();
+bringWallets();
 tick();
 setInterval(() => tick() === 0 && refresh(), 1000);
 follow();

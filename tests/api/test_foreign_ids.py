@@ -66,7 +66,7 @@ async def test_another_merchants_ids_are_not_found_on_any_route(
     document = (await integrator.client.get("/api/v1/openapi.json")).json()
     walked = 0
     for path, methods in document["paths"].items():
-        if "{" not in path:
+        if "{" not in path or path.startswith(f"{BASE}/transactions/"):  # the chain's, told alike (test_transactions)
             continue
         for method in methods:
             answers = []

@@ -165,7 +165,7 @@ async def test_example_requests_work_and_answer_as_described(
     await pay_on_chain(services, driver, token, paid["pay_in"]["address"], int(paid["pay_in"]["amount_raw"]))
     assert services.settings.checkpoint_keys is not None
     await checkpoints.create(services.settings.checkpoint_keys, clock.now())
-    made = {"{invoice_id}": (await integrator.invoice("first"))["id"]}
+    made = {"{invoice_id}": (await integrator.invoice("first"))["id"], "{chain}": "ethereum", "{txid}": f"0x{64 * '7'}"}
     await store_rate("USDT", "EUR", "0.92", clock.now())
     price = await integrator.post("/invoices", {"amount": "49.90", "currency": "EUR"}, once="price")
     await number_events(fan_out_with(chain_settings().data_keys))

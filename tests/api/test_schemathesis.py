@@ -97,7 +97,7 @@ async def test_whatever_is_sent_the_answer_is_documented(server: Served, new_key
         server,
         await new_key(),
         tmp_path,
-        *("--mode", "all", "--max-examples", "5000" if SOAK else "30"),
+        *("--mode", "all", "--max-examples", "5000" if SOAK else "15"),
         # Rules that a schema can't express are refused with 400: which assets the merchant takes, how many places
         # an asset has, the bounds of amounts. The next test checks acceptance where those are given.
         *("--exclude-checks", "positive_data_acceptance"),
@@ -163,7 +163,7 @@ async def test_a_key_of_a_single_scope_gets_documented_answers(server: Served, n
             # Each on its own: a negative case that can't be made must not throw the others' away.
             @seed(SEED)
             @settings(
-                max_examples=500 if SOAK else 10, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+                max_examples=500 if SOAK else 4, deadline=None, database=None, suppress_health_check=list(HealthCheck)
             )
             @given(case=operation.as_strategy(generation_mode=mode), key=st.sampled_from(list(keys.values())))
             def send(case: schemathesis.Case[Any], key: str) -> None:

@@ -317,6 +317,7 @@ async def furnished(shop: Shop, receiver: Receiver, owner_id: str, developer_id:
         "settings": "settings",
         "branding": "settings/branding",
         "prices": "settings/prices",
+        "embedding": "settings/embedding",
         "returns": "settings/returns",
         "audit": "audit",
     }

@@ -43,6 +43,8 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     "test_a_deleted_endpoint_is_gone_and_gets_nothing",
     ("Payment link", "a new `LINK_SECRET`"): "invoices/test_rules.py::"
     "test_a_link_opens_its_invoice_and_no_other_text_does",
+    ("Receipt link", "a new `LINK_SECRET`"): "invoices/test_rules.py::"
+    "test_a_link_opens_its_invoice_and_no_other_text_does",
     ("Stream of a checkout page", "the page is closed"): f"{LIVE}::test_streams_of_disconnected_clients_are_closed",
     ("Request for a payout or refund", "cancellation"): "payouts/test_payouts.py::"
     "test_the_merchant_cancels_while_nobody_has_decided",
@@ -120,11 +122,11 @@ def test_everything_in_the_code_that_gives_a_right_is_on_the_page() -> None:
     for kind, names in in_code.items():
         assert named(kind) == names, kind
     assert found.tables() <= named("table")
-    assert named("HMAC") == {"payment-link"}
+    assert named("HMAC") == {"payment-link", "receipt-link"}
     assert found.hmacs() == {
         "app/core/crypto.py",  # API keys: the pepper
         "app/identity/form_keys.py",  # tokens of forms
-        "app/invoices/links.py",  # payment links
+        "app/invoices/links.py",  # payment links and links of receipts
         "app/invoices/creation.py",  # matching by a customer's address: no right
         "app/accounts/throttle.py",  # counts: no right
         "app/webhooks/signing.py",  # signatures under an endpoint's secret

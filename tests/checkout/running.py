@@ -4,19 +4,18 @@ import asyncio
 import os
 import re
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 
-from app.sandbox import ports, processes
+from app.sandbox import ports
+from tests import commands
 
-ROOT = Path(__file__).parents[2]
 METRICS_TOKEN = "m" * 32
-READY_S = 50.0
-"""Most of it is the start of an interpreter on a busy machine."""
+READY_S, STOP_TIMEOUT_S = 50.0, 5.0
+"""Long, for a busy machine."""
 
 
 class RunningApp:
@@ -57,23 +56,20 @@ async def running_app(environment: dict[str, str], var_dir: Path, *, sandbox: bo
         "LOG_LEVEL": "WARNING",
     }
 
-    def answers(_: processes.Process) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    process = await asyncio.to_thread(
-        processes.start,
-        "web",
-        [sys.executable, "-m", "app.cli", "web"],
-        var_dir=var_dir,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **settings},
-        ready=answers,
-        ready_timeout_s=READY_S,
-        stop_timeout_s=5,
-    )
+    var_dir.mkdir(exist_ok=True)
+    log = var_dir / "web.log"
+    process = commands.start("web", env={"PATH": os.environ["PATH"], **settings}, log=log)
     try:
+        async with asyncio.timeout(READY_S):
+            while not _answers(port):
+                assert process.exitcode is None, log.read_text()[-3000:]
+                await asyncio.sleep(0.02)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:
             yield RunningApp(port, client)
     finally:
-        await asyncio.to_thread(process.stop)
+        await asyncio.to_thread(commands.stop, process, STOP_TIMEOUT_S)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

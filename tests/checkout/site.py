@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.checkout import returning
+from app.checkout import lookup, returning
 from app.checkout.returning import say_problem
 from app.checkout.view import (
     Anomaly,
@@ -30,10 +30,16 @@ from app.checkout.view import (
 )
 from app.checkout.wording import page_context
 from app.invoices.states import Status
+from app.lookups.judging import Finding, Verdict
+from app.networks.evm.wallets import wallet_payment
+from app.networks.registry import Networks
 from app.web import brand, languages
 from app.web.languages import ENGLISH, Language
 from app.web.pages import Pages
 from app.withdrawals.destinations import Problem
+from tests.factories.bitcoin import bitcoin_network
+from tests.factories.networks import evm_network
+from tests.factories.tron import tron_network
 
 ROOT = Path(__file__).parents[2]
 CSP = (
@@ -60,6 +66,7 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
         chain_name="Tron",
         token_standard="TRC-20",
         address=ADDRESS,
+        qr_text=ADDRESS,
         payment_uri=f"tron:{ADDRESS}?token=TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t&amount=5.000073",
         fee_payer=FeePayer.MERCHANT,
         service_fee_decimal="0.04",
@@ -71,9 +78,34 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
         status_url="/pay/a/status",
         events_url="/pay/a/events",
         receipt_url="/pay/a/receipt",
+        receipt_link="https://pay.example/receipt/INV-0K3V9ZQ2TA.cmVjZWlwdC1pcy1rZXB0",
+        page_link="https://pay.example/pay/INV-0K3V9ZQ2TA.cGF5bWVudC1pcy1rZXB0",
+        lookup_url="/pay/a/transaction",
         languages=tuple(
             LanguageChoice(code=each.code, name=each.name, url=f"/pay/a?lang={each.code}") for each in languages.every()
         ),
+    )
+    return replace(view, **changes)
+
+
+ETHER_ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
+
+
+def an_ether_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> CheckoutView:
+    """An invoice of 0.00123456 ETH, an hour to go: its code is the address, and a wallet in the browser can pay it."""
+    config = evm_network(["http://127.0.0.1:1"], f"0x{'5f' * 20}")
+    view = a_view(
+        status,
+        asset="ETH",
+        chain_name="Ethereum",
+        token_standard="",
+        amount_decimal="0.00123456",
+        cent_tail=0,
+        address=ETHER_ADDRESS,
+        payment_uri=f"ethereum:{ETHER_ADDRESS}@31337?value=1234560000000000",
+        qr_text=ETHER_ADDRESS,
+        wallet=wallet_payment(config, config.assets[1], ETHER_ADDRESS, 1_234_560_000_000_000),
+        sent_url="/pay/a/sent",
     )
     return replace(view, **changes)
 
@@ -228,6 +260,8 @@ def states() -> dict[str, CheckoutView]:
             service_fee_decimal="0.0000098",
             expires_at=now + timedelta(minutes=4, seconds=12),
         ),
+        "wallets": an_ether_view(),
+        "wallets_sent": an_ether_view(announced=(a_deposit(transaction_id=f"0x{'3f' * 32}"),)),
         "awaiting_rest": a_view(
             accepts_parts=True,
             amount_decimal="3.000073",
@@ -338,6 +372,15 @@ def states() -> dict[str, CheckoutView]:
             wallet_url="/pay/branded/wallet",
             wallet_has_other_token=True,
         ),
+        "framed": a_view(frame_origins=("https://shop.example",)),
+        "framed_paid": a_view(Status.PAID, frame_origins=("https://shop.example",), **paid, **back),
+        "paid_price": a_quoted_view(
+            status=Status.PAID,
+            deposits=(a_deposit(amount_decimal="0.00097461", asset="BTC"),),
+            paid_at=ago,
+            credited_decimal="0.00097461",
+            **back,
+        ),
         "partially_refunded": a_view(Status.PARTIALLY_REFUNDED, refunds=(refund,), **paid, **back),
         "refunded": a_view(
             Status.REFUNDED, refunds=(replace(refund, amount_decimal="4.960073", reason=""),), **paid, **back
@@ -354,6 +397,7 @@ LOGO = (
 
 WORDIEST = (
     "awaiting_test_mode",
+    "wallets_sent",
     "branded",
     "confirming_delayed",
     "bitcoin_waits",
@@ -377,6 +421,47 @@ SHOWN_WHOLE = ("de", "ar", "zh-Hans")
 """Languages with long words, from right to left, and in a script of wide letters."""
 
 ERRORS = (404, 429, 500, 503)
+
+TWIN = "0x52908400098527886E0F7030069857D2E4169EE7"
+FINDINGS: dict[str, Finding] = {
+    "waiting": Finding(verdict=Verdict.WAITING, network="bitcoin:test", fee_rate_raw=1_200, usual_fee_rate_raw=14_500),
+    "confirming": Finding(verdict=Verdict.CONFIRMING, network="tron:test", confirmations=7, confirmations_required=20),
+    "short": Finding(
+        verdict=Verdict.PAID_SHORT,
+        network="tron:test",
+        asset="USDT",
+        amount_raw=4_900_000,
+        confirmations=7,
+        confirmations_required=20,
+    ),
+    "lookalike": Finding(verdict=Verdict.LOOKALIKE_TOKEN, network="ethereum:test", token="USD₮", contract=TWIN),
+    "other_network": Finding(verdict=Verdict.OTHER_NETWORK, network="ethereum:test", expected_network="tron:test"),
+    "replaced": Finding(verdict=Verdict.REPLACED, network="bitcoin:test", replaced_by=DEPOSIT_ID),
+    "elsewhere": Finding(verdict=Verdict.ELSEWHERE, network="tron:test"),
+    "unknown": Finding(verdict=Verdict.UNKNOWN, network="tron:test"),
+    "paid": Finding(verdict=Verdict.PAID, network="tron:test", asset="USDT", amount_raw=5_000_073, from_books=True),
+}
+"""Answers to the question where a transaction is, by what the pictures' pages ask for."""
+
+WORDY_FINDINGS = ("lookalike", "other_network", "waiting")
+NETWORKS = Networks(
+    {
+        each.key: each
+        for each in (
+            evm_network(["http://127.0.0.1:1"], TWIN),
+            bitcoin_network(["http://127.0.0.1:1"]),
+            tron_network(["http://127.0.0.1:1"], explorer_tx_url="https://tronscan.org/#/transaction/{txid}"),
+        )
+    }
+)
+
+
+def told_of(view: CheckoutView, asked: str, language: Language) -> dict[str, Any]:
+    """What the page says of a transaction: one of `FINDINGS` by its name, that it is no id, or nothing."""
+    if asked in FINDINGS:
+        told = lookup.tell(FINDINGS[asked], DEPOSIT_ID, view, NETWORKS, language)
+        return {"told": told, "asked": DEPOSIT_ID, "error": ""}
+    return {"told": None, "asked": asked, "error": lookup.refusal(language) if asked else ""}
 
 
 class Site:
@@ -423,6 +508,7 @@ class Site:
             status_url=f"{page}/status{spoken}",
             events_url=f"{page}/events",
             receipt_url=f"{page}/receipt{spoken}",
+            lookup_url=view.lookup_url and f"{page}/transaction",
             brand_css_url=view.brand_css_url and f"{page}/brand.css",
             logo_url=view.logo_url and f"{page}/logo",
             languages=tuple(replace(each, url=f"{page}?lang={each.code}") for each in view.languages),
@@ -470,6 +556,10 @@ class Site:
             return self._send(request, 200, LOGO, "image/svg+xml")
         if not rest:
             self.pages.append(name)
+        if rest == ["transaction"]:
+            asked = parse_qs(query).get("txid", [""])[0]
+            context = {"view": view, **told_of(view, asked, language)}
+            return self._send(request, 200, self.render("checkout/transaction.html", language, **context), "text/html")
         if rest and rest[0] == "return":
             body = self.render("checkout/return.html", language, **return_context(view, rest[1], language))
             return self._send(request, 200, body, "text/html")
@@ -540,6 +630,9 @@ def pictured(site: Site) -> list[tuple[str, str]]:
         found += [(f"checkout-{name}-{code}", site.put(f"{name}-{code}", view, code)) for name, view in chosen.items()]
         if code not in {"en", *SHOWN_WHOLE}:
             continue
+        asked = f"{site.url('confirming_delayed-' + code)}/transaction?lang={code}"
+        named = [*FINDINGS, "no id"] if code == "en" else WORDY_FINDINGS
+        found += [(f"lookup-{name.replace(' ', '-')}-{code}", f"{asked}&txid={name}") for name in named]
         found += [
             (f"return-{state}-{code}", f"{site.url(f'manual_review-{code}')}/return/{state}?lang={code}")
             for state in RETURN_STATES

@@ -71,7 +71,7 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
         "with a NUL": slug + "%00",
         "with a slash before it": "/" + slug,
     }
-    for part in ("", "/status", "/events", "/receipt", "/logo", "/brand.css"):
+    for part in ("", "/status", "/events", "/receipt", "/transaction", "/logo", "/brand.css"):
         await redis.client().flushall()  # of the loads that are counted
         answers = [await client.get(f"/pay/{each}{part}") for each in wrong.values()]
         replies = {name: without_request_id(answer) for name, answer in zip(wrong, answers, strict=True)}
@@ -107,8 +107,9 @@ async def test_nothing_private_reaches_the_page_its_parts_or_headers(
         "UPDATE invoices SET status = 'paid', paid_at = $2, credited_raw = net_raw WHERE id = $1", new.id, clock.now()
     )
     slug = services.links.slug(new.id)
-    for part in ("", "/status", "/receipt"):
-        answer = await client.get(f"/pay/{slug}{part}")
+    receipt = f"/receipt/{services.links.receipt_slug(new.id)}"
+    for url in (f"/pay/{slug}", f"/pay/{slug}/status", receipt):
+        answer = await client.get(url)
         everything = answer.text + repr(answer.headers.raw)
         assert answer.status_code == 200
         assert CANARY not in everything

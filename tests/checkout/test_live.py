@@ -140,13 +140,13 @@ def test_a_paid_page_redirects_to_the_merchant_unless_the_customer_stops_it(page
     url = site.put("back", states()["paid"])
 
     page.goto(url)
-    page.get_by_text("The page goes back by itself in 10 seconds.").wait_for()
+    page.get_by_text("The page goes back by itself in 10 seconds.", exact=True).wait_for()
     page.get_by_role("button", name="Stay here").click()
     page.clock.run_for(12_000)
     assert page.url == url
 
     page.reload()
-    page.get_by_text("The page goes back by itself").wait_for()
+    page.locator(".onward__by-itself").wait_for()
     page.clock.run_for(11_000)
     page.wait_for_url("https://shop.example/thanks")
 

@@ -496,7 +496,16 @@ async def test_the_checkout_page_shows_a_payment_in_the_pool(
     async def words() -> str:
         public = await services.invoice_reader.get_public(new.id)
         assert public is not None
-        view = checkout_view(public, [], network, slug="s", language=language, with_wallet=False, now=clock.now())
+        view = checkout_view(
+            public,
+            [],
+            network,
+            slug="s",
+            links=services.links,
+            language=language,
+            with_wallet=False,
+            now=clock.now(),
+        )
         assert view.qr_text == f"BITCOIN:{new.pay_in.address.upper()}?amount=0.50"
         return str(page_context(view, language)["words"])
 

@@ -304,7 +304,9 @@ async def test_the_texts_of_the_page_from_the_first_part_to_the_last(
     async def page() -> tuple[CheckoutView, Words]:
         network = services.networks.by("ethereum", "test")
         public = await shown(services, new)
-        view = checkout_view(public, [], network, slug="a", language=ENGLISH, with_wallet=False, now=feed.now)
+        view = checkout_view(
+            public, [], network, slug="a", links=services.links, language=ENGLISH, with_wallet=False, now=feed.now
+        )
         return view, put_into_words(view, ENGLISH)
 
     view, words = await page()
@@ -350,6 +352,7 @@ async def test_when_dust_makes_the_sum_too_large_the_page_requests_nothing_more(
         [],
         services.networks.by("ethereum", "test"),
         slug="a",
+        links=services.links,
         language=ENGLISH,
         with_wallet=False,
         now=feed.now,

@@ -17,16 +17,18 @@ from typing import Any, ClassVar
 
 from app.core import clock
 from app.networks.bitcoin.coins import Coin as BookedCoin
-from app.networks.config import NetworkConfig
+from app.networks.config import NetworkConfig, plain_txid
 from app.networks.inspection import NodeFinding
 from app.networks.kinds import Kind
 from app.networks.port import (
+    UNKNOWN_TRANSACTION,
     Block,
     BlockRef,
     Broadcast,
     ChainMoved,
     CustomerFee,
     Draft,
+    Moved,
     NotATransfer,
     OnChain,
     OurAddresses,
@@ -42,6 +44,7 @@ from app.networks.port import (
     Signed,
     Spend,
     TokenState,
+    TransactionState,
     Transfer,
 )
 
@@ -74,6 +77,9 @@ class CoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
         if text not in (lower, text.upper()) or not lower.startswith(PREFIX) or not lower[len(PREFIX) :].isalnum():
             raise ValueError("not an address: coin1 and letters or digits, all of one case")
         return lower
+
+    def normalise_txid(self, text: str) -> str:
+        return plain_txid(text)
 
     def check_xpub(self) -> None:
         if not self.xpub.startswith("coinpub"):
@@ -308,6 +314,27 @@ class CoinReader:
             if any(spent in by for spent in spent_ones)
         }
 
+    async def transaction(self, txid: str, block_hash: str | None = None) -> TransactionState:
+        waiting, found = self._chain.pool.get(txid), self._chain.find(txid)
+        if found is not None:
+            ref, mined = found
+            confirmations = self._chain.height - ref.height + 1
+            return TransactionState(
+                state="mined", height=ref.height, confirmations=confirmations, moved=tuple(_moves(mined))
+            )
+        if waiting is None:
+            return UNKNOWN_TRANSACTION
+        return TransactionState(
+            state="pooled",
+            fee_rate_raw=waiting.fee_raw,
+            usual_fee_rate_raw=FEE_RAW,
+            claims=waiting.spends,
+            moved=tuple(_moves(waiting)),
+        )
+
+    async def token_name(self, contract: str) -> str | None:
+        return None
+
     async def finality(self) -> int:
         return max(self._chain.height - self._config.confirmations + 1, -1)
 
@@ -336,6 +363,9 @@ class CoinReader:
 
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         return self.payment_uri(address, asset_symbol, amount_raw)
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
+        """None: no browser has a wallet for it."""
 
     def derive_address(self, index: int) -> str:
         return address_of(self._config.xpub, 0, index)
@@ -499,6 +529,11 @@ def _to_us(transactions: Sequence[Transaction], known: Collection[str]) -> list[
     return [
         (each, index) for each in transactions for index, (address, _) in enumerate(each.outputs) if address in known
     ]
+
+
+def _moves(transaction: Transaction) -> Iterator[Moved]:
+    for index, (address, amount_raw) in enumerate(transaction.outputs):
+        yield Moved(index=index, asset_symbol=SYMBOL, to_address=address, amount_raw=amount_raw)
 
 
 def _moved(mined: Transaction) -> tuple[SentTransfer, ...]:

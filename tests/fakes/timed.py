@@ -18,8 +18,10 @@ from eth_account import Account
 from eth_keys.datatypes import Signature
 
 from app.core import clock
+from app.networks import port
 from app.networks.kinds import Kind
 from app.networks.port import (
+    UNKNOWN_TRANSACTION,
     Block,
     BlockRef,
     Broadcast,
@@ -47,6 +49,7 @@ from app.networks.port import (
     StakeMove,
     TimedState,
     TokenState,
+    TransactionState,
     Transfer,
     WouldFail,
 )
@@ -270,6 +273,28 @@ class TimedReader:
     async def replaced(self, spends: Mapping[str, Sequence[str]]) -> dict[str, str | None]:
         return {}
 
+    async def transaction(self, txid: str, block_hash: str | None = None) -> TransactionState:
+        found = self._chain.shown(txid)
+        if found is None:
+            return TransactionState(state="pooled") if txid in self._chain.pool else UNKNOWN_TRANSACTION
+        ref, one = found
+        confirmations = self._chain.height - ref.height + 1
+        return TransactionState(
+            state="mined",
+            height=ref.height,
+            confirmations=confirmations,
+            succeeded=one.succeeded,
+            moved=tuple(
+                port.Moved(
+                    index=0, asset_symbol=each.asset_symbol, to_address=each.to_address, amount_raw=each.amount_raw
+                )
+                for each in _transfers(one)
+            ),
+        )
+
+    async def token_name(self, contract: str) -> str | None:
+        return None
+
     async def finality(self) -> int:
         return self._chain.final_height
 
@@ -294,6 +319,9 @@ class TimedReader:
 
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         return address
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
+        """None: no browser has a wallet for it."""
 
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)

@@ -81,6 +81,7 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
             },
             audited=2,
         ),
+        f"{MERCHANT}/settings/embedding": Filled({"frame_origins": "https://shop.example"}),
         f"{MERCHANT}/settings/returns": Filled({"return_addresses": "direct"}),
         f"{MERCHANT}/reviews/{{deposit_id:str}}/return-address": Filled({"decision": "confirmed"}),
         f"{MERCHANT}/settings/branding": Filled({"display_name": "Harbour", "own_accent": "no"}),

@@ -108,6 +108,14 @@ def test_a_link_opens_its_invoice_and_no_other_text_does() -> None:
     ):
         assert links.invoice_id(bad) is None
 
+    receipt = links.receipt_slug("INV-0123456789")
+    assert links.receipt_url("INV-0123456789") == f"https://pay.example/receipt/{receipt}"
+    assert links.receipt_invoice_id(receipt) == "INV-0123456789"
+    assert (links.invoice_id(receipt), links.receipt_invoice_id(slug)) == (None, None)
+    foreign = PaymentLinks("https://pay.example", b"x" * 32).receipt_slug("INV-0123456789")
+    for bad in (receipt[:-1], receipt + "A", "INV-0123456789", "", foreign):
+        assert links.receipt_invoice_id(bad) is None
+
 
 @given(st.text(max_size=60))
 def test_random_text_is_no_link(text: str) -> None:

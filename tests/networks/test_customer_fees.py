@@ -19,6 +19,7 @@ from app.wiring import Services
 from tests.factories.bitcoin import bitcoin_network, nothing_mined
 from tests.factories.networks import evm_network
 from tests.fakes.bitcoin_proxy import bitcoin_proxy
+from workers.chain import QUEUE
 
 ETHER = 10**18
 ETHEREUM = "ethereum:test"
@@ -96,7 +97,8 @@ async def test_it_is_stored_kept_where_a_look_fails_and_not_shown_once_it_is_old
     await driver.call("anvil_setNextBlockBaseFeePerGas", hex(90 * 10**9))
     await driver.mine(1)
     stop = asyncio.Event()
-    running = asyncio.create_task(services.customer_fee_watch().run(stop))
+    *_, looking = QUEUE.loops(services)
+    running = asyncio.ensure_future(looking(stop))
     async with asyncio.timeout(10):
         while not (found := await customer_fees.current(clock.now())):
             customer_fees.forget()

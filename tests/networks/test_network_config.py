@@ -7,6 +7,7 @@ import pytest
 from app.networks.config import Asset, NetworkConfig
 from app.networks.networks_file import ConfigError, load_networks
 from app.networks.registry import Networks, UnknownAsset, UnknownNetwork
+from app.sandbox import contracts
 from tests.factories.networks import XPUB
 
 USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
@@ -140,6 +141,67 @@ async def test_the_registry_finds_networks_assets_and_adapters(tmp_path: Path) -
     with pytest.raises(UnknownAsset, match="USDC on ethereum:live"):
         networks.asset("ethereum", "live", "USDC")
     await networks.aclose()
+
+
+async def test_wallets_are_asked_for_the_exact_amount_and_told_of_a_public_node_alone(tmp_path: Path) -> None:
+    public = NETWORK.replace("[[networks.assets]]", 'public_rpc_url = "https://rpc.example"\n[[networks.assets]]', 1)
+    networks = Networks(load(tmp_path, public + TWIN))
+    live, test = networks.chain("ethereum:live"), networks.chain("ethereum:test")
+    to = live.derive_address(0)
+
+    token = live.wallet_payment(to, "USDT", 5_000_073)
+    assert token is not None
+    # transfer(address,uint256), two words; balanceOf(address) without its account
+    data = f"0xa9059cbb{to[2:].lower():0>64}{5_000_073:064x}"
+    assert token.request["transaction"] == {"to": USDT, "value": "0x0", "data": data}
+    assert contracts.call_data("transfer(address,uint256)", to, 5_000_073).hex() == data[2:]
+    assert token.request["holdings"] == {"to": USDT, "data": "0x70a08231" + 24 * "0"}
+    assert token.request["chain"]["rpcUrls"] == ["https://rpc.example"]
+    coin = test.wallet_payment(to, "ETH", 10**18)
+    assert coin is not None
+    assert (coin.protocol, coin.request["chainId"]) == ("evm", "0xaa36a7")
+    assert coin.request["transaction"] == {"to": to, "value": hex(10**18)}
+    assert (coin.request["holdings"], coin.request["chain"]) == (None, None), "no public node, so nothing of ours"
+    assert live.qr_text(to, "USDT", 5_000_073) == to
+    with pytest.raises(LookupError):
+        live.wallet_payment(to, "USDC", 1)
+    await networks.aclose()
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [("http://rpc.example", "must be https"), ("https://user@rpc.example", "public_rpc_url"), ("ws://x", "public_rpc")],
+)
+def test_a_public_node_in_live_mode_is_public(tmp_path: Path, url: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        load(tmp_path, NETWORK.replace("[[networks.assets]]", f'public_rpc_url = "{url}"\n[[networks.assets]]', 1))
+
+
+def test_our_own_node_is_not_given_to_customers(tmp_path: Path) -> None:
+    text = NETWORK.replace("[[networks.assets]]", 'public_rpc_url = "OURS"\n[[networks.assets]]', 1)
+    ours = load(tmp_path, NETWORK)["ethereum:live"].rpc_urls[0].reveal()
+    with pytest.raises(ConfigError, match="is one of rpc_urls") as caught:
+        load(tmp_path, text.replace("OURS", ours.removesuffix("/") + "/"))
+    assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("network", "text", "canonical"),
+    [
+        ("ethereum:live", "0x" + "AB" * 32, "0x" + "ab" * 32),
+        ("ethereum:live", "ab" * 32, None),
+        ("ethereum:live", "0x" + "ab" * 31, None),
+        ("ethereum:live", "0x0x" + "ab" * 32, None),
+        ("ethereum:live", "ab" * 32 + "\n", None),
+    ],
+)
+def test_a_transaction_s_id_has_one_form(tmp_path: Path, network: str, text: str, canonical: str | None) -> None:
+    config = load(tmp_path, NETWORK)[network]
+    if canonical is None:
+        with pytest.raises(ValueError, match="not the id of a transaction"):
+            config.normalise_txid(text)
+    else:
+        assert config.normalise_txid(text) == canonical
 
 
 async def test_payment_uris_follow_eip_681(tmp_path: Path) -> None:

@@ -2,12 +2,11 @@
 
 import os
 import pickle
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from arq.connections import ArqRedis, RedisSettings
 from app.accounts import sessions
 from app.core import clock, database, redis
 from app.core.settings import Settings
-from app.sandbox.home import ROOT
+from tests import commands
 from tests.identity.browsing import an_account
 
 QUEUE = "arq:default"
@@ -36,21 +35,13 @@ class Exploit:
 
 
 @contextmanager
-def worker(environment: dict[str, str], log_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def worker(environment: dict[str, str], log_path: Path) -> Iterator[ForkServerProcess]:
     """A running `swap-pay worker default`."""
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "worker", "default"],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], **environment},
-            stdout=log,
-            stderr=log,
-        )
+    process = commands.start("worker", "default", env={"PATH": os.environ["PATH"], **environment}, log=log_path)
     try:
         yield process
     finally:
-        process.terminate()
-        process.wait(30)
+        commands.stop(process, 30)
 
 
 async def until_taken(pool: ArqRedis, *job_ids: str) -> None:
@@ -86,13 +77,13 @@ async def test_a_planted_pickle_is_not_loaded_and_stops_no_worker(
         await until_taken(theirs, pickled.job_id, "bare")
         assert not planted.exists()
         assert await database.fetch_value("SELECT count(*) FROM sessions") == 1, "the pickled job has run"
-        assert running.poll() is None, log_path.read_text()
+        assert running.exitcode is None, log_path.read_text()
 
         job = await ours.enqueue_job("purge_sessions", _queue_name=QUEUE)
         assert job is not None
         await until_taken(ours, job.job_id)
         assert await database.fetch_value("SELECT count(*) FROM sessions") == 0
-        assert running.poll() is None
+        assert running.exitcode is None
         assert not planted.exists()
     assert "deserializ" in log_path.read_text(), "the refused job is not in the log"
     await theirs.aclose()

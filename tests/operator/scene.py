@@ -94,6 +94,7 @@ class Scene:
             "networks": "/desk/networks",
             "network": "/desk/networks/ethereum/test",
             "network-frozen": "/desk/networks/ethereum/test/frozen",
+            "transactions": "/desk/transactions",
             "ledgers": "/desk/ledgers",
             "ledger": "/desk/ledgers/platform:suspense/ethereum/test/USDT",
             "ledger-merchant": f"/desk/ledgers/{self.shop}/ethereum/test/USDT",

@@ -24,6 +24,9 @@ LISTS = (
     "/desk/networks",
     "/desk/networks/ethereum/test",
     "/desk/networks/ethereum/test/frozen",
+    "/desk/transactions",
+    "/desk/transactions?txid=none",
+    "/desk/transactions?txid=0x7777777777777777777777777777777777777777777777777777777777777777&network=ethereum:test",
     "/desk/ledgers",
     "/desk/reconciliation",
     "/desk/switches",
@@ -76,3 +79,15 @@ async def test_merchants_are_found_by_an_address(served: Served, driver: AnvilDr
         assert f"/desk/merchants/{scene.suspended}" not in found
     nobody = (await browser.get("/desk/merchants?q=bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq")).text
     assert "This is a Bitcoin mainnet address: no invoice had it, and nothing was sent there." in nobody
+
+
+async def test_whose_invoice_a_transaction_pays(served: Served, driver: AnvilDriver, token: str) -> None:
+    scene = await set_scene(served.services, driver, token)
+    browser = await served.signed_in(scene.operator)
+    deposit = await database.fetch_one("SELECT txid, invoice FROM deposits WHERE verdict = 'underpaid' LIMIT 1")
+    assert deposit is not None
+    for network in ("", "ethereum:test"):
+        found = (await browser.get(f"/desk/transactions?txid={deposit['txid']}&network={network}")).text
+        assert f"It brings less than {deposit['invoice']} asks for" in found
+    refused = (await browser.get(f"/desk/transactions?txid={deposit['txid']}&network=dogecoin:live")).text
+    assert "There is no such network." in refused

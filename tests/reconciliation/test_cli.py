@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 
 import httpx
@@ -12,25 +11,17 @@ from app.asgi import create_app
 from app.core import clock
 from app.ledger import checkpoints
 from app.ledger.hashchain import ChainId
+from tests import commands
 from tests.factories.tampering import truncate
 from tests.reconciliation.test_drift import change_a_balance
 from tests.reconciliation.world import NETWORK, World
 
-ROOT = Path(__file__).parents[2]
-
 
 async def swap_pay(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
     """Run a command. Returns its exit code and output."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app.cli", *arguments),
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
+    env = {"PATH": os.environ["PATH"], **environment}
+    done = await asyncio.to_thread(commands.run, *arguments, env=env)
+    return done.returncode, done.stdout + done.stderr
 
 
 async def test_reconcile_names_blocks_and_drift(world: World, environment: dict[str, str]) -> None:

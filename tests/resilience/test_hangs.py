@@ -183,7 +183,7 @@ def test_redis_and_the_node_hang_and_the_payment_completes(running: Running, _: 
     with services.valkey.process.paused(), services.chains[0].process.paused():
         began_s = time.monotonic()
         running.new_invoice()
-        assert time.monotonic() - began_s < 1
+        assert time.monotonic() - began_s < READY_S
         for _ in range(3):
             began_s = time.monotonic()
             answer = httpx.get(f"{running.interface.base_url}/readyz", timeout=30, trust_env=False)

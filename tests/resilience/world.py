@@ -3,7 +3,6 @@
 import asyncio
 import random
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ import pytest
 from app.sandbox import postgres, signatures
 from app.sandbox.chains import NETWORKS_VARIABLE
 from app.sandbox.customer import EvmCustomer
-from app.sandbox.home import ROOT, Home, Interface
+from app.sandbox.home import Home, Interface
 from app.sandbox.integrator import Integrator, IntegratorError, wait_for
 from app.sandbox.stack import Stack
+from tests import commands
 
 COMPLETE_TIMEOUT_S = 75
 """A delivery of a killed worker is claimed by another after 30 s; that may happen twice."""
@@ -58,14 +58,7 @@ class Running:
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run `swap-pay …` with the settings of the sandbox."""
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", *arguments],
-            cwd=ROOT,
-            env=self.stack.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return commands.run(*arguments, env=self.stack.environment)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from app.sandbox.chains import NETWORKS_VARIABLE
 from app.sandbox.customer import EvmCustomer
 from app.sandbox.home import ROOT, Home, Interface
 from app.sandbox.integrator import Integrator
+from tests import commands
 
 
 class Sandbox:
@@ -25,7 +26,9 @@ class Sandbox:
         self._running: subprocess.Popen[str] | None = None
 
     def command(self, *arguments: str, timeout_s: float = 90) -> "subprocess.CompletedProcess[str]":
-        """Run a command and wait for its end."""
+        """Run a command and wait for its end: one that starts the sandbox as a user does, another as a fork."""
+        if arguments[0] not in ("run", "demo"):
+            return commands.run("sandbox", *arguments, env=self._env(), timeout_s=timeout_s)
         return subprocess.run(
             self._argv(arguments),
             cwd=ROOT,

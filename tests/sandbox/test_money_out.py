@@ -4,20 +4,21 @@ import os
 import shlex
 import stat
 import subprocess
-import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pyotp
 import pytest
 
 from app.sandbox import postgres
 from app.sandbox.bitcoin_driver import BitcoinDriver
-from app.sandbox.home import ROOT
 from app.sandbox.integrator import wait_for
 from app.signer import keystore
+from tests import commands
 from tests.sandbox.sandboxes import Sandbox
 from tests.services import bitcoind_or_skip
 
@@ -25,9 +26,11 @@ pytestmark = pytest.mark.timeout(240)
 
 SOMEBODY = "0x1111111111111111111111111111111111111111"
 SWEPT_TIMEOUT_S, CONFIRMED_TIMEOUT_S = 60, 180
+CODE_S = 30
 
-_codes_used: set[str] = set()
-"""Codes used by all tests of this file: they share one operator."""
+_steps_used: list[int] = []
+"""The half minutes whose codes this file's tests have used: they share one operator. Each is accepted once, in order,
+and half a minute early or late."""
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +48,7 @@ def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[
     """Run a command with the settings of `sandbox.env`, as documented."""
     lines = [line.partition("=") for line in sandbox.home.environment_file.read_text().splitlines()]
     settings = {name: "".join(shlex.split(value)) for name, _, value in lines}
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return commands.run(*arguments, env={**os.environ, **settings})
 
 
 def pay_out(
@@ -68,18 +63,14 @@ def pay_out(
     )
     assert requested["status"] == "pending_approval"
 
-    def approve() -> bool | None:
-        code = sandbox.command("code").stdout.strip()
-        if code in _codes_used:  # a code is valid once, five wrong tries lock; the next is valid within half a minute
-            return None
-        _codes_used.add(code)
-        done = swap_pay(
-            sandbox, "approvals", "approve", requested["id"],
-            "--operator", operator.email, "--password", operator.password, "--code", code,
-        )  # fmt: skip
-        return True if done.returncode == 0 else None
-
-    wait_for("the approval", approve, 120)
+    step = max(int(time.time()) // CODE_S - 1, *(used + 1 for used in _steps_used[-1:]), 0)
+    wait_for("the hour of an unused code", lambda: time.time() // CODE_S + 1 >= step or None, 2 * CODE_S)
+    _steps_used.append(step)
+    approved = swap_pay(
+        sandbox, "approvals", "approve", requested["id"], "--operator", operator.email,
+        "--password", operator.password, "--code", pyotp.TOTP(operator.totp_secret).at(step * CODE_S),
+    )  # fmt: skip
+    assert approved.returncode == 0, approved.stderr
 
     def confirmed() -> dict[str, Any] | None:
         current: dict[str, Any] = integrator.get(f"/payouts/{requested['id']}")

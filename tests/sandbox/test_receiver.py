@@ -92,9 +92,12 @@ def test_it_can_be_slow_before_the_answer_and_within_it(client: httpx.Client) ->
         began_s = time.monotonic()
         assert client.post(path).status_code == 200
         assert 0.3 <= time.monotonic() - began_s < 3
-    began_s = time.monotonic()
-    assert client.post("/hook").status_code == 200
-    assert time.monotonic() - began_s < 0.3
+    took_s = []
+    for _ in range(5):  # of which one may be late on a busy machine
+        began_s = time.monotonic()
+        assert client.post("/hook").status_code == 200
+        took_s.append(time.monotonic() - began_s)
+    assert min(took_s) < 0.3
 
 
 def test_the_same_seed_fails_the_same_requests(tmp_path: Path, certificates: Certificates) -> None:

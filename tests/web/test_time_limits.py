@@ -144,7 +144,8 @@ async def open_streams(server: Served, services: Services) -> AsyncIterator[None
     server.process.terminate()
     async with asyncio.timeout(STOP_S):
         await asyncio.gather(*(connection.ended_s() for connection in streams))
-        await asyncio.to_thread(server.process.wait, STOP_S)
+        await asyncio.to_thread(server.process.join, STOP_S)
+    assert server.process.exitcode is not None
     for connection in streams:
         connection.writer.close()
 

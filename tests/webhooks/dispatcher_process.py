@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,5 +26,6 @@ async def main(ahead_s: float) -> None:
     await Dispatcher(sender=client, keys=settings.data_keys, concurrency=64).run(asyncio.Event())
 
 
-if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1])))
+def run(ahead_s: float) -> None:
+    """Deliver until killed; says `ready` once it starts to."""
+    asyncio.run(main(ahead_s))

@@ -6,10 +6,10 @@ Ten kills by default; `SOAK=100` for a hundred, with ten times the events.
 import asyncio
 import os
 import random
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +17,10 @@ from app.core import clock, database
 from app.core.settings import DataKeys
 from app.events import repository as events
 from app.events import service as event_service
+from tests import commands
 from tests.factories.events import record_event
 from tests.factories.webhooks import make_endpoint
+from tests.webhooks import dispatcher_process
 from tests.webhooks.receiving import OK, Delivered, Receiver, dispatching, response
 
 KILLS = int(os.environ.get("SOAK", "10"))
@@ -36,6 +38,7 @@ async def test_every_event_arrives_however_often_the_dispatcher_is_killed(
     keys: DataKeys,
     environment: Mapping[str, str],
     receiver: Receiver,
+    tmp_path: Path,
 ) -> None:
     chance = random.Random(4)
     refused: Counter[tuple[str, str]] = Counter()
@@ -61,20 +64,22 @@ async def test_every_event_arrives_however_often_the_dispatcher_is_killed(
 
     recording = asyncio.create_task(record_all())
     for kill in range(KILLS):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.webhooks.dispatcher_process",
-            str(kill * AHEAD_S),
+        printed = tmp_path / f"dispatcher-{kill}"
+        process = commands.forked(
+            dispatcher_process.run,
+            kill * AHEAD_S,
             env={**os.environ, **environment, "TEST_CA_FILE": str(receiver.ca_file)},
-            stdout=asyncio.subprocess.PIPE,
+            output=printed,
+            errors=printed,
         )
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
+        async with asyncio.timeout(60):
+            while not printed.exists() or b"ready\n" not in printed.read_bytes():
+                assert process.exitcode is None, printed.read_text()
+                await asyncio.sleep(0.01)
         await asyncio.sleep(0.05 + chance.random() * 0.8)
-        assert process.returncode is None, "it failed without a fault"
+        assert process.exitcode is None, f"it failed without a fault: {printed.read_text()}"
         process.kill()
-        await process.wait()
+        await asyncio.to_thread(process.join)
     await recording
     assert await database.fetch_value("SELECT count(*) FROM webhook_attempts") > 0
 

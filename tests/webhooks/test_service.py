@@ -11,7 +11,14 @@ from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
 from app.webhooks import endpoints_repository, retention, secrets, service
 from tests.webhooks.receiving import OK, Receiver, dispatching, response
-from tests.webhooks.test_delivery import ACTOR, enabled_endpoint, happen, until_recorded, until_settled
+from tests.webhooks.test_delivery import (
+    ACTOR,
+    enabled_endpoint,
+    happen,
+    until_numbered,
+    until_recorded,
+    until_settled,
+)
 
 
 def made(merchant_id: str, keys: DataKeys, receiver: Receiver, **changes: Any) -> dict[str, Any]:
@@ -92,7 +99,7 @@ async def test_changes_apply_to_pending_and_later_deliveries(
         paused = await service.pause_endpoint(**where)
         assert (paused.status, paused.status_reason) == ("paused", "merchant")
         await happen(merchant_id, 2, "invoice.created")
-        await asyncio.sleep(0.3)
+        await until_numbered()
         changed = await service.update_endpoint(
             **where,
             url=receiver.url("/new"),
@@ -103,7 +110,8 @@ async def test_changes_apply_to_pending_and_later_deliveries(
         assert changed.event_types == ("invoice.paid",)
         await happen(merchant_id, 1, "invoice.created")
         await happen(merchant_id, 1, "invoice.paid")
-        await asyncio.sleep(0.3)
+        await until_numbered()
+        await asyncio.sleep(0.1)
         assert not receiver.requests
         await service.enable_endpoint(**where)
         await until_settled()
@@ -122,7 +130,7 @@ async def test_disabling_makes_waiting_deliveries_dead_and_enabling_starts_again
         await service.disable_endpoint(**where)
         assert len(await service.list_deliveries(merchant_id, "test", endpoint.id, status="dead", limit=9)) == 1
         await happen(merchant_id)
-        await asyncio.sleep(0.3)
+        await until_numbered()
         receiver.always(OK)
         assert (await service.enable_endpoint(**where)).consecutive_failures == 0
         await happen(merchant_id)
@@ -157,11 +165,11 @@ async def test_retention_deletes_finished_events_and_no_waiting_ones(
         await until_settled()
         await service.pause_endpoint(merchant_id=merchant_id, mode="test", endpoint_id=endpoint.id, actor=ACTOR)
         await happen(merchant_id, 2)
-        await asyncio.sleep(0.5)
+        await until_numbered()
     clock.shift(timedelta(days=91))
     async with dispatching(receiver, keys):
         await happen(merchant_id, 1, "invoice.created")
-        await asyncio.sleep(0.5)
+        await until_numbered()
     assert await retention.purge_events(clock.now(), 90) == 15
     seqs = await database.fetch_all("SELECT seq FROM events ORDER BY seq")
     assert [row["seq"] for row in seqs] == [16, 17, 18]

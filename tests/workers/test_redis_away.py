@@ -7,11 +7,10 @@ import asyncio
 import json
 import os
 import statistics
-import sys
-from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from app.events import service as events
 from app.sandbox.valkey import Valkey
 from app.webhooks import pausing
 from app.wiring import Services, running, wire
+from tests import commands
 from tests.factories.events import record_event
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
@@ -83,23 +83,18 @@ async def working(queue: Queue, services: Services) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def worker_process(environment: dict[str, str]) -> AsyncIterator[Process]:
+async def worker_process(environment: dict[str, str], log: Path) -> AsyncIterator[ForkServerProcess]:
     """`swap-pay worker webhooks`, killed at the end."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "app.cli", "worker", "webhooks"),
-        env={**os.environ, **environment},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert started.stderr is not None
+    started = commands.start("worker", "webhooks", env={**os.environ, **environment}, log=log)
     try:
-        while b"worker_started" not in (line := await started.stderr.readline()):
-            assert line, "it ended"
+        async with asyncio.timeout(60):
+            while not log.exists() or b"worker_started" not in log.read_bytes():
+                assert started.exitcode is None, log.read_text()
+                await asyncio.sleep(0.02)
         yield started
     finally:
-        if started.returncode is None:
-            started.kill()
-        await started.wait()
+        started.kill()
+        await asyncio.to_thread(started.join)
 
 
 class Shop:
@@ -165,10 +160,10 @@ async def until_held(count: int) -> None:
 
 @pytest.mark.timeout(240 + 10 * EVENTS)
 async def test_events_arrive_whatever_happens_to_redis_and_to_a_worker(
-    own_valkey: Valkey, own_services: Services, worker_environment: dict[str, str], shop: Shop
+    own_valkey: Valkey, own_services: Services, worker_environment: dict[str, str], shop: Shop, tmp_path: Path
 ) -> None:
     async with working(webhooks.QUEUE, own_services):
-        async with worker_process(worker_environment) as other:
+        async with worker_process(worker_environment, tmp_path / "worker.log") as other:
             await until_held(2)
             await shop.arrive("arq's jobs hold both loops")
 

@@ -17,6 +17,7 @@ from app.networks.bitcoin.addresses import parse
 from app.networks.bitcoin.blocks import ReadBlock, read_block
 from app.networks.bitcoin.coins import claim
 from app.networks.bitcoin.config import BitcoinConfig
+from app.networks.bitcoin.lookup import Lookup
 from app.networks.bitcoin.parameters import COIN_DECIMALS, COINBASE_MATURITY, PARAMETERS
 from app.networks.bitcoin.pool import PoolReader
 from app.networks.bitcoin.rpc import CHAIN_INFO, BitcoinRpc
@@ -33,6 +34,7 @@ from app.networks.port import (
     OurCoins,
     Pool,
     Settlement,
+    TransactionState,
     Transfer,
 )
 
@@ -49,6 +51,7 @@ class BitcoinChain:
         self._hrp = PARAMETERS[config.bitcoin_network].hrp
         self._rpc = BitcoinRpc(config)
         self._pool = PoolReader(self._rpc, config.coin.symbol, self._hrp)
+        self._lookup = Lookup(self._rpc, config.coin.symbol, self._hrp)
         self._account = Account(config.xpub, config.bitcoin_network, config.address_type)
 
     async def check_identity(self) -> None:
@@ -93,6 +96,13 @@ class BitcoinChain:
     async def replaced(self, spends: Mapping[str, Sequence[str]]) -> dict[str, str | None]:
         return await self._pool.replaced(spends) if spends else {}
 
+    async def transaction(self, txid: str, block_hash: str | None = None) -> TransactionState:
+        return await self._lookup.state(txid, block_hash)
+
+    async def token_name(self, contract: str) -> str | None:
+        """None: there are no tokens."""
+        return None
+
     async def finality(self) -> int:
         """The newest block with the network's confirmations: blocks never become final by a rule of the chain."""
         (info,) = await self._rpc.ask([CHAIN_INFO])
@@ -126,6 +136,9 @@ class BitcoinChain:
         """BIP-21 with scheme and address in capitals, which a QR code holds in fewer modules (BIP-173)."""
         head, mark, query = self.payment_uri(address, asset_symbol, amount_raw).partition("?")
         return f"{head.upper()}{mark}{query}"
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> None:
+        """None: wallets of Bitcoin have no interface in browsers that several of them share."""
 
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)

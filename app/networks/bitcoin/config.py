@@ -14,7 +14,7 @@ from app.networks.bitcoin.addresses import ReceivingAddresses, network_of, norma
 from app.networks.bitcoin.coins import INTERNAL_BRANCH
 from app.networks.bitcoin.fees import dust_limit_raw, fee_raw, input_fee_raw, vsize_vb
 from app.networks.bitcoin.parameters import COIN_DECIMALS, NETWORK_NAMES, PARAMETERS, AddressType, BitcoinNetwork
-from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig
+from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig, plain_txid
 
 HOT_WALLET_INDEX = 0
 """Of the change branch: the address for top-ups. Change itself begins at 1."""
@@ -43,6 +43,7 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     networks the second part is 1'."""
 
     has_coins: ClassVar[bool] = True
+    payment_uri_scheme: ClassVar[str] = "bitcoin"
 
     bitcoin_network: BitcoinNetwork
     address_type: AddressType = "p2wpkh"
@@ -102,6 +103,9 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
 
     def normalise_address(self, text: str) -> str:
         return normalise_address(text, self.bitcoin_network)
+
+    def normalise_txid(self, text: str) -> str:
+        return plain_txid(text)
 
     @classmethod
     def recognise(cls, text: str) -> str | None:

@@ -191,6 +191,22 @@ class WireMined(msgspec.Struct, frozen=True):
     fee: Decimal | None = None
 
 
+class WireFoundTransaction(msgspec.Struct, frozen=True):
+    """`getrawtransaction` with verbosity 1: the block is there only where the node has an index, or was told it."""
+
+    hex: Hex
+    blockhash: Hash | None = None
+
+
+class WireFoundCoin(msgspec.Struct, frozen=True):
+    """`gettxout`: an output that is not spent, with the blocks from its own one to `bestblock`."""
+
+    bestblock: Hash
+    confirmations: Count
+    value: Decimal
+    script: WireScript = msgspec.field(name="scriptPubKey")
+
+
 class WireSubmitted(msgspec.Struct, frozen=True):
     """One transaction of a package, with the reason why it was not taken."""
 

@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Any
 
 from app.networks.config import Asset
-from app.networks.evm import customer_fees, holdings, traces
+from app.networks.evm import customer_fees, holdings, lookup, traces, wallets
 from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.rpc import EvmRpc
@@ -38,8 +38,10 @@ from app.networks.port import (
     OurCoins,
     Pool,
     Settlement,
+    TransactionState,
     Transfer,
     UnreadableAnswer,
+    WalletPayment,
     WrongChain,
 )
 
@@ -110,7 +112,14 @@ class EvmChain:
         return None
 
     async def replaced(self, spends: Mapping[str, Sequence[str]]) -> dict[str, str | None]:
-        return {}
+        """Of transactions that claim a nonce, as `transaction` says: those whose nonce another one has used."""
+        return await lookup.replaced(self._rpc, spends)
+
+    async def transaction(self, txid: str, block_hash: str | None = None) -> TransactionState:
+        return await lookup.state(self._rpc, txid, self._native, self._tokens)
+
+    async def token_name(self, contract: str) -> str | None:
+        return await lookup.token_name(self._rpc, contract)
 
     async def finality(self) -> int:
         """The block that the node calls `finalized` (proof of stake); without one, as on a chain of another kind, the
@@ -154,7 +163,16 @@ class EvmChain:
         return token_uri(asset.contract, address, self._config.chain_id, amount_raw)
 
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
-        return self.payment_uri(address, asset_symbol, amount_raw)
+        """The address alone. Exchanges' apps read nothing else, and some wallets take the token's contract, with which
+        an EIP-681 link begins, for the recipient: that money is lost."""
+        return address
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> WalletPayment:
+        """For EIP-1193. Raises LookupError where the network doesn't have the asset."""
+        asset = self._config.asset(asset_symbol)
+        if asset is None:
+            raise LookupError(f"{asset_symbol} on {self._config.key}")
+        return wallets.wallet_payment(self._config, asset, address, amount_raw)
 
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)

@@ -1,5 +1,6 @@
 """What is configured of an EVM network alone."""
 
+import re
 from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -15,6 +16,11 @@ from app.networks.evm.address import is_address, normalise_address
 ACCOUNT_PATH = "m/44'/60'/0'"
 
 GWEI_DECIMALS = 9
+
+GAS_PER_RATE = 1_000
+"""A fee rate is for so much gas."""
+
+_TXID = re.compile(r"0x[0-9a-f]{64}")
 
 ZERO_ADDRESS = "0x" + 40 * "0"
 """Nobody has its key. Some wallets give it by mistake where there is no address."""
@@ -49,6 +55,10 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     price_feeds: tuple[PriceFeed, ...] = ()
     # On a rollup: the contract that says whether the sequencer is up. Without it `price_feeds` are believed always.
     sequencer_feed: str | None = None
+    # A node that anybody may use. Customers' wallets are told of it where they don't know the network yet.
+    public_rpc_url: Annotated[str, Meta(pattern=r"\Ahttps?://[^\s@]+\Z")] | None = None
+
+    payment_uri_scheme: ClassVar[str] = "ethereum"
 
     @property
     def identity(self) -> str:
@@ -70,6 +80,15 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     def normalise_address(self, text: str) -> str:
         return normalise_address(text)
 
+    def normalise_txid(self, text: str) -> str:
+        txid = text.lower()
+        if not _TXID.fullmatch(txid):
+            raise ValueError("not the id of a transaction: 0x and 64 hexadecimal digits")
+        return txid
+
+    def fee_rate_in_words(self, rate_raw: int) -> str:
+        return f"{format_amount(rate_raw // GAS_PER_RATE, GWEI_DECIMALS)} gwei"
+
     @classmethod
     def recognise(cls, text: str) -> str | None:
         return "an Ethereum address" if is_address(text) else None
@@ -85,6 +104,7 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
         pairs = [(feed.base, feed.quote) for feed in self.price_feeds]
         if len(set(pairs)) < len(pairs):
             raise FieldError("price_feeds", "a pair is there twice")
+        self._check_public_node()
         sequencer = self.sequencer_feed
         return msgspec.structs.replace(
             network,
@@ -97,6 +117,15 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def is_void(self, address: str) -> bool:
         return address == ZERO_ADDRESS
+
+    def _check_public_node(self) -> None:
+        """In live mode it must be another URL than our nodes', which may hold a key, and encrypted."""
+        if self.mode != "live" or self.public_rpc_url is None:
+            return
+        if not self.public_rpc_url.startswith("https://"):
+            raise FieldError("public_rpc_url", "must be https:// in live mode")
+        if any(url.reveal().rstrip("/") == self.public_rpc_url.rstrip("/") for url in self.rpc_urls):
+            raise FieldError("public_rpc_url", "is one of rpc_urls: every customer would read it")
 
 
 @lru_cache(maxsize=64)

@@ -172,3 +172,24 @@ class WireTrace(msgspec.Struct, frozen=True, rename="camel"):
     transaction_hash: Hash | None = None
     result: WireTraceResult | None = None
     error: str | None = None
+
+
+class WireAnyTransaction(msgspec.Struct, frozen=True, rename="camel"):
+    """Any transaction that the node knows, of any type. `block_hash` is null while it waits."""
+
+    hash: Hash
+    nonce: Quantity
+    to: Address | None
+    value: Quantity
+    input: Data
+    from_: Address = msgspec.field(name="from")
+    block_hash: Hash | None = None
+    gas_price: Quantity | None = None
+    max_fee_per_gas: Quantity | None = None
+
+
+class WireAnyReceipt(WireReceipt, frozen=True, rename="camel"):
+    """Any transaction's receipt, with all its logs."""
+
+    block_number: Quantity
+    logs: list[WireLog]

@@ -24,16 +24,19 @@ from app.networks.port import (
     Pool,
     Sent,
     Settlement,
+    TransactionState,
     Transfer,
+    WalletPayment,
 )
 from app.networks.throttle import Throttle
-from app.networks.tron import holdings
+from app.networks.tron import holdings, lookup
 from app.networks.tron.addresses import from_hex, to_log
 from app.networks.tron.blocks import COIN_INDEX, ReadBlock, Rules
 from app.networks.tron.config import TronConfig
 from app.networks.tron.node import TronNodes
 from app.networks.tron.reading import BlockReader
 from app.networks.tron.resources import Costs
+from app.networks.tron.wallets import wallet_payment
 
 
 class TronChain:
@@ -72,6 +75,12 @@ class TronChain:
     async def replaced(self, spends: Mapping[str, Sequence[str]]) -> dict[str, str | None]:
         return {}
 
+    async def transaction(self, txid: str, block_hash: str | None = None) -> TransactionState:
+        return await lookup.state(self._nodes, self._rules, txid, internal=self._config.internal_transactions)
+
+    async def token_name(self, contract: str) -> str | None:
+        return await lookup.token_name(self._nodes, contract)
+
     async def finality(self) -> int:
         """The newest block that two thirds of the block producers have built upon, as nodes of final blocks say. Asked
         for once at each head."""
@@ -106,6 +115,10 @@ class TronChain:
     def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         """The address alone: exchanges' apps and many wallets read nothing else."""
         return address
+
+    def wallet_payment(self, address: str, asset_symbol: str, amount_raw: int) -> WalletPayment:
+        """For wallets that sign what `TronWallets` makes."""
+        return wallet_payment(self._config)
 
     def derive_address(self, index: int) -> str:
         return self._config.receiving_address(index)

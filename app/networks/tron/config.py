@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 from msgspec import Meta
 
 from app.core.money import format_amount
-from app.networks.config import FieldError, NetworkConfig, NodeUrl, Secret
+from app.networks.config import FieldError, NetworkConfig, NodeUrl, Secret, plain_txid
 from app.networks.tron.addresses import ACCOUNT_PATH, VOID, is_address, normalise_address, receiving_addresses
 
 MAINNET_GENESIS = "00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc"
@@ -30,6 +30,7 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
 
     # USDT returns false when it succeeds, may hand its calls on to another contract, and nodes prove no events.
     silence_is_failure: ClassVar[bool] = False
+    payment_uri_scheme: ClassVar[str] = "tron"
 
     # Nodes with the paths /walletsolidity/…, which know only final blocks; left out, they are at the same addresses.
     solidity_urls: tuple[NodeUrl, ...] = ()
@@ -108,6 +109,9 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
 
     def normalise_address(self, text: str) -> str:
         return normalise_address(text)
+
+    def normalise_txid(self, text: str) -> str:
+        return plain_txid(text)
 
     @classmethod
     def recognise(cls, text: str) -> str | None:

@@ -82,7 +82,7 @@ def block_reference(block_hash: str) -> tuple[bytes, bytes]:
 def encode(body: Body) -> bytes:
     """The bytes of a transaction without its signature. Raises ValueError for what no transaction of ours says."""
     _check(body)
-    name, fields = _contract(body)
+    name, fields = contract_of(body)
     value = _classes()[name](**fields).SerializeToString()
     raw_data = _classes()["Raw"](
         ref_block_bytes=body.ref_block_bytes,
@@ -91,7 +91,7 @@ def encode(body: Body) -> bytes:
         timestamp=body.timestamp_ms,
         fee_limit=body.fee_limit_raw,
     )
-    raw_data.contract.add(type=_NUMBERS[name], parameter={"type_url": _type_url(name), "value": value})
+    raw_data.contract.add(type=_NUMBERS[name], parameter={"type_url": type_url(name), "value": value})
     return bytes(raw_data.SerializeToString())
 
 
@@ -161,7 +161,7 @@ def _check(body: Body) -> None:
         raise ValueError("it moves nothing, or more than there can be")
 
 
-def _contract(body: Body) -> tuple[str, dict[str, Any]]:
+def contract_of(body: Body) -> tuple[str, dict[str, Any]]:
     """The name and the fields of the message that does what a transaction does."""
     action, fields = body.action, {"owner_address": _bytes(body.owner)}
     if isinstance(action, CoinTransfer):
@@ -251,7 +251,7 @@ def _address(raw: bytes) -> str:
     return from_hex(raw.hex())
 
 
-def _type_url(name: str) -> str:
+def type_url(name: str) -> str:
     return f"type.googleapis.com/protocol.{name}"
 
 

@@ -7,6 +7,7 @@ from tests.mutation.faults import (
     bitcoin,
     coin_signer,
     coins,
+    lookups,
     money,
     rates,
     returns,
@@ -16,6 +17,7 @@ from tests.mutation.faults import (
     tokens,
     tron,
     tron_reading,
+    wallets,
     webhooks,
 )
 from tests.mutation.table import Fault
@@ -49,6 +51,8 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "reading tron": tron_reading.READING_TRON,
     "sending on tron": tron.SENDING_ON_TRON,
     "rates": rates.RATES,
+    "lookups": lookups.LOOKUPS,
+    "wallets": wallets.WALLETS,
 }
 
 FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)

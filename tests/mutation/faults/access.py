@@ -312,4 +312,18 @@ RATE_LIMITS = (
         "one subscriber has 2^64 addresses, each with a limit of its own",
         ("web/test_edge.py::test_a_limit_per_address_takes_a_64_as_one",),
     ),
+    Fault(
+        "app/checkout/embedding.py",
+        "return invoice.frame_origins if QUERY in request.query_params else ()",
+        "return invoice.frame_origins",
+        "a page that asks for no frame can be framed",
+        ("checkout/test_embedding.py::test_only_listed_origins_frame_only_the_embedded_page",),
+    ),
+    Fault(
+        "app/invoices/links.py",
+        'RECEIPT = b"receipt-link\\0"',
+        "RECEIPT = PAYMENT",
+        "whoever is given a receipt can open the payment page",
+        ("checkout/test_receipts.py::test_the_link_of_a_receipt_opens_the_receipt_and_nothing_else",),
+    ),
 )

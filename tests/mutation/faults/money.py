@@ -89,7 +89,7 @@ INVOICES = (
     ),
     Fault(
         "app/invoices/links.py",
-        "same(mac.encode(), self._mac(invoice_id).encode())",
+        "same(mac.encode(), self._mac(invoice_id, purpose).encode())",
         "mac",
         "an attacker who guesses an invoice's id reads its payment page",
         (

@@ -83,4 +83,18 @@ RATES = (
         "whoever has paid a part is offered a new amount, and pays twice",
         ("checkout/test_wording.py::test_a_quote_that_has_run_out_is_renewed_unless_money_has_come",),
     ),
+    Fault(
+        "app/networks/customer_fees.py",
+        " if look.looked_at >= since}",
+        "}",
+        "a customer is shown a network fee of a quieter hour",
+        ("networks/test_customer_fees.py::test_it_is_stored_kept_where_a_look_fails_and_not_shown_once_it_is_old",),
+    ),
+    Fault(
+        "app/networks/customer_fees.py",
+        "        except NetworkError as error:",
+        "        except ZeroDivisionError as error:",
+        "one network without an answer stops the looks at the fees of all",
+        ("networks/test_customer_fees.py::test_it_is_stored_kept_where_a_look_fails_and_not_shown_once_it_is_old",),
+    ),
 )

@@ -1,0 +1,32 @@
+"""What the page says while a wallet in the browser pays. The page's script picks the sentence of each step."""
+
+from app.checkout.view import CheckoutView
+from app.core.money import group_digits
+from app.web.languages import Language
+
+
+def wallet_words(view: CheckoutView, language: Language) -> dict[str, str]:
+    """The sentences by the names that `static/js/wallets.js` and the scripts of the protocols know; none where no
+    wallet can be asked. In `pay` the script puts the wallet's name for `{wallet}`."""
+    if view.wallet is None or not (view.is_payable or view.may_still_be_paid):
+        return {}
+    _ = language.gettext
+    network = {"network": language.isolate(view.chain_name)}
+    amount = {"amount": language.isolate(f"{group_digits(view.amount_decimal)} {view.asset}")}
+    return {
+        "pay": _("Pay with %(wallet)s") % {"wallet": "{wallet}"},
+        "unnamed": _("your browser’s wallet"),
+        "connect": _("Your wallet asks whether this page may see your account. Please confirm it there."),
+        "switch": _("Your wallet asks to change to %(network)s. Please confirm it there.") % network,
+        "confirm": _("Compare the amount in your wallet with this page, and confirm it there."),
+        "sent": _("Sent. This page says when the network has it."),
+        "refused": _("It was declined in your wallet. Nothing was sent."),
+        "pending": _("Your wallet has another question open. Please open your wallet and answer it there."),
+        "network": _("Your wallet is on another network. Change to %(network)s there, then press again.") % network,
+        "account": _("The account in your wallet has changed. Please press again."),
+        "funds": _("This account holds less than %(amount)s.") % amount,
+        "fee": _("This account doesn’t hold enough for the amount and the network’s fee."),
+        "changed": _("The amount on this page has changed. Please press again."),
+        "failed": _("Your wallet could not do it. Nothing was sent."),
+        "unsure": _("Your wallet gave no clear answer. Look there whether it was sent before you press again."),
+    }
