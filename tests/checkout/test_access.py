@@ -9,7 +9,7 @@ import zxingcpp
 from playwright.sync_api import Browser, Page, expect
 
 from app.invoices.states import Status
-from tests.browsing import bring_axe, opened, overflow_px, violations
+from tests.browsing import opened, overflow_px, violations
 from tests.checkout.site import Site, a_deposit, a_view, states
 from tests.checkout.test_pages import grey_pixels
 
@@ -94,7 +94,6 @@ def test_a_framed_page_has_no_faults(browser: Browser, site: Site) -> None:
     with opened(browser, width=480, reduced_motion="reduce", bypass_csp=True) as page:
         for name in ("framed", "framed_paid"):
             page.goto(site.put(name, states()[name]))
-            bring_axe(page)
             assert violations(page) == [], name
             assert page.locator("[data-return-after-s]").count() == 0
 

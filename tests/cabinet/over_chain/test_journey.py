@@ -165,6 +165,8 @@ async def test_every_page_with_things_in_it(
         "refunds": "/refunds",
         "refund": f"/refunds/{ids['refund_id']}",
         "reviews": "/reviews",
+        "transactions": f"/transactions?txid={world.late_invoice.deposits[0].txid}",
+        "transactions-wrong": "/transactions?txid=no-id",
         "balances": "/balances",
         "ledger": "/ledger/USDT@ethereum",
         "ledger-entry": "/ledger/USDT@ethereum/1",
