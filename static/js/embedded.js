@@ -26,7 +26,8 @@ new MutationObserver(() => {
 }).observe(payment, { attributeFilter: ["data-status"] });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !event.defaultPrevented) tell({ type: "swap-pay:close" });
+  const closesHere = event.defaultPrevented || document.querySelector(":popover-open"); // such as the languages
+  if (event.key === "Escape" && !closesHere) tell({ type: "swap-pay:close" });
 });
 
 // Only this page may be framed: other sites and our other pages open in windows of their own.
