@@ -37,7 +37,7 @@ def shown(finding: Finding, txid: str, networks: Networks) -> Shown:
         confirmations=(
             ""
             if finding.confirmations is None or finding.confirmations_required is None
-            else f"{finding.confirmations} of {finding.confirmations_required}"
+            else f"{min(finding.confirmations, finding.confirmations_required)} of {finding.confirmations_required}"
         ),
         invoice_id=finding.invoice_id,
         replaced_by=finding.replaced_by,

@@ -140,7 +140,7 @@ class TestTron:
         self, environment: dict[str, str], tmp_path: Path, tron_node: TronNode, usdt: str
     ) -> Callable[..., Settings]:
         def make(**options: object) -> Settings:
-            text = tron_networks_toml(tron_node.api_url, usdt, tron_node.genesis_id, **options)
+            text = tron_networks_toml(tron_node.api_url, usdt, tron_node.genesis_id, **options)  # type: ignore[arg-type]
             (tmp_path / "networks.toml").write_text(text)
             return load(environment)
 

@@ -165,12 +165,15 @@ async def test_every_page_with_things_in_it(
         "refunds": "/refunds",
         "refund": f"/refunds/{ids['refund_id']}",
         "reviews": "/reviews",
+        "transactions": f"/transactions?txid={world.late_invoice.deposits[0].txid}",
+        "transactions-wrong": "/transactions?txid=no-id",
         "balances": "/balances",
         "ledger": "/ledger/USDT@ethereum",
         "ledger-entry": "/ledger/USDT@ethereum/1",
         "exports": "/exports",
         "invoice-new": "/invoices/new",
         "prices-of-assets": "/settings/prices",
+        "return-address": f"/reviews/{ids['deposit_id']}/return-address",
     }.items():
         answer = await page.goto(base + world.base + path)
         assert answer is not None

@@ -7,6 +7,7 @@ from tests.mutation.faults import (
     bitcoin,
     coin_signer,
     coins,
+    lookups,
     money,
     rates,
     returns,
@@ -50,6 +51,7 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "reading tron": tron_reading.READING_TRON,
     "sending on tron": tron.SENDING_ON_TRON,
     "rates": rates.RATES,
+    "lookups": lookups.LOOKUPS,
     "wallets": wallets.WALLETS,
 }
 
