@@ -177,12 +177,12 @@ def grey_pixels(browser: Browser, png: bytes) -> memoryview:
 def test_the_keyboard_goes_through_the_page_in_the_order_of_paying(browser: Browser, site: Site) -> None:
     with opened(browser, site.put("keys", a_view()), 360) as page:
         reached = []
-        for _ in range(4):
+        for _ in range(6):
             page.keyboard.press("Tab")
             reached.append(page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
             outline = "getComputedStyle(document.activeElement).outlineStyle"
             assert page.evaluate(outline) == "solid"
-        assert reached == ["copy-amount", "copy-address", "open-wallet", "payment-link"]
+        assert reached == ["copy-amount", "copy-address", "open-wallet", "payment-link", "lookup", "copy-link"]
 
 
 def test_without_javascript_everything_is_there_but_the_copy_buttons(browser: Browser, site: Site) -> None:
