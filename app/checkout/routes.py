@@ -142,8 +142,9 @@ def routes(
             await limits.count(rate_limiter, request.scope["state"])
         else:
             await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
-        view, language = await view_of(request, slug), language_of(request)
-        network = lookup.network_of((await find(request, slug)).public.body, services.networks)
+        asked, language = await find(request, slug), language_of(request)
+        view = await view_found(request, slug, asked)
+        network = lookup.network_of(asked.public.body, services.networks)
         if network is None:
             return Redirect(view.page_url, status_code=303)
         context = await lookup.context(text, view, network, services, language)

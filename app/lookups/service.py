@@ -20,6 +20,7 @@ from app.lookups.token_names import cleaned
 from app.networks.config import NetworkConfig
 from app.networks.port import NetworkError, TransactionState
 from app.networks.registry import Networks
+from app.web.rate_limits import RateLimiter
 
 LIMIT_S = 3.0
 """The longest that nodes are waited for in one question."""
@@ -32,6 +33,10 @@ MOST_TOKENS = 3
 
 AT_ONCE = 8
 """Questions that ask nodes at the same time in one process; others wait, within their time."""
+
+QUESTIONS_PER_MINUTE = 300
+"""Questions that one network's nodes are asked, by everybody together: providers count requests, and the watcher needs
+them. Further ones are answered from the books."""
 
 REMEMBERED_S = 14 * 86_400
 """How long it is remembered what a transaction in the pool would use up. Nodes forget one sooner."""
@@ -54,6 +59,7 @@ class LookupService:
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
         self._gate = asyncio.Semaphore(AT_ONCE)
+        self._limiter = RateLimiter()
 
     async def find(self, network: NetworkConfig, txid: str, viewer: Viewer) -> Finding:
         """Where a transaction is, as far as the viewer may know. `txid` is in canonical form. Not inside a transaction.
@@ -118,6 +124,8 @@ class LookupService:
         stored_on = {deposit.network: deposit.block_hash for deposit in visible}
         ordered = sorted(networks, key=lambda each: each.key not in stored_on)  # else as they are given
         first = ordered[0].key
+        if (await self._limiter.take(f"lookups-on:{first}", QUESTIONS_PER_MINUTE)).is_exceeded:
+            return _Said(first, None)
         try:
             async with asyncio.timeout_at(until_s), self._gate:
                 state = await self._state(first, txid, stored_on.get(first))

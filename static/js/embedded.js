@@ -26,7 +26,8 @@ new MutationObserver(() => {
 }).observe(payment, { attributeFilter: ["data-status"] });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !event.defaultPrevented) tell({ type: "swap-pay:close" });
+  const closesHere = event.defaultPrevented || document.querySelector(":popover-open"); // such as the languages
+  if (event.key === "Escape" && !closesHere) tell({ type: "swap-pay:close" });
 });
 
 // Only this page may be framed: other sites and our other pages open in windows of their own.
@@ -39,10 +40,6 @@ document.addEventListener(
   },
   true,
 );
-
-document.addEventListener("submit", (event) => {
-  if (event.target.method === "get") event.target.target = "_blank"; // the others lead back to this page
-});
 
 const address = new URL(window.location);
 if (window.parent === window && address.searchParams.has("embed")) {

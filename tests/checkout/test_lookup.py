@@ -7,13 +7,17 @@ import pytest
 from playwright.sync_api import Browser
 
 from app.asgi import create_app
+from app.checkout import lookup
 from app.core import redis
 from app.core.settings import Settings
 from app.invoices.states import Status
+from app.lookups import wording
+from app.lookups.judging import Finding, Verdict
 from app.sandbox.chain_driver import AnvilDriver
+from app.web.languages import ENGLISH
 from app.wiring import Services
 from tests.browsing import opened, overflow_px
-from tests.checkout.site import DEPOSIT_ID, FINDINGS, Site, a_view
+from tests.checkout.site import DEPOSIT_ID, FINDINGS, NETWORKS, Site, a_view
 from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms
 from tests.factories.payments import CONFIRMATIONS
@@ -150,6 +154,33 @@ async def test_a_node_that_does_not_answer_leaves_what_was_seen_before(
         assert "this is what we have seen before" in seen.text
         nothing = await alone.get(page(services, asked), params={"txid": UNKNOWN})
         assert (nothing.status_code, "We can’t ask the network at the moment" in nothing.text) == (200, True)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_every_verdict_has_words_for_customers_and_for_the_rest(verdict: Verdict) -> None:
+    """With all figures and with none; no name is left out of a sentence."""
+    whole = Finding(
+        verdict=verdict,
+        network="ethereum:test",
+        confirmations=1,
+        confirmations_required=3,
+        invoice_id="INV-1",
+        asset="USDT",
+        amount_raw=5_000_073,
+        fee_rate_raw=10**12,
+        usual_fee_rate_raw=10**12,
+        replaced_by=DEPOSIT_ID,
+        token="USDT",
+        contract="a contract",
+        expected_network="tron:test",
+    )
+    for finding in (whole, Finding(verdict=verdict, network="ethereum:test", from_books=True)):
+        told = lookup.tell(finding, DEPOSIT_ID, a_view(), NETWORKS, ENGLISH)
+        shown = wording.shown(finding, DEPOSIT_ID, NETWORKS)
+        for text in (told.headline, told.words, shown.title, shown.message):
+            assert text, verdict
+            assert not set("%{}") & set(text), text
+            assert "None" not in text or finding is not whole, text
 
 
 def test_without_a_script_at_320_px(browser: Browser, site: Site) -> None:

@@ -1,6 +1,7 @@
 """Where a transaction is, on real EVM nodes: every verdict that a chain can give, a twin chain, nodes that don't
 answer, and how long a stranger waits."""
 
+import asyncio
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,11 +13,13 @@ from app.core import clock, redis
 from app.core.settings import Settings, load
 from app.lookups.facts import Viewer
 from app.lookups.judging import Finding, Verdict
+from app.lookups.service import QUESTIONS_PER_MINUTE
 from app.merchants.terms import Terms
 from app.networks.config import NetworkConfig
 from app.sandbox import anvil as anvil_module
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
+from app.web.rate_limits import RateLimiter
 from app.wiring import Services
 from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms as new_terms
@@ -224,6 +227,16 @@ async def test_a_node_that_is_down_or_slow_leaves_the_books(asking: Asking, prox
         asking.network, txid, Viewer.merchant((await new_terms(service_fee_bps=0)).merchant_id, "test")
     )
     assert stranger.verdict is Verdict.UNAVAILABLE
+
+
+async def test_many_questions_leave_the_node_to_the_watcher(asking: Asking) -> None:
+    txid = await asking.pay()
+    await asking.watch()
+    limiter = RateLimiter()
+    await asyncio.gather(*(limiter.take("lookups-on:ethereum:test", 1_000) for _ in range(QUESTIONS_PER_MINUTE - 1)))
+    assert not (await asking.customer(txid)).from_books
+    found = await asking.customer(txid)
+    assert (found.verdict, found.from_books) == (Verdict.CONFIRMING, True)
 
 
 async def test_a_strangers_answer_takes_as_long_as_any(asking: Asking) -> None:

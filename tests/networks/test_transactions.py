@@ -1,6 +1,7 @@
 """What a node says of any transaction, on each kind of chain: real anvil, real bitcoind, the double of a Tron node."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.factories.tron import tron_network
 from tests.factories.tron_accounts import OTHER, RECIPIENT
 from tests.fakes.coin import SYMBOL, XPUB, CoinConfig, CoinReader
 from tests.fakes.coin_world import coin_chain
+from tests.fakes.evm_node import fake_node, relay
 
 NOWHERE = "0x00000000000000000000000000000000000000AA"
 UNKNOWN = 64 * "7"
@@ -88,9 +90,20 @@ class TestEvm:
     async def test_a_block_that_the_chain_has_dropped_has_no_transactions(
         self, chain: EvmChain, driver: AnvilDriver, token: str
     ) -> None:
+        """Some nodes still give the receipt. Then the block at its height is another one."""
         paid = await driver.transfer_token(token, NOWHERE, 1)
+        txid = paid["transactionHash"]
+
+        def another_block(call: dict[str, Any], result: Any) -> Any:
+            return {**result, "hash": f"0x{UNKNOWN}"} if call["method"] == "eth_getBlockByNumber" else result
+
+        async with fake_node(relay(driver.rpc_url, another_block)) as node:
+            other = EvmChain(evm_network([node.url], token))
+            assert (await other.transaction(txid)).state == "unknown"
+            await other.aclose()
+        assert (await chain.transaction(txid)).state == "mined"
         await driver.reorg(1)
-        assert (await chain.transaction(paid["transactionHash"])).state != "mined"
+        assert (await chain.transaction(txid)).state != "mined"
 
 
 class TestBitcoin:

@@ -317,6 +317,7 @@ async def test_no_route_fails_whatever_is_sent(
     slug = world.services.links.slug(world.open_invoice.id)
     ids = {**world.ids, "merchant_id": world.terms.merchant_id, "mode": "test", "slug": slug, "chain": "ethereum"}
     ids |= {"symbol": "USDT", "owner": world.terms.merchant_id, "verb": "credit", "change": "suspend"}
+    ids |= {"txid": world.paid_invoice.deposits[0].txid}
     ids |= {"withdrawal_id": world.ids["payout_id"], "deposit_id": world.late_invoice.deposits[0].id}
     ids |= {"webhook_id": world.ids["endpoint_id"], "file_path": "css/app.css", "session_id": "1"}
 
