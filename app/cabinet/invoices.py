@@ -15,6 +15,7 @@ from app.cabinet.guard import needs
 from app.cabinet.lists import list_query
 from app.cabinet.return_addresses import STATES as RETURN_STATES
 from app.cabinet.return_addresses import row_of as row_of_case
+from app.cabinet.return_addresses import waits_for_merchant
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.core.keyset import page_or_first
@@ -101,6 +102,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             ctx.merchant_id, ctx.mode, WithdrawalFilters(invoice_id=invoice_id), None, MOST_REFUNDS
         )
         network = None if body.pay_in is None else services.networks.by(body.pay_in.chain, ctx.mode)
+        cases = await return_addresses.cases(body.id) if body.needs_review else []
         context = {
             **_shown(cabinet, ctx, body),
             "refunds": [_refund_row(refund) for refund in refunds],
@@ -112,7 +114,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "verdicts": labels.VERDICTS,
             "deposit_states": labels.DEPOSIT_STATES,
             "outcomes": labels.OUTCOMES,
-            "returns": [row_of_case(cabinet, ctx, case) for case in await return_addresses.cases(body.id)],
+            "returns": [row_of_case(cabinet, ctx, case) for case in cases],
+            "return_waits": any(case.rule == "confirmed" and waits_for_merchant(case) for case in cases),
             "return_states": RETURN_STATES,
             "metadata": msgspec.json.format(msgspec.json.encode(body.metadata)).decode() if body.metadata else "",
         }

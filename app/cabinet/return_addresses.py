@@ -128,6 +128,11 @@ def row_of(cabinet: Cabinet, ctx: MemberContext, case: Case) -> dict[str, Any]:
     }
 
 
+def waits_for_merchant(case: Case) -> bool:
+    """Whether an address was given on which the merchant can decide, and has not."""
+    return case.given is not None and case.given.decision is None and case.review_status == "open"
+
+
 def _decision(form: Form) -> Decision:
     """The decision in the form. Raises FormRefused."""
     match form.text("decision"):

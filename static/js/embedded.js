@@ -26,10 +26,11 @@ new MutationObserver(() => {
 }).observe(payment, { attributeFilter: ["data-status"] });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !event.defaultPrevented) tell({ type: "swap-pay:close" });
+  const closesHere = event.defaultPrevented || document.querySelector(":popover-open"); // such as the languages
+  if (event.key === "Escape" && !closesHere) tell({ type: "swap-pay:close" });
 });
 
-// Other sites may refuse to be framed, and the receipt does.
+// Only this page may be framed: other sites and our other pages open in windows of their own.
 document.addEventListener(
   "click",
   (event) => {
@@ -40,4 +41,9 @@ document.addEventListener(
   true,
 );
 
+const address = new URL(window.location);
+if (window.parent === window && address.searchParams.has("embed")) {
+  address.searchParams.delete("embed"); // opened without a frame: it is the page itself
+  window.location.replace(address);
+}
 tellStatus();

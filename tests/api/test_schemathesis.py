@@ -35,7 +35,7 @@ from tests.api.serving import Served
 
 SOAK = bool(os.environ.get("SOAK"))
 SEED = int(os.environ.get("SCHEMATHESIS_SEED") or random.SystemRandom().randrange(2**32))
-TIMEOUT_S = 3_600 if SOAK else 120
+TIMEOUT_S = 3_600 if SOAK else 300
 
 
 CONFORMANCE = [

@@ -79,7 +79,7 @@ async def test_only_listed_origins_frame_only_the_embedded_page(services: Servic
         assert own == CONTENT_SECURITY_POLICY.rpartition("; ")[0]
         assert answer.headers["cache-control"] == "no-store"
         assert f'data-frame-origins="{" ".join(listed)}"' in answer.text
-    assert may_frame(await client.get(f"/pay/{services.links.slug(new.id)[:-1]}A?embed")) == []
+    assert may_frame(await client.get(f"{url[:-1]}?embed")) == []
     for other in (url, f"{url}/status?embed", f"{url}/logo?embed", f"{url}/receipt?embed", "/embed.js", "/?embed"):
         assert may_frame(await client.get(other)) == [], other
 
@@ -213,8 +213,13 @@ async def test_a_listed_shop_opens_it_as_a_dialog_and_hears_each_state(
         await expect(dialog).to_have_count(0)
         assert await page.evaluate("document.activeElement.textContent") == "Pay"
 
-        # Escape within the frame closes too, and the button.
+        # Escape within the frame closes what is open there, then the dialog; the button does too.
         await page.get_by_role("link", name="Pay").click()
+        await frame.locator("#open-languages").click()
+        await expect(german).to_be_visible()
+        await german.press("Escape")
+        await expect(german).to_be_hidden()
+        await expect(dialog).to_be_visible()
         await frame.locator("#copy-address").press("Escape")
         await expect(dialog).to_have_count(0)
         assert await page.evaluate("document.activeElement.textContent") == "Pay"
@@ -233,6 +238,11 @@ async def test_a_listed_shop_opens_it_as_a_dialog_and_hears_each_state(
         }
         await page.get_by_role("button", name="Close").click()
         await expect(dialog).to_have_count(0)
+
+        # Without a frame around it, it becomes the page itself.
+        alone = await opened(browser, web.url(services.links.slug(new.id)) + "?lang=de&embed", complaints)
+        await alone.wait_for_url(web.url(services.links.slug(new.id)) + "?lang=de")
+        await expect(alone.locator(".checkout--framed")).to_have_count(0)
 
         # The script opens our own payment links alone.
         for foreign in ("https://evil.example/pay/x", "javascript:alert(1)", f"http://127.0.0.1:{web.port}/cabinet"):

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.sandbox import gallery as pages_of_gallery
-from tests.browsing import SCREENS, TAKE_SCREENS, bring_axe, violations
+from tests.browsing import SCREENS, TAKE_SCREENS, violations
 
 LEAST_TARGET_PX = 24
 
@@ -41,7 +41,6 @@ def test_every_page_fits_and_axe_finds_nothing(browser: Browser, gallery: str) -
     with opened(browser, gallery + "/gallery") as page:
         for address in addresses():
             page.goto(gallery + address)
-            bring_axe(page)
             for width, checks in ((320, None), (360, "narrow"), (768, None), (1280, "light")):
                 page.set_viewport_size({"width": width, "height": 800})
                 assert page.evaluate("document.documentElement.scrollWidth") == width, (address, width)
@@ -65,7 +64,6 @@ def take_picture(page: Page, address: str, width: int, scheme: str) -> None:
 
 def test_axe_finds_nothing_in_what_opens(browser: Browser, gallery: str) -> None:
     with opened(browser, gallery + "/gallery", 360) as page:
-        bring_axe(page)
         for opener in ("Menu", "Your account", "Revoke this key"):
             page.get_by_role("link" if "key" in opener else "button", name=opener, exact=True).click()
             assert violations(page) == [], opener

@@ -7,6 +7,7 @@ from app.networks.bitcoin.addresses import ReceivingAddresses, normalise_address
 from app.networks.bitcoin.parameters import PARAMETERS, AddressType, BitcoinNetwork
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from tests.factories.bitcoin import TAPROOT_XPUB, TPUB, XPUB, ZPUB
+from tests.services import import_or_skip
 
 NETWORKS: list[BitcoinNetwork] = list(PARAMETERS)
 
@@ -23,7 +24,7 @@ WITNESS_2 = "bc1zw508d6qejxtdg4y5r3zarvaryvaxxpcs"
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test runs with both libraries; with the second one alone where the first has no wheel."""
     if request.param == "with_bdk":
-        pytest.importorskip("bdkpython")
+        import_or_skip("bdkpython")
         assert addresses.library.__name__.endswith("with_bdk")
     else:
         monkeypatch.setattr(addresses, "library", with_embit)

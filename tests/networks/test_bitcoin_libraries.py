@@ -13,9 +13,10 @@ from app.networks.bitcoin.addresses import MAX_INDEX, ReceivingAddresses, addres
 from app.networks.bitcoin.parameters import PARAMETERS, AddressType, BitcoinNetwork
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from tests.factories.bitcoin import TAPROOT_TPUB, TPUB, VPUB
+from tests.services import import_or_skip
 
-bdk = pytest.importorskip("bdkpython", reason="bdkpython has no wheel for this machine")
-with_bdk = pytest.importorskip("app.networks.bitcoin.with_bdk")
+bdk = import_or_skip("bdkpython")
+with_bdk = import_or_skip("app.networks.bitcoin.with_bdk")
 
 NETWORKS: list[BitcoinNetwork] = list(PARAMETERS)
 

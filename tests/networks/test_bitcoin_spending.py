@@ -23,7 +23,7 @@ from app.sandbox.bitcoind import Bitcoind
 from tests.factories.bitcoin import bitcoin_network
 from tests.fakes.evm_node import always, fake_node
 from tests.networks.bitcoin_wallet import RATE, BitcoinWallet, raw_of
-from tests.services import start_bitcoind_for_tests
+from tests.services import import_or_skip, start_bitcoind_for_tests
 
 INCREMENT = 1_000
 """The incremental relay fee of the node, in satoshi per 1,000 vB."""
@@ -33,7 +33,7 @@ INCREMENT = 1_000
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The test runs with both libraries; with the second one alone where the first has no wheel."""
     if request.param == "with_bdk":
-        pytest.importorskip("bdkpython")
+        import_or_skip("bdkpython")
         assert signing.library.__name__.endswith("with_bdk")
     else:
         monkeypatch.setattr(signing, "library", signing_with_embit)
@@ -101,7 +101,7 @@ async def test_a_batch_is_what_the_node_reads(wallet: BitcoinWallet, library: st
 async def test_the_same_draft_gives_the_same_bytes_and_both_libraries_the_same_transaction(
     wallet: BitcoinWallet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("bdkpython")
+    import_or_skip("bdkpython")
     held = await wallet.receive(*(20_000 + number for number in range(12)))
     draft = wallet.plan(await wallet.payments(200_000), held)
     first = wallet.sign(draft)

@@ -13,7 +13,9 @@ from app.ledger.hashchain import ChainId
 from app.merchants import applications, switches
 from app.merchants import service as merchants
 from app.merchants.applications_repository import Facts
+from app.merchants.members import member
 from app.reconciliation import requests
+from app.refunds.return_addresses_repository import newest
 from app.sandbox.chain_driver import AnvilDriver
 from app.signer import frozen_repository, previews_repository, wallet_snapshot
 from app.signer.funds import Preview
@@ -55,6 +57,7 @@ class Scene:
     review: str
     early_review: str
     closed_review: str
+    reviewed: str
     application: int
     alert: int
     old_alert: int
@@ -115,6 +118,7 @@ class Scene:
             found[f"review-{name}"] = f"/desk/reviews/{getattr(self, name)}"
         for verb in ("credit", "return", "close"):
             found[f"review-{verb}"] = f"/desk/reviews/{self.review}/{verb}"
+        found["reviews-together"] = f"/desk/invoices/{self.reviewed}/reviews/return"
         return found
 
 
@@ -136,7 +140,7 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
     shop = await merchant(name="Harbour & Pine")
     await merchants.enable_all_assets(shop, networks)
     await merchants.set_daily_cap(shop, NETWORK, "USDT", 5_000_000_000)
-    await make_member(merchant_id=shop, role="owner", email="pia@harbour.example", now=clock.now())
+    pia = await make_member(merchant_id=shop, role="owner", email="pia@harbour.example", now=clock.now())
     await make_member(merchant_id=shop, role="developer", email="dev@harbour.example", now=clock.now())
     key = await api_key(settings.api_key_peppers, merchant_id=shop, scopes=("payouts.write",))
     await fund(shop, 12_500_000_000)
@@ -179,6 +183,7 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
     await driver.mine(3)
     await watcher.tick()
     await services.reviews.close(review_ids[1], olive.id, "the customer asked to leave it", clock.now())
+    await _named(services, shop, pia, review_ids[0])
     early = await _review(services, driver, token, shop, 3)
 
     await raise_alert(
@@ -248,6 +253,7 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
         review=review_ids[0],
         early_review=early,
         closed_review=review_ids[1],
+        reviewed=await database.fetch_value("SELECT invoice FROM reviews WHERE deposit = $1", review_ids[0]),
         application=application.id,
         alert=drift.id,
         old_alert=old.id,
@@ -281,6 +287,15 @@ async def _frozen() -> None:
     (_, second) = await frozen_repository.due(NETWORK, clock.now(), 10)
     async with database.transaction():
         await frozen_repository.end([second.id], clock.now())
+
+
+async def _named(services: Services, merchant_id: str, account_id: str, deposit_id: str) -> None:
+    """The customer names an address for a return, and a member of the merchant confirms it."""
+    await services.return_addresses.give(deposit_id, OTHER, None, given_from="192.0.2.4", now=clock.now())
+    by, given = await member(account_id, merchant_id, address=None), await newest(deposit_id)
+    assert by is not None
+    assert given is not None
+    await services.return_addresses.decide(by, deposit_id, given.id, "confirmed", clock.now())
 
 
 async def _review(services: Services, driver: AnvilDriver, token: str, merchant_id: str, short_by: int) -> str:

@@ -112,6 +112,7 @@ async def test_a_customer_s_address_is_confirmed_and_used_for_the_return(case: C
     # the merchant sees it and confirms it with a code,
     admin = await case.served.signed_in(case.admin)
     detail = await admin.get(f"/cabinet/{case.merchant_id}/test/invoices/{case.invoice.id}")
+    assert "please confirm or reject it below" in detail.text
     assert "Waits for you" in detail.text
     assert case.url in detail.text, "the link for the customer"
     await database.execute("UPDATE sessions SET code_given_at = NULL")

@@ -446,8 +446,9 @@ async def test_stopping_lets_attempts_end_and_gives_back_the_rest(
     receiver.answers["/hook"] = slow
     async with dispatching(receiver, keys):
         await happen(merchant_id, 20)
+        await until_numbered()
         await receiver.until(lambda: len(receiver.requests) == 4)
-        asyncio.get_running_loop().call_later(0.1, stopping.set)  # the dispatcher is stopped before
+        asyncio.get_running_loop().call_later(0.3, stopping.set)  # the dispatcher is stopped before
     assert await recorded_attempts() == len(receiver.requests) == 4
     assert await database.fetch_value("SELECT count(*) FROM webhook_deliveries WHERE claimed_until IS NOT NULL") == 0
     assert await deliveries_repository.count_waiting(merchant_id, "test", endpoint.id) == 16

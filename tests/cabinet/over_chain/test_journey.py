@@ -173,6 +173,7 @@ async def test_every_page_with_things_in_it(
         "exports": "/exports",
         "invoice-new": "/invoices/new",
         "prices-of-assets": "/settings/prices",
+        "return-address": f"/reviews/{ids['deposit_id']}/return-address",
     }.items():
         answer = await page.goto(base + world.base + path)
         assert answer is not None

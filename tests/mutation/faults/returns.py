@@ -35,8 +35,8 @@ RETURNS = (
     ),
     Fault(
         "app/invoices/links.py",
-        'b"return-link\\0" + invoice_id.encode() + b"\\0" + deposit_id.encode()',
-        'b"return-link\\0" + deposit_id.encode()',
+        'self._mac(f"{invoice_id}\\0{deposit_id}", RETURN)',
+        "self._mac(deposit_id, RETURN)",
         "a return link opens at other invoices, whose pages it was not made for",
         (f"{_TESTS}test_a_link_is_good_for_its_deposit_and_invoice_alone",),
     ),
