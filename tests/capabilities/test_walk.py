@@ -23,6 +23,7 @@ ENDS = accounts.ENDS | merchants.ENDS
 GUARD, SIGN_IN, SECURITY = "identity/test_guard.py", "identity/test_sign_in_pages.py", "identity/test_security_pages.py"
 DELIVERY, LINKS, LIVE = "webhooks/test_delivery.py", "checkout/test_links.py", "checkout/test_checkout_live.py"
 APPROVALS, DESK = "withdrawals/test_approvals.py", "operator/test_desk_actions.py"
+RETURNS = "refunds/test_return_addresses.py"
 
 ELSEWHERE: dict[tuple[str, str], str] = {
     ("Session", "another sign-in in the same browser"): f"{SIGN_IN}::test_a_new_sign_in_ends_the_browsers_last_session",
@@ -45,6 +46,11 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     "test_a_link_opens_its_invoice_and_no_other_text_does",
     ("Receipt link", "a new `LINK_SECRET`"): "invoices/test_rules.py::"
     "test_a_link_opens_its_invoice_and_no_other_text_does",
+    ("Return link", "a member confirms an address"): f"{RETURNS}::"
+    "test_a_customer_s_address_is_confirmed_and_used_for_the_return",
+    ("Return link", "the merchant’s setting"): f"{RETURNS}::test_the_merchant_s_rule_decides_what_operators_see",
+    ("Return link", "a new `LINK_SECRET`"): "invoices/test_rules.py::"
+    "test_a_return_link_is_good_for_one_deposit_of_one_invoice",
     ("Stream of a checkout page", "the page is closed"): f"{LIVE}::test_streams_of_disconnected_clients_are_closed",
     ("Request for a payout or refund", "cancellation"): "payouts/test_payouts.py::"
     "test_the_merchant_cancels_while_nobody_has_decided",
@@ -122,11 +128,11 @@ def test_everything_in_the_code_that_gives_a_right_is_on_the_page() -> None:
     for kind, names in in_code.items():
         assert named(kind) == names, kind
     assert found.tables() <= named("table")
-    assert named("HMAC") == {"payment-link", "receipt-link"}
+    assert named("HMAC") == {"payment-link", "receipt-link", "return-link"}
     assert found.hmacs() == {
         "app/core/crypto.py",  # API keys: the pepper
         "app/identity/form_keys.py",  # tokens of forms
-        "app/invoices/links.py",  # payment links and links of receipts
+        "app/invoices/links.py",  # payment links, links of receipts and of returns
         "app/invoices/creation.py",  # matching by a customer's address: no right
         "app/accounts/throttle.py",  # counts: no right
         "app/webhooks/signing.py",  # signatures under an endpoint's secret

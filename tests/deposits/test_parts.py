@@ -317,7 +317,8 @@ async def test_the_texts_of_the_page_from_the_first_part_to_the_last(
     view, words = await page()
     missing = format_amount(int(new.pay_in.amount_raw) - 2_000_007, 6)
     assert (view.amount_decimal, words.amount_label) == (missing, "Still missing: send exactly")
-    assert words.headline == "A part of your payment has come in"
+    assert words.headline == f"{missing} USDT still to send"
+    assert view.came_percent == 2_000_007 * 100 // int(new.pay_in.amount_raw)
     assert words.tail_hint == f"2.000007 of {new.pay_in.amount_decimal} USDT have come in."
     assert view.payment_uri == (await shown(services, new)).due.payment_uri != new.pay_in.payment_uri
     assert [deposit.amount_decimal for deposit in view.deposits] == ["2.00"], "dust is not reported here"

@@ -90,6 +90,20 @@ def test_the_steps_of_the_contract_are_allowed_and_no_others() -> None:
         check_transition(Status.EXPIRED, Status.PAID)
 
 
+def test_a_return_link_is_good_for_one_deposit_of_one_invoice() -> None:
+    links = PaymentLinks("https://pay.example", b"s" * 32)
+    slug = links.return_slug("INV-0000000001", "DEP-0000000001")
+    assert links.return_url("INV-0000000001", "DEP-0000000001").endswith(f"/return/{slug}")
+    assert links.deposit_id("INV-0000000001", slug) == "DEP-0000000001"
+    assert links.deposit_id("INV-0000000002", slug) is None
+    assert PaymentLinks("https://pay.example", b"t" * 32).deposit_id("INV-0000000001", slug) is None
+    for wrong in (slug[:-1], slug + "A", slug.replace("DEP-0000000001", "DEP-0000000002"), "", "DEP-0000000001"):
+        assert links.deposit_id("INV-0000000001", wrong) is None
+    # No link of one kind is one of another.
+    assert links.deposit_id("INV-0000000001", links.slug("INV-0000000001")) is None
+    assert links.invoice_id(slug) is None
+
+
 def test_a_link_opens_its_invoice_and_no_other_text_does() -> None:
     links = PaymentLinks("https://pay.example", b"k" * 32)
     slug = links.slug("INV-0123456789")

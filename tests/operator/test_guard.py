@@ -15,6 +15,7 @@ from tests.operator.served import Served, desk_routes
 NAMES = {
     "withdrawal_id": "PO-0000000000",
     "deposit_id": "DEP-0000000000",
+    "invoice_id": "INV-0000000000",
     "merchant_id": "MCH-0000000000",
     "application_id": "1",
     "alert_id": "1",
@@ -116,7 +117,8 @@ async def test_unknown_objects_are_not_found(served: Served) -> None:
     for method, path in routes(served):
         status, _ = await send_request(browser, method, path, token)
         if any(
-            name in path for name in ("PO-00", "DEP-00", "MCH-00", "/1", "platform:fees", "/consolidation", "/stake")
+            name in path
+            for name in ("PO-00", "DEP-00", "INV-00", "MCH-00", "/1", "platform:fees", "/consolidation", "/stake")
         ):
             assert status == 404, (method, path, status)
         else:  # a requested run and a changed switch exist

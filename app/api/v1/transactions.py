@@ -105,7 +105,11 @@ def routes(services: Services, rate_limiter: RateLimiter) -> Router:
             "a minute from one address.",
             path={
                 "chain": Parameter(description="The chain, as invoices name it.", example="ethereum"),
-                "txid": Parameter(description="The transaction's id.", example=TXID),
+                "txid": Parameter(
+                    description="The transaction's id, in upper or lower case.",
+                    schema={"type": "string", "pattern": "^(0[xX])?[0-9a-fA-F]{64}$"},
+                    example=TXID,
+                ),
             },
             query={
                 "invoice_id": Parameter(
