@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["app.cli.main", "app.asgi", "app.sandbox.asgi"])
@@ -67,8 +68,8 @@ def forked(
 def _child(
     work: Callable[..., None], arguments: tuple[Any, ...], env: dict[str, str], output: str, errors: str
 ) -> None:
-    if sys.platform == "linux":  # it must not outlive the tests
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    _die_with_parent()
+    os.register_at_fork(after_in_child=_die_with_parent)
     os.setsid()
     for number, path in ((1, output), (2, errors)):
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -79,6 +80,12 @@ def _child(
     os.environ.clear()
     os.environ.update({"PICCOLO_CONF": "app.piccolo_conf", **env})  # as app.core.database does at its import
     work(*arguments)
+
+
+def _die_with_parent() -> None:
+    """No process may outlive the tests, however they end; that includes those that Granian forks."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def _command(arguments: tuple[str, ...]) -> None:
