@@ -12,7 +12,7 @@ from app.core import database
 from app.core.database import Row
 from app.core.keyset import Page, Place, direction, page_of
 from app.core.statement import Listing, Param, Statement, select
-from app.networks.port import Cost, Prices, Resources
+from app.networks.sending import Cost, Prices, Resources
 from app.signer.energy_repository import StakeAction
 from app.withdrawals.tables import ResourceLook, StakeRequest, TransferLook
 
@@ -25,7 +25,7 @@ LoanState = Literal["lending", "lent", "returning", "back", "failed"]
 
 class ResourceState(msgspec.Struct, frozen=True, kw_only=True):
     """What the hot wallet had to pay fees with, and what resources cost, when the signer last asked. Amounts are in
-    minor units of the native coin. The fields are those of `Resources` and `Prices` of app/networks/port.py."""
+    minor units of the native coin. The fields are those of `Resources` and `Prices` of app/networks/sending.py."""
 
     energy: int
     energy_limit: int

@@ -15,7 +15,7 @@ from app.core.errors import ApiError, Code, invalid
 from app.deposits.announcements import announce
 from app.invoices.reader import PublicInvoice
 from app.networks.config import NetworkConfig
-from app.networks.port import Payment
+from app.networks.sending import Payment
 from app.web.same_origin import require_same_origin
 from app.wiring import Services
 

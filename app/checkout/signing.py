@@ -10,8 +10,9 @@ from typing import Any
 from app.core.errors import ApiError, Code, invalid
 from app.deposits import blocks_repository
 from app.networks.config import NetworkConfig
-from app.networks.port import Broadcast, NetworkError, NotATransfer, Payment
+from app.networks.port import NetworkError, NotATransfer
 from app.networks.registry import Networks
+from app.networks.sending import Broadcast, Payment
 
 BLOCKS_BELOW = 20
 """The block that a transaction names is so far below the newest one that no reorganisation takes it."""

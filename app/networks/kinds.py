@@ -16,7 +16,8 @@ from app.networks.evm.feeds import EvmFeeds
 from app.networks.evm.sending import EvmSender
 from app.networks.feeds import PriceFeeds
 from app.networks.inspection import Inspect
-from app.networks.port import Chain, MinedIn, Sender, SigningWallets
+from app.networks.port import Chain, MinedIn
+from app.networks.sending import Sender, SigningWallets
 from app.networks.throttle import Throttle
 from app.networks.tron import inspection as tron_inspection
 from app.networks.tron.chain import TronChain

@@ -10,7 +10,8 @@ from app.networks.config import Asset, NetworkConfig
 from app.networks.feeds import PriceFeeds
 from app.networks.inspection import NodeFinding
 from app.networks.kinds import KINDS
-from app.networks.port import AccountSender, Chain, Sender, SigningWallets
+from app.networks.port import Chain
+from app.networks.sending import AccountSender, Sender, SigningWallets
 from app.networks.throttle import LocalThrottle, Throttle
 
 

@@ -10,17 +10,8 @@ from datetime import datetime
 import msgspec
 
 from app.networks.config import NetworkConfig
-from app.networks.port import (
-    AccountSender,
-    AccountState,
-    Broadcast,
-    Draft,
-    FeeAboveCeiling,
-    FeeRate,
-    Payment,
-    Receipt,
-    WouldFail,
-)
+from app.networks.port import FeeAboveCeiling, WouldFail
+from app.networks.sending import AccountSender, AccountState, Broadcast, Draft, FeeRate, Payment, Receipt
 from app.signer import account_nonces_repository, wallet_snapshot
 from app.signer.account_spendable import SpendableBalance
 from app.signer.account_spends import SpendWatch

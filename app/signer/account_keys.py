@@ -5,7 +5,7 @@ deposit address that our keys derive. Staked coin is the hot wallet's, and its e
 """
 
 from app.networks.config import NetworkConfig
-from app.networks.port import Draft, Parsed
+from app.networks.sending import Draft, Parsed
 from app.signer import account_sweeps_repository
 from app.signer.funds import NotOurs
 from app.signer.keystore import SpendingKeys

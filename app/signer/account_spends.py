@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from app.alerts.service import raise_alert
 from app.core import clock
 from app.networks.config import NetworkConfig
-from app.networks.port import AccountSender, NetworkError
+from app.networks.port import NetworkError
+from app.networks.sending import AccountSender
 from app.signer import account_nonces_repository
 
 ADDRESSES_AT_ONCE = 500

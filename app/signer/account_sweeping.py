@@ -13,7 +13,8 @@ import msgspec
 from app.core import clock, database
 from app.core.logging import get_logger
 from app.networks.config import Asset, NetworkConfig
-from app.networks.port import AccountSender, AccountState, Draft, FeeAboveCeiling, FeeRate, Payment, WouldFail
+from app.networks.port import FeeAboveCeiling, WouldFail
+from app.networks.sending import AccountSender, AccountState, Draft, FeeRate, Payment
 from app.signer import account_sweeps_repository, repository
 from app.signer.account_funds import AccountFunds, with_data_fee
 from app.signer.account_spendable import SpendableBalance

@@ -17,9 +17,10 @@ import msgspec
 from app.audit import service as audit
 from app.core import database
 from app.networks.config import NetworkConfig
-from app.networks.port import Draft, NetworkError, NotATransfer, OnChain, Parsed, Payment, Receipt, Sender
+from app.networks.port import NetworkError, NotATransfer
 from app.networks.recognition import recognise
 from app.networks.registry import Networks
+from app.networks.sending import Draft, OnChain, Parsed, Payment, Receipt, Sender
 from app.signer import account_nonces_repository, coin_adoption, repository
 from app.signer.outcome import Outcome, outcome
 from app.withdrawals import repository as withdrawals_repository

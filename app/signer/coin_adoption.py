@@ -5,7 +5,8 @@ from typing import Protocol, cast
 
 from app.networks.bitcoin.coins import Coin
 from app.networks.config import NetworkConfig
-from app.networks.port import Draft, NotATransfer, OnChain, Sender
+from app.networks.port import NotATransfer
+from app.networks.sending import Draft, OnChain, Sender
 from app.signer import coin_funds_repository, coins_repository
 
 

@@ -19,7 +19,8 @@ from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.fees import MAX_CHAIN, VB_PER_RATE, InPool, NoEstimate
 from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.bitcoin.spending import CoinState, Form, form_of
-from app.networks.port import Broadcast, ChainMoved, Draft, FeeAboveCeiling, Payment, Receipt, WouldFail
+from app.networks.port import ChainMoved, FeeAboveCeiling, WouldFail
+from app.networks.sending import Broadcast, Draft, Payment, Receipt
 from app.signer import (
     coin_funds_repository,
     coin_spendable,

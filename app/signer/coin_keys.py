@@ -7,7 +7,7 @@ returns to addresses of its change branch.
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.coins import INTERNAL_BRANCH
 from app.networks.bitcoin.config import BitcoinConfig
-from app.networks.port import Draft, Parsed
+from app.networks.sending import Draft, Parsed
 from app.signer import coin_funds_repository, coins_repository
 from app.signer.funds import NotOurs
 from app.signer.keystore import SpendingKeys

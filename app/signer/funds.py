@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from app.networks.port import Broadcast, Draft, Parsed, Receipt
+from app.networks.sending import Broadcast, Draft, Parsed, Receipt
 from app.signer.repository import Purpose, Stored
 from app.withdrawals.digest import Intent
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.networks.config import NetworkConfig
-from app.networks.port import Sender
+from app.networks.sending import Sender
 from app.signer.account_funds import AccountFunds
 from app.signer.account_keys import AccountKeys
 from app.signer.account_sweeping import AccountSweeper

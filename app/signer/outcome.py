@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 
-from app.networks.port import Payment, Receipt
+from app.networks.sending import Payment, Receipt
 
 
 class Outcome(StrEnum):

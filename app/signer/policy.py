@@ -12,7 +12,7 @@ import msgspec
 from app.alerts.service import Severity, raise_alert
 from app.core import database
 from app.networks.config import NetworkConfig
-from app.networks.port import Payment
+from app.networks.sending import Payment
 from app.signer import balances_repository, repository
 from app.withdrawals import approvals_repository, limits
 from app.withdrawals import repository as withdrawals

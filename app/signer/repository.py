@@ -12,7 +12,7 @@ from piccolo.query.functions.aggregate import Sum
 from app.core import database
 from app.core.statement import Command, Param, Statement, any_of
 from app.deposits.tables import NetworkCursor
-from app.networks.port import Draft, Parsed, Payment, Receipt, Signed
+from app.networks.sending import Draft, Parsed, Payment, Receipt, Signed
 from app.withdrawals.tables import OutgoingPayment, OutgoingTransaction
 
 Purpose = Literal["withdrawal", "sweep", "gas", "stake"]

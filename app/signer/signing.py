@@ -17,15 +17,8 @@ from app.core import clock, database
 from app.core.advisory_lock import LockKey, work_in_turn
 from app.core.logging import get_logger
 from app.networks.config import NetworkConfig
-from app.networks.port import (
-    FeeAboveCeiling,
-    NetworkError,
-    NodeUnavailable,
-    Sender,
-    UnreadableAnswer,
-    WouldFail,
-    WrongChain,
-)
+from app.networks.port import FeeAboveCeiling, NetworkError, NodeUnavailable, UnreadableAnswer, WouldFail, WrongChain
+from app.networks.sending import Sender
 from app.signer import repository
 from app.signer.crash_points import CrashPoints
 from app.signer.funds import Funds, NotNow, NotOurs, OwnMoves, UnknownTransaction

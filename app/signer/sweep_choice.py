@@ -22,7 +22,7 @@ from enum import StrEnum
 
 import msgspec
 
-from app.networks.port import Cost, Prices, Resources
+from app.networks.sending import Cost, Prices, Resources
 
 LOAN_MARGIN = (51, 50)
 """How much more energy is lent than a sweep takes by its simulation: what staked coin gives moves with the stakes of

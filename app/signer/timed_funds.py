@@ -16,13 +16,11 @@ from typing import Literal
 import msgspec
 
 from app.core import clock
-from app.networks.port import (
-    BlockRef,
+from app.networks.port import BlockRef, ChainMoved, FeeAboveCeiling, WouldFail
+from app.networks.sending import (
     Broadcast,
-    ChainMoved,
     Cost,
     Draft,
-    FeeAboveCeiling,
     Payment,
     Prices,
     Receipt,
@@ -30,7 +28,6 @@ from app.networks.port import (
     Resources,
     TimedSender,
     TimedState,
-    WouldFail,
 )
 from app.networks.tron.config import TronConfig
 from app.signer import account_book_repository, account_nonces_repository, timed_funds_repository, wallet_snapshot

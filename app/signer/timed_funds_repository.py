@@ -8,7 +8,7 @@ from piccolo.query.functions.aggregate import Min
 from app.core import database
 from app.core.statement import Command, Param, Statement, insert
 from app.deposits.tables import ScannedBlock
-from app.networks.port import Cost, Prices, Resources
+from app.networks.sending import Cost, Prices, Resources
 from app.withdrawals.tables import ResourceLook, TransferLook
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from app.core import clock
 from app.core.logging import get_logger
-from app.networks.port import Reference
+from app.networks.sending import Reference
 from app.networks.tron.config import TronConfig
 from app.signer import timed_funds_repository
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.core import clock, database
 from app.core.logging import get_logger
-from app.networks.port import Draft, StakeMove, TimedSender
+from app.networks.sending import Draft, StakeMove, TimedSender
 from app.networks.tron.config import TronConfig
 from app.signer import energy_repository
 from app.signer.energy_repository import Loan, OpenRequest

@@ -15,7 +15,8 @@ from app.alerts.service import raise_alert
 from app.core import clock, database
 from app.core.logging import get_logger
 from app.networks.config import Asset
-from app.networks.port import Cost, FeeAboveCeiling, Payment, Resources, StakeMove, TimedSender, WouldFail
+from app.networks.port import FeeAboveCeiling, WouldFail
+from app.networks.sending import Cost, Payment, Resources, StakeMove, TimedSender
 from app.networks.tron.config import TronConfig
 from app.signer import (
     account_sweeps_repository,

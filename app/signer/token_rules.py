@@ -13,7 +13,8 @@ from app.alerts.service import Severity, raise_alert
 from app.core import clock, database
 from app.core.logging import get_logger
 from app.networks.config import NetworkConfig
-from app.networks.port import Sender, TokenState
+from app.networks.port import TokenState
+from app.networks.sending import Sender
 from app.signer import frozen_repository
 from app.signer.funds import NotNow
 from app.signer.policy import Refused

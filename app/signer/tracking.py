@@ -17,7 +17,8 @@ from app.alerts.service import Severity, raise_alert
 from app.core import clock, database
 from app.core.logging import get_logger
 from app.networks.config import NetworkConfig
-from app.networks.port import Broadcast, Draft, FeeAboveCeiling, Receipt, Sender, WouldFail
+from app.networks.port import FeeAboveCeiling, WouldFail
+from app.networks.sending import Broadcast, Draft, Receipt, Sender
 from app.signer import repository
 from app.signer.account_book import EXPIRED_MINED, alert_mined_after_all
 from app.signer.crash_points import CrashPoints

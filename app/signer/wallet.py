@@ -10,7 +10,8 @@ from datetime import datetime
 
 from app.core import database
 from app.networks.config import NetworkConfig
-from app.networks.port import Draft, NotATransfer, Parsed, Sender, Signed
+from app.networks.port import NotATransfer
+from app.networks.sending import Draft, Parsed, Sender, Signed
 from app.signer import repository
 from app.signer.funds import Keys, NotOurs
 from app.signer.policy import Payable

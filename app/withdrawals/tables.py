@@ -320,7 +320,7 @@ class FeeLook(Table, tablename="fee_looks"):
 
 class ResourceLook(Table, tablename="resource_looks"):
     """What the hot wallet has to pay fees with besides coin, and what resources cost, when the signer last asked
-    (`Resources` and `Prices` of app/networks/port.py). All amounts are in minor units of the native coin."""
+    (`Resources` and `Prices` of app/networks/sending.py). All amounts are in minor units of the native coin."""
 
     id = BigSerial(primary_key=True)
     network = columns.words(40)
@@ -354,7 +354,7 @@ class SignerPresence(Table, tablename="signer_presence"):
 
 class TransferLook(Table, tablename="transfer_looks"):
     """What a transfer of an asset took when the signer last asked: a payout, or a sweep (`Cost` of
-    app/networks/port.py). `size` is in bytes, `fee_limit_raw` in minor units of the native coin."""
+    app/networks/sending.py). `size` is in bytes, `fee_limit_raw` in minor units of the native coin."""
 
     id = BigSerial(primary_key=True)
     network = columns.words(40)

@@ -12,7 +12,8 @@ from playwright.async_api import Page, async_playwright, expect
 
 from app.core.settings import Settings, load
 from app.merchants.terms import Terms
-from app.networks.port import NotATransfer, Payment
+from app.networks.port import NotATransfer
+from app.networks.sending import Payment
 from app.networks.tron import transactions
 from app.sandbox.tron_driver import CUSTOMER_KEY, TronDriver
 from app.sandbox.tron_node import TronNode

@@ -24,29 +24,23 @@ from app.networks.port import (
     UNKNOWN_TRANSACTION,
     Block,
     BlockRef,
-    Broadcast,
     ChainMoved,
     CustomerFee,
-    Draft,
     Moved,
     NotATransfer,
-    OnChain,
     OurAddresses,
     OurCoins,
-    Parsed,
-    Payment,
     Pool,
     PoolTransaction,
     PoolTransfer,
-    Receipt,
     SentTransfer,
     Settlement,
-    Signed,
     Spend,
     TokenState,
     TransactionState,
     Transfer,
 )
+from app.networks.sending import Broadcast, Draft, OnChain, Parsed, Payment, Receipt, Signed
 
 PREFIX = "coin1"
 MATURES_AFTER = 5
@@ -388,7 +382,7 @@ class CoinReader:
 
 
 class CoinSender:
-    """`app.networks.port.Sender` of this kind."""
+    """`app.networks.sending.Sender` of this kind."""
 
     def __init__(self, config: CoinConfig) -> None:
         self._config = config

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from app.core import clock, database
 from app.networks.bitcoin.coins import Coin
-from app.networks.port import Broadcast, Draft, Parsed, Payment, Receipt
+from app.networks.sending import Broadcast, Draft, Parsed, Payment, Receipt
 from app.signer import coins_repository, repository
 from app.signer.funds import NotNow, NotOurs, Preview, Standing
 from app.signer.kinds import SignerKind

@@ -24,34 +24,36 @@ from app.networks.port import (
     UNKNOWN_TRANSACTION,
     Block,
     BlockRef,
-    Broadcast,
     ChainMoved,
-    Cost,
     CustomerFee,
     Danger,
-    Draft,
     NodeUnavailable,
     NotATransfer,
-    OnChain,
     OurAddresses,
     OurCoins,
-    Parsed,
-    Payment,
     Pool,
-    Prices,
-    Receipt,
-    Reference,
-    Resources,
     Sent,
     SentTransfer,
     Settlement,
-    Signed,
-    StakeMove,
-    TimedState,
     TokenState,
     TransactionState,
     Transfer,
     WouldFail,
+)
+from app.networks.sending import (
+    Broadcast,
+    Cost,
+    Draft,
+    OnChain,
+    Parsed,
+    Payment,
+    Prices,
+    Receipt,
+    Reference,
+    Resources,
+    Signed,
+    StakeMove,
+    TimedState,
 )
 from app.networks.tron.addresses import PREFIX, from_hex
 from app.networks.tron.config import TronConfig
@@ -331,7 +333,7 @@ class TimedReader:
 
 
 class FakeTimedSender:
-    """`app.networks.port.TimedSender`."""
+    """`app.networks.sending.TimedSender`."""
 
     def __init__(self, config: TronConfig) -> None:
         self._config = config

@@ -11,7 +11,7 @@ from app.networks.bitcoin.coins import EXTERNAL_BRANCH, Coin
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.bitcoin.spending import CoinState
-from app.networks.port import Broadcast, Draft, Payment, Sender, Signed
+from app.networks.sending import Broadcast, Draft, Payment, Sender, Signed
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.signer.keystore import SpendingKeys, new_mnemonic
 

@@ -10,7 +10,8 @@ from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.coins import EXTERNAL_BRANCH, Coin, NotEnough, TooLarge, claim, exclude_each_other
 from app.networks.bitcoin.fees import InPool
 from app.networks.bitcoin.spending import CoinState, form_of
-from app.networks.port import Draft, FeeAboveCeiling, Payment
+from app.networks.port import FeeAboveCeiling
+from app.networks.sending import Draft, Payment
 from tests.factories.bitcoin import TPUB
 
 ACCOUNT = Account(TPUB, "regtest", "p2wpkh")

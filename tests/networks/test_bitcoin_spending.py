@@ -17,7 +17,8 @@ from app.networks.bitcoin.fees import InPool, fee_raw
 from app.networks.bitcoin.parameters import AddressType
 from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.bitcoin.spending import CoinState, form_of
-from app.networks.port import Broadcast, Draft, FeeAboveCeiling, NodeUnavailable, NotATransfer, Payment, Signed
+from app.networks.port import FeeAboveCeiling, NodeUnavailable, NotATransfer
+from app.networks.sending import Broadcast, Draft, Payment, Signed
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
 from tests.factories.bitcoin import bitcoin_network

@@ -16,7 +16,8 @@ from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.networks.port import NotATransfer, StakeMove
+from app.networks.port import NotATransfer
+from app.networks.sending import StakeMove
 from app.networks.tron.addresses import to_hex
 from app.networks.tron.messages import CLASSES
 from app.networks.tron.transactions import Body, CoinTransfer, TokenTransfer, block_reference, decode, sign, size

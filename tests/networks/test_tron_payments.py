@@ -9,18 +9,8 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from app.networks.port import (
-    Broadcast,
-    Cost,
-    Draft,
-    NodeUnavailable,
-    Payment,
-    Receipt,
-    Signed,
-    StakeMove,
-    TimedState,
-    WouldFail,
-)
+from app.networks.port import NodeUnavailable, WouldFail
+from app.networks.sending import Broadcast, Cost, Draft, Payment, Receipt, Signed, StakeMove, TimedState
 from app.networks.throttle import LocalThrottle
 from app.networks.tron.chain import TronChain
 from app.networks.tron.config import TronConfig

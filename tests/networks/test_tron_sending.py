@@ -13,13 +13,17 @@ import pytest
 from app.core import clock
 from app.networks.port import (
     BlockRef,
-    Broadcast,
-    Cost,
-    Draft,
     FeeAboveCeiling,
     NetworkError,
     NodeUnavailable,
     NotATransfer,
+    UnreadableAnswer,
+    WouldFail,
+)
+from app.networks.sending import (
+    Broadcast,
+    Cost,
+    Draft,
     Payment,
     Prices,
     Reference,
@@ -28,8 +32,6 @@ from app.networks.port import (
     StakeMove,
     TimedSender,
     TimedState,
-    UnreadableAnswer,
-    WouldFail,
 )
 from app.networks.throttle import LocalThrottle
 from app.networks.tron import transactions

@@ -11,7 +11,8 @@ from app.core import clock, database
 from app.networks.config import NodeUrl
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.sending import EvmSender
-from app.networks.port import AccountState, NotATransfer, Payment
+from app.networks.port import NotATransfer
+from app.networks.sending import AccountState, Payment
 from app.sandbox.anvil import Anvil
 from app.signer.funds import UnknownTransaction
 from app.withdrawals.approvals import ApprovalRefused

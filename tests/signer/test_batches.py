@@ -10,7 +10,8 @@ import pytest
 
 from app.core import clock, database, redis
 from app.core.settings import Settings, load
-from app.networks.port import Draft, Payment, WouldFail
+from app.networks.port import WouldFail
+from app.networks.sending import Draft, Payment
 from app.reconciliation.checks import withdrawals
 from app.reconciliation.snapshot import snapshot
 from app.signer import coins_repository, repository

@@ -10,7 +10,8 @@ from app.core import clock, database
 from app.core.errors import ApiError, Code
 from app.networks.bitcoin.fees import dust_limit_raw
 from app.networks.bitcoin.spending import form_of
-from app.networks.port import Draft, NodeUnavailable
+from app.networks.port import NodeUnavailable
+from app.networks.sending import Draft
 from app.signer.coin_funds import CoinFunds
 from app.signer.crash_points import POINTS
 from app.signer.funds import UnknownTransaction

@@ -10,7 +10,7 @@ from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.spending import form_of
 from app.networks.config import NetworkConfig
 from app.networks.networks_file import load_networks
-from app.networks.port import Parsed, Payment
+from app.networks.sending import Parsed, Payment
 from app.signer import repository
 from app.signer.coin_keys import CoinKeys
 from app.signer.funds import NotOurs

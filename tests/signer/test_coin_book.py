@@ -23,7 +23,7 @@ from app.networks.bitcoin.coins import Coin
 from app.networks.bitcoin.parameters import COINBASE_MATURITY
 from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.bitcoin.spending import CoinState
-from app.networks.port import Broadcast, Payment
+from app.networks.sending import Broadcast, Payment
 from app.reconciliation import repository as reconciliation
 from app.reconciliation.repository import RecordedFinding
 from app.sandbox import bitcoind as bitcoind_module

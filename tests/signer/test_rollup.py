@@ -7,7 +7,7 @@ import pytest
 
 from app.core import clock
 from app.networks.evm.rollup import HEADROOM, ORACLE
-from app.networks.port import AccountState, Payment
+from app.networks.sending import AccountState, Payment
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
 from app.signer.keystore import SpendingKeys

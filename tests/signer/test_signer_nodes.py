@@ -12,7 +12,8 @@ from app.networks.config import NodeUrl
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.sending import EvmSender
 from app.networks.networks_file import load_networks
-from app.networks.port import Broadcast, NodeUnavailable, Signed
+from app.networks.port import NodeUnavailable
+from app.networks.sending import Broadcast, Signed
 from app.sandbox.anvil import Anvil
 from app.signer.repository import under_way
 from tests.fakes.evm_proxy import EvmProxy, evm_proxy

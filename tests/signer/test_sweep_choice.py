@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.networks.port import Cost, Prices, Resources
+from app.networks.sending import Cost, Prices, Resources
 from app.signer.sweep_choice import (
     MAX_LOANS,
     Choice,

@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 
 from app.core import clock, database
-from app.networks.port import Broadcast, ChainMoved, Danger, Draft, NodeUnavailable, Resources, TokenState
+from app.networks.port import ChainMoved, Danger, NodeUnavailable, TokenState
+from app.networks.sending import Broadcast, Draft, Resources
 from app.signer.account_spending import NothingToAccountFor, account_for
 from app.signer.funds import UnknownTransaction
 from app.signer.repository import Stored

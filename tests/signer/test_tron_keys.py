@@ -7,7 +7,7 @@ import pytest
 
 from app.core import clock, database
 from app.networks.networks_file import load_networks
-from app.networks.port import Cost, Draft, Parsed, Payment, Signed, StakeMove
+from app.networks.sending import Cost, Draft, Parsed, Payment, Signed, StakeMove
 from app.networks.tron.addresses import ACCOUNT_PATH
 from app.signer import repository
 from app.signer.account_keys import AccountKeys

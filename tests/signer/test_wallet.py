@@ -7,7 +7,7 @@ import pytest
 
 from app.core import ids
 from app.networks.evm.sending import EvmSender
-from app.networks.port import AccountState, Draft, Payment, Signed
+from app.networks.sending import AccountState, Draft, Payment, Signed
 from app.signer.wallet import BytesDiffer
 from tests.signer.signer_under_test import NETWORK, SignerUnderTest, new_address
 

@@ -11,7 +11,8 @@ from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.rpc import BitcoinRpc
 from app.networks.bitcoin.wire import NOT_FOUND, WireMined, WireMinedHeader, satoshi
 from app.networks.json_rpc import Call
-from app.networks.port import MinedIn, NodeUnavailable, NotATransfer, Receipt, SentTransfer, UnreadableAnswer
+from app.networks.port import MinedIn, NodeUnavailable, NotATransfer, SentTransfer, UnreadableAnswer
+from app.networks.sending import Receipt
 
 TRANSACTIONS_PER_REQUEST = 50
 

@@ -29,19 +29,8 @@ from app.networks.bitcoin.wire import (
 )
 from app.networks.http_node import NobodyAnswered
 from app.networks.json_rpc import Call, RefusedByNode
-from app.networks.port import (
-    Broadcast,
-    Draft,
-    MinedIn,
-    NodeUnavailable,
-    OnChain,
-    Parsed,
-    Payment,
-    Receipt,
-    Signed,
-    TokenState,
-    UnreadableAnswer,
-)
+from app.networks.port import MinedIn, NodeUnavailable, TokenState, UnreadableAnswer
+from app.networks.sending import Broadcast, Draft, OnChain, Parsed, Payment, Receipt, Signed
 
 T = TypeVar("T")
 
@@ -53,7 +42,7 @@ MISSING_INPUTS, TOO_LOW = ("missingorspent", "missing-inputs"), ("insufficient f
 
 
 class BitcoinSender:
-    """`app.networks.port.Sender` for one configured Bitcoin network."""
+    """`app.networks.sending.Sender` for one configured Bitcoin network."""
 
     def __init__(self, config: BitcoinConfig, mined_in: MinedIn) -> None:
         signing.check_library()

@@ -28,7 +28,8 @@ from app.networks.bitcoin.spending import (
     form_of,
     outputs_of,
 )
-from app.networks.port import Draft, NotATransfer, Parsed, Payment, Signed
+from app.networks.port import NotATransfer
+from app.networks.sending import Draft, Parsed, Payment, Signed
 
 try:
     from app.networks.bitcoin import signing_with_bdk

@@ -14,7 +14,8 @@ from app.networks.bitcoin import addresses, coins, fees
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.coins import INTERNAL_BRANCH, Choice, Coin, LeastFee, NotEnough, Outputs, TooLarge
 from app.networks.bitcoin.fees import InPool
-from app.networks.port import Draft, FeeAboveCeiling, NotATransfer, Payment
+from app.networks.port import FeeAboveCeiling, NotATransfer
+from app.networks.sending import Draft, Payment
 
 SEQUENCE = 0xFFFFFFFD
 """Of every input: it may be replaced (BIP-125), and no lock time is relative (BIP-68)."""

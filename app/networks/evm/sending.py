@@ -21,23 +21,8 @@ from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import Data, Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
 from app.networks.http_node import NobodyAnswered
 from app.networks.json_rpc import Call, RefusedByNode
-from app.networks.port import (
-    AccountState,
-    Broadcast,
-    Draft,
-    FeeAboveCeiling,
-    FeeRate,
-    NotATransfer,
-    OnChain,
-    Parsed,
-    Payment,
-    Receipt,
-    Signed,
-    TokenState,
-    UnreadableAnswer,
-    WouldFail,
-    WrongChain,
-)
+from app.networks.port import FeeAboveCeiling, NotATransfer, TokenState, UnreadableAnswer, WouldFail, WrongChain
+from app.networks.sending import AccountState, Broadcast, Draft, FeeRate, OnChain, Parsed, Payment, Receipt, Signed
 
 TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")  # keccak256("transfer(address,uint256)"), its first four bytes
 TRANSFER_LENGTH = 4 + 2 * 32  # the selector, and two words
@@ -67,7 +52,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvmSender:
-    """`app.networks.port.AccountSender` for one configured EVM network."""
+    """`app.networks.sending.AccountSender` for one configured EVM network."""
 
     def __init__(self, config: EvmConfig) -> None:
         self._config = config

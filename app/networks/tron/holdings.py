@@ -10,14 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from app.networks.config import Asset
-from app.networks.port import (
-    BlockRef,
-    ChainMoved,
-    NodeUnavailable,
-    SentTransfer,
-    Settlement,
-    UnreadableAnswer,
-)
+from app.networks.port import BlockRef, ChainMoved, NodeUnavailable, SentTransfer, Settlement, UnreadableAnswer
 from app.networks.tron.addresses import from_hex, to_hex, to_log
 from app.networks.tron.blocks import ReadBlock, Rules, block_ref, read_transaction
 from app.networks.tron.node import TronNodes, header_body

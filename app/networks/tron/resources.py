@@ -8,17 +8,8 @@ import secrets
 
 from app.core import clock
 from app.networks.config import Asset
-from app.networks.port import (
-    Cost,
-    CustomerFee,
-    FeeAboveCeiling,
-    Payment,
-    Prices,
-    Resources,
-    StakeMove,
-    UnreadableAnswer,
-    WouldFail,
-)
+from app.networks.port import CustomerFee, FeeAboveCeiling, UnreadableAnswer, WouldFail
+from app.networks.sending import Cost, Payment, Prices, Resources, StakeMove
 from app.networks.tron.addresses import PREFIX, VOID, from_hex, to_hex
 from app.networks.tron.config import COIN_DECIMALS, TronConfig
 from app.networks.tron.contract_calls import CallFails, address_word, simulate

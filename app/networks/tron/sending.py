@@ -15,14 +15,18 @@ from app.core import clock
 from app.networks.config import Asset
 from app.networks.port import (
     BlockRef,
-    Broadcast,
-    Cost,
-    Draft,
     FeeAboveCeiling,
     MinedIn,
     NetworkError,
     NodeUnavailable,
     NotATransfer,
+    TokenState,
+    UnreadableAnswer,
+)
+from app.networks.sending import (
+    Broadcast,
+    Cost,
+    Draft,
     OnChain,
     Parsed,
     Payment,
@@ -33,8 +37,6 @@ from app.networks.port import (
     Signed,
     StakeMove,
     TimedState,
-    TokenState,
-    UnreadableAnswer,
 )
 from app.networks.throttle import Throttle
 from app.networks.tron import transactions
@@ -70,7 +72,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TronSender:
-    """`app.networks.port.TimedSender` for one configured Tron network."""
+    """`app.networks.sending.TimedSender` for one configured Tron network."""
 
     def __init__(self, config: TronConfig, mined_in: MinedIn, throttle: Throttle) -> None:
         self._config = config

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from app.networks.port import NotATransfer, Signed, StakeMove
+from app.networks.port import NotATransfer
+from app.networks.sending import Signed, StakeMove
 from app.networks.tron.addresses import LENGTH, PREFIX, from_hex, normalise_address, to_hex
 
 TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")  # keccak256("transfer(address,uint256)"), its first four bytes

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.networks.config import Asset
-from app.networks.port import NotATransfer, Payment, Signed, WalletPayment
+from app.networks.port import NotATransfer, WalletPayment
+from app.networks.sending import Payment, Signed
 from app.networks.tron import transactions
 from app.networks.tron.addresses import normalise_address
 from app.networks.tron.config import TronConfig
@@ -35,7 +36,7 @@ def wallet_payment(config: TronConfig) -> WalletPayment:
 
 
 class TronWallets:
-    """`app.networks.port.SigningWallets` of Tron."""
+    """`app.networks.sending.SigningWallets` of Tron."""
 
     def __init__(self, config: TronConfig) -> None:
         self._config = config
