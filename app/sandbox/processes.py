@@ -82,7 +82,7 @@ def start(
         before()
         process = Process(name, var_dir, lock, stop_signal, stop_timeout_s)
     except BaseException:
-        os.close(lock)
+        _release_lock(lock)
         raise
     try:
         process._spawn(argv, dict(os.environ if env is None else env), cwd, user)
@@ -221,7 +221,7 @@ class Process:
             _running.remove(self)
             self._pid_path.unlink(missing_ok=True)
         if self._lock is not None:
-            os.close(self._lock)
+            _release_lock(self._lock)
             self._lock = None
 
 
@@ -285,6 +285,12 @@ def _take_lock(name: str, path: Path) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, str(os.getpid()).encode(), 0)
     return lock
+
+
+def _release_lock(lock: int) -> None:
+    """Unlock before closing: a child that another thread has just forked has the file open too, until its exec."""
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    os.close(lock)
 
 
 def _start_mark(pid: int) -> str | None:

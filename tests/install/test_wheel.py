@@ -205,7 +205,8 @@ async def test_the_processes_of_the_procfile_take_a_payment(
         path = invoice["payment_url"].removeprefix(PUBLIC_URL)
         for language in languages.every():
             assert f'<html lang="{language.code}"' in await check_page(customer, f"{path}?lang={language.code}")
-        await check_page(customer, f"{path}/receipt")
+        receipt = await customer.get(f"{path}/receipt")
+        await check_page(customer, receipt.headers["location"])
         await check_page(customer, "/docs/api")
         # the merchant's, by an account whose letter the default worker has sent,
         mara = await visitor()

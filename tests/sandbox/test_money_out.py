@@ -29,8 +29,8 @@ SWEPT_TIMEOUT_S, CONFIRMED_TIMEOUT_S = 60, 180
 CODE_S = 30
 
 _steps_used: list[int] = []
-"""The half minutes whose codes this file's tests have used: they share one operator. Each is accepted once, in order,
-and half a minute early or late."""
+"""The half minutes whose codes this file's tests have used: they share one operator. Each is accepted once, in order, and
+half a minute early."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def pay_out(
     )
     assert requested["status"] == "pending_approval"
 
-    step = max(int(time.time()) // CODE_S - 1, *(used + 1 for used in _steps_used[-1:]), 0)
+    step = max(int(time.time()) // CODE_S, *(used + 1 for used in _steps_used[-1:]), 0)
     wait_for("the hour of an unused code", lambda: time.time() // CODE_S + 1 >= step or None, 2 * CODE_S)
     _steps_used.append(step)
     approved = swap_pay(

@@ -119,6 +119,21 @@ def test_one_home_has_one_owner(tmp_path: Path) -> None:
     first.stop()
 
 
+def test_a_service_starts_again_while_another_child_is_between_fork_and_exec(tmp_path: Path) -> None:
+    """Until its exec, a child has every file of ours, the lock too."""
+    service = processes.start("service", SLEEP, var_dir=tmp_path, ready=at_once)
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    try:
+        service.stop()
+        processes.start("service", SLEEP, var_dir=tmp_path, ready=at_once).stop()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
 def test_a_child_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
     started: list[Process] = []
     thread = threading.Thread(
