@@ -31,6 +31,7 @@ from tests.factories.networks import networks_toml
 from tests.services import (
     TEMPLATE,
     clone_template,
+    empty_redis,
     start_anvil_for_tests,
     start_bitcoind_for_tests,
     start_postgres_for_tests,
@@ -170,7 +171,7 @@ def valkey_url(valkey_server: Valkey) -> str:
 async def valkey(valkey_url: str) -> AsyncIterator[str]:
     """The process's Redis client, open on an empty Valkey."""
     redis.open_client(valkey_url)
-    await redis.client().flushall()
+    await empty_redis()
     yield valkey_url
     await redis.close_client()
 
@@ -265,5 +266,5 @@ def chain_settings(environment: dict[str, str], tmp_path: Path, anvil: Anvil, to
 async def services(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Services]:
     """A process's gateway on a fresh database, an empty Valkey and the node's head."""
     async with running(wire(chain_settings())) as services:
-        await redis.client().flushall()
+        await empty_redis()
         yield services

@@ -18,7 +18,9 @@ from typing import Any, Literal
 
 import asyncpg
 import pytest
+from redis.exceptions import RedisError
 
+from app.core import redis
 from app.sandbox import anvil, bitcoind, bitcoind_package, postgres, tron_node, valkey
 from app.sandbox.anvil import Anvil
 from app.sandbox.bitcoind import Bitcoind
@@ -153,6 +155,18 @@ def start_tron_node_for_tests(tmp_dir: Path) -> Iterator[TronNode]:
         yield node
     finally:
         node.stop()
+
+
+async def empty_redis() -> None:
+    """Delete everything in the open Valkey. On a busy machine a connection may take longer than the app waits."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await redis.client().flushall()
+            except RedisError:
+                await asyncio.sleep(0.1)
+            else:
+                return
 
 
 def bitcoind_or_skip() -> Path:

@@ -12,12 +12,13 @@ import pytest
 from app.api_keys import service as api_keys
 from app.api_keys.scopes import Scope
 from app.asgi import create_app
-from app.core import clock, redis
+from app.core import clock
 from app.core.settings import Settings
 from app.web.edge import Edge
 from tests.api.serving import Served, served
 from tests.factories.api_keys import api_key
 from tests.factories.merchants import merchant, takes
+from tests.services import empty_redis
 
 BASE = "/api/v1/merchant"
 INVOICE = {"amount": "5.00", "currency": "USDT", "chain": "ethereum"}
@@ -57,7 +58,7 @@ async def client(chain_settings: Callable[..., Settings], steady_clock: None) ->
     running = asyncio.create_task(_run(app, started, stop))
     await asyncio.wait({running, asyncio.create_task(started.wait())}, return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
-        await redis.client().flushall()
+        await empty_redis()
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="https://pay.example.test") as client:
             yield client

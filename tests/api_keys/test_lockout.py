@@ -9,9 +9,10 @@ import pytest
 
 from app.api_keys import lockout
 from app.api_keys.authentication import EVALUATIONS, Authenticator
-from app.core import clock, database, redis
+from app.core import clock, database
 from app.core.settings import Settings
 from tests.factories.api_keys import api_key, bearer
+from tests.services import empty_redis
 from tests.web.site import THINGS, client, make_site
 
 CLIENT = ip_address("203.0.113.5")
@@ -98,7 +99,7 @@ async def test_a_lock_of_a_later_series_is_not_given_back_by_an_earlier_attempt(
 async def test_the_lock_survives_redis_and_restarts_and_ends_after_an_hour(settings: Settings) -> None:
     key = await api_key(settings.api_key_peppers)
     await outcomes(make_site(settings), [key.guess(number) for number in range(5)])
-    await redis.client().flushall()
+    await empty_redis()
     await database.close_pool()
     await database.open_pool(settings.database_url, max_size=5)
     site = make_site(settings)

@@ -10,7 +10,7 @@ import pytest
 
 from app.asgi import create_app
 from app.checkout.live import LiveHub
-from app.core import clock, database, redis
+from app.core import clock, database
 from app.core.settings import Settings
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import InvoiceBody
@@ -18,6 +18,7 @@ from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import terms
+from tests.services import empty_redis
 
 ORIGIN = {"Origin": "https://pay.example.test"}
 TXID = "0x" + "3f" * 32
@@ -116,7 +117,7 @@ async def test_what_is_no_id_or_comes_from_elsewhere_is_refused(services: Servic
         assert (await client.post(f"/pay/{slug}/{part}", data={}, headers=ORIGIN)).status_code == 404
     assert await database.fetch_value("SELECT count(*) FROM announced_transactions") == 0
 
-    await redis.client().flushall()
+    await empty_redis()
     codes = [
         (await client.post(f"/pay/{slug}/sent", data={"txid": TXID}, headers=ORIGIN)).status_code for _ in range(21)
     ]

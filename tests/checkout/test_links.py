@@ -10,7 +10,7 @@ import pytest
 
 from app.asgi import create_app
 from app.checkout.wallet import Choice
-from app.core import clock, database, redis
+from app.core import clock, database
 from app.core.settings import Settings
 from app.invoices.links import PaymentLinks
 from app.invoices.presentation import InvoiceBody
@@ -20,6 +20,7 @@ from app.wiring import Services
 from tests.checkout.pictures import PNG
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
+from tests.services import empty_redis
 from tests.work import work
 
 
@@ -72,7 +73,7 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
         "with a slash before it": "/" + slug,
     }
     for part in ("", "/status", "/events", "/receipt", "/transaction", "/logo", "/brand.css"):
-        await redis.client().flushall()  # of the loads that are counted
+        await empty_redis()  # of the loads that are counted
         answers = [await client.get(f"/pay/{each}{part}") for each in wrong.values()]
         replies = {name: without_request_id(answer) for name, answer in zip(wrong, answers, strict=True)}
         assert {name: each for name, each in replies.items() if each != replies["unknown"]} == {}, part
@@ -84,7 +85,7 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
 
     # A link with a wrong MAC still causes a look-up of an invoice, which finds none.
     for name in ("tampered", "other invoice's", "foreign", "truncated", "unknown"):
-        await redis.client().flushall()
+        await empty_redis()
         with work() as done:
             assert (await client.get(f"/pay/{wrong[name]}")).status_code == 404
         assert done.cost == (1, 0), (name, done.statements)

@@ -8,7 +8,6 @@ from playwright.sync_api import Browser
 
 from app.asgi import create_app
 from app.checkout import lookup
-from app.core import redis
 from app.core.settings import Settings
 from app.invoices.states import Status
 from app.lookups import wording
@@ -21,6 +20,7 @@ from tests.checkout.site import DEPOSIT_ID, FINDINGS, NETWORKS, Site, a_view
 from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms
 from tests.factories.payments import CONFIRMATIONS
+from tests.services import empty_redis
 
 NOWHERE = "0x00000000000000000000000000000000000000AA"
 UNKNOWN = f"0x{64 * '7'}"
@@ -125,7 +125,7 @@ async def test_strangers_learn_nothing(
 
 async def test_sixty_a_minute_and_not_one_page_load_less(services: Services, client: httpx.AsyncClient) -> None:
     asked = await invoice(services, await terms(service_fee_bps=0))
-    await redis.client().flushall()
+    await empty_redis()
     path = page(services, asked)
     answers = [(await client.get(path, params={"txid": "no id"})).status_code for _ in range(61)]
     assert answers == [200] * 60 + [429]

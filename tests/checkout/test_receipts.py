@@ -11,7 +11,7 @@ import pytest
 from app.asgi import create_app
 from app.checkout.receipt_words import receipt_words
 from app.checkout.source import checkout_view
-from app.core import clock, database, redis
+from app.core import clock, database
 from app.core.settings import Settings
 from app.invoices.states import Status
 from app.merchants import branding
@@ -22,6 +22,7 @@ from tests.checkout.pictures import PNG
 from tests.checkout.site import a_quoted_view
 from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms
+from tests.services import empty_redis
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ async def test_the_link_of_a_receipt_opens_the_receipt_and_nothing_else(
     for part in ("", "/status", "/events", "/logo", "/receipt"):
         assert (await client.get(f"/pay/{receipt_slug}{part}")).status_code == 404
     for wrong in (slug, receipt_slug[:-1], receipt_slug + "A", new.id, receipt_slug + "/", receipt_slug.lower()):
-        await redis.client().flushall()
+        await empty_redis()
         for part in ("", "/logo", "/brand.css"):
             assert (await client.get(f"/receipt/{wrong}{part}")).status_code == 404, (wrong, part)
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.checkout.source import checkout_view
 from app.checkout.wording import page_context
-from app.core import clock, database, redis
+from app.core import clock, database
 from app.core.errors import ApiError
 from app.core.settings import Settings, load
 from app.deposits.watcher import Watcher
@@ -34,7 +34,7 @@ from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import operator
 from tests.factories.withdrawals import event_types, payout
-from tests.services import bitcoind_or_skip
+from tests.services import bitcoind_or_skip, empty_redis
 
 CONFIRMATIONS = 3
 TEN_MINUTES = timedelta(minutes=10)
@@ -538,7 +538,7 @@ async def test_a_killed_node_that_is_back_with_fewer_blocks_loses_no_payment(
     bitcoin = await BitcoinDriver.connect(node.rpc_url)
     (tmp_path / "networks.toml").write_text(bitcoin_networks_toml(node.rpc_url, confirmations=CONFIRMATIONS))
     async with running(wire(load(environment))) as services:
-        await redis.client().flushall()
+        await empty_redis()
         merchant_id = await merchant(service_fee_bps=0)
         await takes(merchant_id, "BTC", network=NETWORK)
         terms = Terms(merchant_id, "test", 0, "merchant")
@@ -582,7 +582,7 @@ async def test_while_the_node_downloads_the_chain_nothing_expires(
     await bitcoin.aclose()
     (tmp_path / "networks.toml").write_text(bitcoin_networks_toml(node.rpc_url))
     async with running(wire(load(environment))) as services:
-        await redis.client().flushall()
+        await empty_redis()
         merchant_id = await merchant(service_fee_bps=0)
         await takes(merchant_id, "BTC", network=NETWORK)
         terms = Terms(merchant_id, "test", 0, "merchant")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.core import clock, redis
+from app.core import clock
 from app.core.settings import Settings, load
 from app.deposits.watcher import Watcher
 from app.doctor.reachability import examine_networks
@@ -28,6 +28,7 @@ from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.networks import networks_toml
 from tests.factories.tron import tron_networks_toml
+from tests.services import empty_redis
 
 NETWORK = "tron:test"
 NODE = "gateway"
@@ -203,7 +204,7 @@ async def test_a_network_that_is_limited_stops_no_other(
     tron_text = tron_networks_toml(f"{tron_node.api_url}/{NODE}", usdt, tron_node.genesis_id)
     (tmp_path / "networks.toml").write_text(tron_text + networks_toml(anvil.rpc_url, "0x" + "ab" * 20))
     async with running(wire(load(environment))) as services:
-        await redis.client().flushall()
+        await empty_redis()
         watchers = services.watchers()
         await tron.faults(NODE, answers=[{"status": 403, "body": SUSPENDED, "times": 10_000}])
         with pytest.raises(NodeUnavailable):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import clock, redis
+from app.core import clock
 from app.core.settings import Settings, load
 from app.lookups.facts import Viewer
 from app.lookups.judging import Finding, Verdict
@@ -26,6 +26,7 @@ from tests.factories.merchants import terms as new_terms
 from tests.factories.networks import ANVIL_CHAIN_ID, networks_toml
 from tests.factories.payments import CONFIRMATIONS
 from tests.fakes.evm_proxy import EvmProxy, evm_proxy
+from tests.services import empty_redis
 
 TWIN_CHAIN_ID = 8_453
 NOWHERE = "0x00000000000000000000000000000000000000AA"
@@ -187,7 +188,7 @@ async def test_unmined_then_replaced(asking: Asking) -> None:
     finally:
         await driver.call("evm_setAutomine", True)
     assert (await asking.customer(first)).verdict is Verdict.REPLACED
-    await redis.client().flushall()  # without the hint it is only unknown
+    await empty_redis()  # without the hint it is only unknown
     assert (await asking.customer(first)).verdict is Verdict.UNKNOWN
 
 

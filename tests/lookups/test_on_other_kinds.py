@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from app.core import redis
 from app.core.settings import Settings, load
 from app.lookups.facts import Viewer
 from app.lookups.judging import Finding, Verdict
@@ -22,6 +21,7 @@ from tests.factories.merchants import merchant, takes
 from tests.factories.tron import tron_networks_toml
 from tests.factories.tron_accounts import RECIPIENT
 from tests.fakes.coin_world import CoinWorld, coin_chain, write_networks_file
+from tests.services import empty_redis
 
 UNKNOWN = 64 * "7"
 
@@ -188,7 +188,7 @@ class TestCoin:
         with coin_chain() as chain:
             write_networks_file(tmp_path / "networks.toml", chain, can_send=False)
             async with running(wire(load(environment))) as services:
-                await redis.client().flushall()
+                await empty_redis()
                 yield await CoinWorld.open(services, chain)
 
     async def test_waiting_replaced_confirming_and_paid(self, world: CoinWorld) -> None:

@@ -37,7 +37,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.core import clock, redis
+from app.core import clock
 from app.core.money import format_amount
 from app.core.settings import Settings, load
 from app.networks.tron.addresses import ACCOUNT_PATH as TRON_ACCOUNT
@@ -59,6 +59,7 @@ from tests.money.world import World
 from tests.services import (
     bitcoind_or_skip,
     clone_template,
+    empty_redis,
     start_anvil_for_tests,
     start_bitcoind_for_tests,
     start_tron_node_for_tests,
@@ -201,7 +202,7 @@ class Money(RuleBasedStateMachine):
         start = {"evm": self._on_evm, "bitcoin": self._on_bitcoin, "tron": self._on_tron}[self.kind]
         settings, chain = await start(dsn, directory)
         services = await self.stack.enter_async_context(running(wire(settings)))
-        await redis.client().flushall()
+        await empty_redis()
         world = await World.begin(services, chain, self.place.keys)
         if self.kind == "bitcoin":
             by = world.operators[0]

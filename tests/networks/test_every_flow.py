@@ -33,6 +33,7 @@ from tests.fakes.coin import FEE_RAW, HOT_ADDRESS, CoinChain
 from tests.fakes.coin_world import BUMP_AFTER, CONFIRMATIONS, CoinWorld, coin_chain, write_networks_file
 from tests.identity.browsing import Browser, an_account
 from tests.identity.conftest import app, browser
+from tests.services import empty_redis
 
 __all__ = ["app", "browser"]
 
@@ -56,7 +57,7 @@ def settings(environment: dict[str, str], tmp_path: Path, chain: CoinChain) -> S
 @pytest.fixture
 async def services(settings: Settings, steady_clock: None) -> AsyncIterator[Services]:
     async with running(wire(settings)) as services:
-        await redis.client().flushall()
+        await empty_redis()
         yield services
 
 

@@ -11,7 +11,7 @@ from app.accounts import operators, sessions
 from app.accounts.operators import Operator
 from app.accounts.sessions_repository import Session
 from app.asgi import create_app
-from app.core import clock, redis
+from app.core import clock
 from app.core.settings import Settings
 from app.wiring import Services, wire
 from tests.factories import operators as staff
@@ -20,6 +20,7 @@ from tests.factories.networks import XPUB
 from tests.factories.operators import Operator as Staff
 from tests.factories.withdrawals import fund
 from tests.operator.served import Served
+from tests.services import empty_redis
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ async def served(chain_settings: Callable[..., Settings], steady_clock: None) ->
 
     async def run() -> None:
         async with app.lifespan():
-            await redis.client().flushall()
+            await empty_redis()
             started.set()
             await stop.wait()
 

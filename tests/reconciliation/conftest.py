@@ -9,7 +9,7 @@ import pytest
 from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256k1
 from eth_utils.address import to_checksum_address
 
-from app.core import clock, logging, redis
+from app.core import clock, logging
 from app.core.settings import Settings, load
 from app.ledger import checkpoints
 from app.sandbox.anvil import Anvil
@@ -17,6 +17,7 @@ from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services, running, wire
 from tests.factories.networks import XPUB, networks_toml
 from tests.reconciliation.world import World
+from tests.services import empty_redis
 from tests.webhooks.receiving import Receiver, receiving
 
 
@@ -68,7 +69,7 @@ async def services(chain_settings: Callable[..., Settings], steady_clock: None) 
     """The gateway, with a new database and an empty Valkey."""
     logging.configure(level="INFO", json=True)
     async with running(wire(chain_settings())) as services:
-        await redis.client().flushall()
+        await empty_redis()
         yield services
 
 

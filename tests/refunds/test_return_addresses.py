@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.core import clock, database, redis
+from app.core import clock, database
 from app.deposits import reviews
 from app.merchants import service as merchants
 from app.merchants.members import member
@@ -23,6 +23,7 @@ from tests.factories.payments import pay_on_chain
 from tests.factories.withdrawals import CUSTOMER, STRANGER, approve, confirm, send
 from tests.identity.browsing import Account, Browser
 from tests.operator.served import Served, staff_of
+from tests.services import empty_redis
 
 TRON = "TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE"
 
@@ -199,7 +200,7 @@ async def test_a_link_is_good_for_its_deposit_and_invoice_alone(case: Case) -> N
     ):
         assert (await case.customer.get(url)).status_code == 404, url
         assert (await case.customer.post(url, {"address": STRANGER})).status_code == 404, url
-        await redis.client().flushall()
+        await empty_redis()
     assert await given() == []
     # Nor may a member of another merchant, or one without the right, see or decide it.
     await case.give(STRANGER)

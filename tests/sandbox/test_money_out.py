@@ -29,8 +29,8 @@ SWEPT_TIMEOUT_S, CONFIRMED_TIMEOUT_S = 60, 180
 CODE_S = 30
 
 _steps_used: list[int] = []
-"""The half minutes whose codes this file's tests have used: they share one operator. Each is accepted once, in order, and
-half a minute early."""
+"""The half minutes whose codes this file's tests have used: they share one operator. Each is accepted once, in order,
+and half a minute early."""
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from app.core import redis
 from app.core.settings import Settings, load
 from app.sandbox.anvil import Anvil
 from app.sandbox.bitcoin_driver import BitcoinDriver
@@ -20,6 +19,7 @@ from tests.factories.networks import XPUB, networks_toml
 from tests.fakes.bitcoin_proxy import BitcoinProxy, bitcoin_proxy
 from tests.fakes.timed import COIN, TOKEN, TimedChain
 from tests.fakes.timed_world import TimedWorld, timed_chain, write_networks_file
+from tests.services import empty_redis
 from tests.signer.bitcoin_under_test import ACCOUNT_PATH, BUMP_AFTER_S, CONFIRMATIONS, BitcoinUnderTest
 from tests.signer.signer_under_test import SignerUnderTest
 from tests.signer.tron_under_test import SOLID, TronUnderTest, write_tron_networks
@@ -84,7 +84,7 @@ def chain_settings(
 @pytest.fixture
 async def services(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Services]:
     async with running(wire(chain_settings())) as services:
-        await redis.client().flushall()
+        await empty_redis()
         yield services
 
 
@@ -176,7 +176,7 @@ async def bitcoin_setup(
 ) -> AsyncIterator[BitcoinUnderTest]:
     """A merchant whose customers have paid two bitcoins, in two coins; a hot wallet that was topped up with 0.01."""
     async with running(wire(bitcoin_settings)) as services:
-        await redis.client().flushall()
+        await empty_redis()
         setup = await BitcoinUnderTest.open(services, bitcoin, proxy, keys)
         if top_up_raw:
             await bitcoin.pay(setup.hot, top_up_raw, fee_rate=5)
@@ -221,7 +221,7 @@ async def tron_setup(
         **tron_options,
     )
     async with running(wire(load(environment))) as services:
-        await redis.client().flushall()
+        await empty_redis()
         setup = await TronUnderTest.open(services, tron, usdt, keys)
         await setup.send("TRX", setup.hot, 500_000_000)
         await setup.send("USDT", setup.hot, 1_000_000_000)
@@ -251,7 +251,7 @@ async def world(
     """On it: a merchant with 100 USDT; a hot wallet with 1,000 USDT and 500 TRX."""
     write_networks_file(tmp_path / "networks.toml", chain, energy_low=energy_low)
     async with running(wire(load(environment))) as services:
-        await redis.client().flushall()
+        await empty_redis()
         world = await TimedWorld.open(services, chain)
         await world.top_up(COIN, 500_000_000)
         await world.top_up(TOKEN, 1_000_000_000)

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.core import clock, database, redis
+from app.core import clock, database
 from app.core.settings import Settings, load
 from app.networks.port import WouldFail
 from app.networks.sending import Draft, Payment
@@ -25,6 +25,7 @@ from tests.factories.tampering import as_superuser
 from tests.fakes.coin import SYMBOL, CoinChain, draft_of, transaction_of
 from tests.fakes.coin_funds import CoinFunds
 from tests.fakes.coin_world import BUMP_AFTER, NETWORK, CoinWorld, coin_chain, write_networks_file
+from tests.services import empty_redis
 from tests.signer.crashing import Killed
 
 AMOUNTS_RAW = [1_000_000, 2_000_000, 2_000_000, 3_000_000, 40_000_000]
@@ -51,7 +52,7 @@ def chain_settings(environment: dict[str, str], tmp_path: Path, chain: CoinChain
 @pytest.fixture
 async def services(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Services]:
     async with running(wire(chain_settings())) as services:
-        await redis.client().flushall()
+        await empty_redis()
         yield services
 
 

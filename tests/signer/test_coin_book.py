@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.core import clock, database, redis
+from app.core import clock, database
 from app.core.errors import ApiError
 from app.core.resources import MIGRATIONS
 from app.core.settings import Settings, load
@@ -37,7 +37,7 @@ from tests.factories.bitcoin import NETWORK, Account, bitcoin_networks_toml
 from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.invariants import assert_invariants
-from tests.services import bitcoind_or_skip
+from tests.services import bitcoind_or_skip, empty_redis
 
 CONFIRMATIONS = 3
 TOP_UP_RAW = 1_000_000
@@ -483,7 +483,7 @@ async def test_a_node_that_comes_back_with_fewer_blocks_takes_its_coins_back(
     bitcoin = await BitcoinDriver.connect(node.rpc_url)
     (tmp_path / "networks.toml").write_text(networks_file(node.rpc_url, account))
     async with running(wire(load(environment))) as services:
-        await redis.client().flushall()
+        await empty_redis()
         terms = await terms_of_merchant()
         await bitcoin.call("gettxoutsetinfo", "none")  # writes what there is
         kept = await bitcoin.height()

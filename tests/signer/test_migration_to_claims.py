@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from piccolo.apps.migrations.commands.forwards import run_forwards
 
-from app.core import clock, database, redis
+from app.core import clock, database
 from app.core.migrations import migrate, module_name
 from app.core.settings import Settings
 from app.sandbox.chain_driver import AnvilDriver
@@ -26,6 +26,7 @@ from app.signer import repository
 from app.signer.keystore import SpendingKeys
 from app.signer.repository import Stored
 from app.wiring import running, wire
+from tests.services import empty_redis
 from tests.signer.crashing import Killed, KilledAt
 from tests.signer.signer_under_test import NETWORK, SignerUnderTest
 
@@ -180,7 +181,7 @@ async def test_everything_under_way_goes_on_after_the_migration(
 ) -> None:
     # Given a gateway with payments in every state,
     async with running(wire(chain_settings())) as services:
-        await redis.client().flushall()
+        await empty_redis()
         before = await SignerUnderTest.open(services, driver, token, keys)
         before.signer._swept_at = clock.now()
         for asset, amount in (("USDT", "1000.00"), ("ETH", "1.00")):

@@ -18,6 +18,7 @@ from app.core.settings import Settings
 from app.web.rate_limits import RateLimiter, refuse_exceeded
 from tests.api.serving import START_TIMEOUT_S
 from tests.factories.api_keys import api_key
+from tests.services import empty_redis
 from tests.web.site import THINGS, client, make_site
 
 
@@ -127,7 +128,7 @@ async def test_counting_goes_back_to_redis_when_it_is_back(valkey_url: str, monk
     await redis.close_client()
     redis.open_client(valkey_url)
     try:
-        await redis.client().flushall()
+        await empty_redis()
         await asyncio.sleep(0.06)
         assert [(await limiter.take("key:a", 5)).used for _ in range(2)] == [1, 2]
         assert (await RateLimiter().take("key:a", 5)).used == 3

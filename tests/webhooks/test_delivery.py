@@ -23,6 +23,7 @@ from app.webhooks.service import Actor
 from tests.factories.events import record_event
 from tests.factories.merchants import make_member
 from tests.factories.webhooks import MadeEndpoint, make_endpoint
+from tests.services import empty_redis
 from tests.webhooks.receiving import OK, Delivered, Receiver, dispatching, response
 
 ACTOR = Actor("account:ACC-0000000000", "192.0.2.1")
@@ -461,7 +462,7 @@ async def test_a_flushed_redis_loses_nothing(valkey: str, merchant_id: str, keys
     async with dispatching(receiver, keys):
         for _ in range(5):
             await happen(merchant_id, 5)
-            await redis.client().flushall()
+            await empty_redis()
         await until_settled()
     assert sorted(request.seq for request in receiver.requests) == list(range(1, 26))
 

@@ -26,7 +26,7 @@ from tests import commands
 from tests.factories.events import record_event
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
-from tests.services import start_valkey_for_tests
+from tests.services import empty_redis, start_valkey_for_tests
 from tests.webhooks.receiving import Receiver, receiving
 from workers import default, process, slot, webhooks
 from workers.jobs import EVERY_SECOND, Context, Job, Queue
@@ -177,7 +177,7 @@ async def test_events_arrive_whatever_happens_to_redis_and_to_a_worker(
                 await shop.arrive("Redis hangs")
             await shop.arrive("Redis goes on")
 
-            await redis.client().flushall()
+            await empty_redis()
             await shop.arrive("Redis was emptied")
             other.kill()
             await shop.arrive("a worker was killed")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import clock, redis
+from app.core import clock
 from app.core.settings import Settings
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.signer.keystore import SpendingKeys
@@ -15,6 +15,7 @@ from tests.identity.browsing import an_account
 from tests.operator.bitcoin_scene import set_bitcoin_scene
 from tests.operator.browsing import chromium, forget_codes, opened, sign_in
 from tests.page_checks import faults_of
+from tests.services import empty_redis
 
 
 @pytest.mark.timeout(600)
@@ -28,7 +29,7 @@ async def test_every_page_is_accessible_and_fits(
     tmp_path: Path,
 ) -> None:
     async with running(wire(bitcoin_settings)) as services:
-        await redis.client().flushall()
+        await empty_redis()
         scene = await set_bitcoin_scene(services, bitcoin, proxy, keys)
         account = await an_account(bitcoin_settings, "olive@example.test", totp=True, is_operator=True)
         await forget_codes(account)
