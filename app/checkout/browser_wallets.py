@@ -1,15 +1,28 @@
 """What the page says while a wallet in the browser pays. The page's script picks the sentence of each step."""
 
+import msgspec
+
 from app.checkout.view import CheckoutView
 from app.core.money import group_digits
 from app.web.languages import Language
 
 
-def wallet_words(view: CheckoutView, language: Language) -> dict[str, str]:
-    """The sentences by the names that `static/js/wallets.js` and the scripts of the protocols know; none where no
-    wallet can be asked. In `pay` the script puts the wallet's name for `{wallet}`."""
+def wallet_context(view: CheckoutView, language: Language) -> dict[str, str]:
+    """What `checkout/_wallets.html` needs, as JSON: what a wallet is asked and `wallet_words`; empty where none can be
+    asked."""
     if view.wallet is None or not (view.is_payable or view.may_still_be_paid):
-        return {}
+        return {"wallet_request": "", "wallet_words": ""}
+    words = wallet_words(view, language)
+    return {"wallet_request": _json(view.wallet.request), "wallet_words": _json(words)}
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def wallet_words(view: CheckoutView, language: Language) -> dict[str, str]:
+    """The sentences by the names that `static/js/wallets.js` and the scripts of the protocols know. In `pay`
+    the script puts the wallet's name for `{wallet}`."""
     _ = language.gettext
     network = {"network": language.isolate(view.chain_name)}
     amount = {"amount": language.isolate(f"{group_digits(view.amount_decimal)} {view.asset}")}

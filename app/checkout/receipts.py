@@ -79,5 +79,4 @@ def _alone(view: CheckoutView, slug: str) -> CheckoutView:
         frame_origins=(),
         brand_css_url=here("brand.css", view.brand_css_url),
         logo_url=here("logo", view.logo_url),
-        languages=(),
     )

@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 from app.checkout.view import (
+    SETTLED,
     Anomaly,
     CheckoutView,
     FeePayer,
     Gone,
-    LanguageChoice,
     Mistake,
     NetworkFee,
     RateShown,
@@ -28,7 +28,6 @@ from app.invoices.reader import PublicInvoice
 from app.invoices.states import Status
 from app.networks.config import NetworkConfig
 from app.refunds.repository import SentBack
-from app.web import languages
 from app.web.languages import Language
 
 NETWORK_LATE_AFTER = timedelta(minutes=2)
@@ -162,7 +161,7 @@ def _common(
 ) -> dict[str, Any]:
     """What the page shows whether something is chosen or not."""
     invoice, page_url, brand = public.body, f"/pay/{slug}", public.branding
-    language_query = query(language, framed=bool(frame_origins))
+    language_query, is_settled = query(language, framed=bool(frame_origins)), invoice.status in SETTLED
     return {
         "invoice_id": invoice.id,
         "merchant_name": public.merchant_name,
@@ -182,8 +181,8 @@ def _common(
         "page_url": page_url + language_query,
         "status_url": f"{page_url}/status{language_query}",
         "events_url": f"{page_url}/events",
-        "receipt_url": f"/receipt/{links.receipt_slug(invoice.id)}?lang={language.code}",
-        "receipt_link": links.receipt_url(invoice.id),
+        "receipt_url": f"/receipt/{links.receipt_slug(invoice.id)}?lang={language.code}" if is_settled else "",
+        "receipt_link": links.receipt_url(invoice.id) if is_settled else "",
         "page_link": links.url(invoice.id),
         "frame_origins": tuple(frame_origins),
         "worth": _payment_worth(invoice),
@@ -191,18 +190,13 @@ def _common(
         # The tag changes with the branding, so that browsers can cache each address.
         "brand_css_url": f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
         "logo_url": f"{page_url}/logo?v={brand.logo_tag}" if brand.logo_tag else None,
-        "languages": tuple(
-            LanguageChoice(code=each.code, name=each.name, url=page_url + query(each, framed=bool(frame_origins)))
-            for each in languages.every()
-        ),
     }
 
 
 def _may_have_sent(invoice: InvoiceBody) -> bool:
     """Whether the customer may look for a transaction: there is or was an address, and the payment is not settled."""
-    settled = {Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED}
     return (invoice.pay_in is not None or bool(invoice.quotes)) and (
-        invoice.status not in settled or invoice.needs_review
+        invoice.status not in SETTLED or invoice.needs_review
     )
 
 

@@ -19,6 +19,9 @@ ADDRESS_GROUP_CHARS = 4
 TAIL_STARTS_AT_DECIMAL = 5
 """A tail of 1 to 99 sits in the fifth and sixth decimal (contract, section 3)."""
 
+SETTLED = frozenset({Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED})
+"""The merchant has been credited, whether it was sent back since or not."""
+
 EXPIRED_STAYS_LIVE = timedelta(hours=1)
 """How long the page of an expired invoice still updates: a customer who paid in the last minute is still there."""
 
@@ -158,18 +161,6 @@ class RateShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LanguageChoice:
-    """One entry of the language choice at the foot of the page."""
-
-    code: str
-    """BCP 47, e.g. `de` or `zh-Hans`."""
-    name: str
-    """In the language itself, e.g. `Deutsch`."""
-    url: str
-    """This page in that language."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutView:
     """One invoice at one moment, as a customer may see it.
 
@@ -288,7 +279,6 @@ class CheckoutView:
     """The URL that makes the sandbox's wallet pay; None outside of the sandbox."""
     wallet_has_other_token: bool = False
     """Whether the network has a token that the invoice does not ask for."""
-    languages: tuple[LanguageChoice, ...] = ()
 
     def __post_init__(self) -> None:
         _require_https("success_url", self.success_url)
@@ -353,7 +343,7 @@ class CheckoutView:
     @property
     def is_settled(self) -> bool:
         """Whether the merchant has been credited, refunds or not."""
-        return self.status in {Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED}
+        return self.status in SETTLED
 
     @property
     def returns_by_itself(self) -> bool:

@@ -8,7 +8,7 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 from dataclasses import dataclass
 
 from app.checkout import choosing
-from app.checkout.browser_wallets import wallet_words
+from app.checkout.browser_wallets import wallet_context
 from app.checkout.mistakes import explain, what_happened
 from app.checkout.receipt_words import receipt_words
 from app.checkout.view import CheckoutView, FeePayer, Gone
@@ -77,7 +77,7 @@ def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
         "step": step(view),
         "qr": qr,
         "link_qr": link_qr,
-        "wallet_words": wallet_words(view, language),
+        **wallet_context(view, language),
         "paid_on": language.moment(view.paid_at) if view.paid_at else "",
         "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
         "words_of_ways": choosing.words_of_ways(view, language),

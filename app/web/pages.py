@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, MutableMapping
-from functools import cache
+from functools import cache, partial
 from types import CodeType
 from typing import Any
 
@@ -33,10 +33,11 @@ STATIC_MAX_AGE_S = 3600
 """Browsers keep static files for an hour; a changed file has another address at once."""
 
 COMPRESSED = DefineMiddleware(
-    CompressionMiddleware, config=CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=500)
+    CompressionMiddleware, config=CompressionConfig(backend="gzip", gzip_compress_level=4, minimum_size=500)
 )
-"""For routes whose answers are text of some length and hold no secret beside what a stranger may choose (BREACH).
-Never for a stream of events, which a compressor would hold back, nor for the API's short answers."""
+"""For routes whose answers are text of some length and hold no secret beside what a stranger may choose (BREACH). Never
+for a stream of events, which a compressor would hold back, nor for the API's short answers. Level 4 makes a checkout
+page 4 % larger than level 6, in two thirds of the time."""
 
 _ERROR_PAGES = frozenset({404, 429, 500, 503})
 
@@ -118,6 +119,7 @@ def _environment(language: Language) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        cache_size=-1,  # all templates, in a plain dict
         bytecode_cache=_compiled_templates,
         extensions=["jinja2.ext.i18n"],
     )
@@ -131,9 +133,17 @@ def _environment(language: Language) -> Environment:
         "isolate": language.isolate,
         "gettext": gettext,
         "_": gettext,
+        "language_names": languages.NAMES,
+        "part": cache(partial(_part, environment)),
         "icon": cache(environment.get_template("components/icons.html").module.icon),  # type: ignore[attr-defined]
     }
     return environment
+
+
+def _part(environment: Environment, template: str, **given: Any) -> Markup:
+    """A part of pages that depends on nothing but its language and what is given, which must be hashable: rendered only
+    once for each."""
+    return Markup(environment.get_template(template).render(given))  # noqa: S704 - the template has escaped
 
 
 def _cheap_gettext(language: Language) -> Callable[..., Markup]:

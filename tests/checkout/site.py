@@ -20,7 +20,6 @@ from app.checkout.view import (
     CheckoutView,
     FeePayer,
     Gone,
-    LanguageChoice,
     Mistake,
     NetworkFee,
     RateShown,
@@ -81,9 +80,6 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
         receipt_link="https://pay.example/receipt/INV-0K3V9ZQ2TA.cmVjZWlwdC1pcy1rZXB0",
         page_link="https://pay.example/pay/INV-0K3V9ZQ2TA.cGF5bWVudC1pcy1rZXB0",
         lookup_url="/pay/a/transaction",
-        languages=tuple(
-            LanguageChoice(code=each.code, name=each.name, url=f"/pay/a?lang={each.code}") for each in languages.every()
-        ),
     )
     return replace(view, **changes)
 
@@ -511,7 +507,6 @@ class Site:
             lookup_url=view.lookup_url and f"{page}/transaction",
             brand_css_url=view.brand_css_url and f"{page}/brand.css",
             logo_url=view.logo_url and f"{page}/logo",
-            languages=tuple(replace(each, url=f"{page}?lang={each.code}") for each in view.languages),
         )
         return self.url(name) if language == "en" else self.url(name) + spoken
 
