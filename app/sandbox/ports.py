@@ -16,6 +16,8 @@ from app.sandbox.processes import Process, ProcessError
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
 _PORT_TRIES = 200
 _START_TRIES = 3
+IN_USE = "already in use"
+"""What every server's error says whose port is taken."""
 
 T = TypeVar("T")
 
@@ -100,10 +102,11 @@ def on_usual_port(usual_port: int, start: Callable[[int | None], T]) -> T:
         return start(None)
     try:
         return start(usual_port)
-    except ProcessError:
-        if is_free(usual_port):
+    except ProcessError as error:
+        # In use since the check, and perhaps free again by now.
+        if is_free(usual_port) and IN_USE not in str(error):
             raise
-        return start(None)  # in use since the check
+        return start(None)
 
 
 def start_on(port: int | None, start: Callable[[int], Process]) -> tuple[int, Process]:
@@ -117,7 +120,7 @@ def start_on(port: int | None, start: Callable[[int], Process]) -> tuple[int, Pr
         try:
             return tried_port, start(tried_port)
         except ProcessError as error:
-            if port or "already in use" not in str(error):
+            if port or IN_USE not in str(error):
                 raise
     tried_port = port or free_port()
     return tried_port, start(tried_port)

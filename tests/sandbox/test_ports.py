@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.sandbox import anvil, ports, postgres, rate_server, receiver, tls, valkey
+from app.sandbox.processes import ProcessError
 
 
 async def test_a_port_in_use_is_not_preferred() -> None:
@@ -64,3 +65,18 @@ def test_a_port_that_is_taken_before_bind_is_replaced(
         assert service.port == free
         service.stop()
     postgres.remove(tmp_path)
+
+
+def test_a_usual_port_that_is_free_again_at_the_look_is_replaced_too() -> None:
+    """Another service may have held it only for as long as the server tried."""
+    tried: list[int | None] = []
+
+    def start(port: int | None) -> int | None:
+        tried.append(port)
+        if port is not None:
+            raise ProcessError(f"port {port} is already in use")
+        return port
+
+    usual = ports.free_port()
+    ports.on_usual_port(usual, start)
+    assert tried == [usual, None]
