@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,8 +140,8 @@ class TestTron:
     def chain_settings(
         self, environment: dict[str, str], tmp_path: Path, tron_node: TronNode, usdt: str
     ) -> Callable[..., Settings]:
-        def make(**options: object) -> Settings:
-            text = tron_networks_toml(tron_node.api_url, usdt, tron_node.genesis_id, **options)  # type: ignore[arg-type]
+        def make(**options: Any) -> Settings:
+            text = tron_networks_toml(tron_node.api_url, usdt, tron_node.genesis_id, **options)
             (tmp_path / "networks.toml").write_text(text)
             return load(environment)
 

@@ -10,6 +10,7 @@ from app.core import clock
 from app.networks import customer_fees
 from app.networks.bitcoin.chain import BitcoinChain
 from app.networks.bitcoin.customer_fees import payment_vb
+from app.networks.bitcoin.parameters import AddressType
 from app.networks.evm.chain import EvmChain
 from app.networks.port import CustomerFee
 from app.sandbox.bitcoin_driver import BitcoinDriver
@@ -51,16 +52,16 @@ async def test_on_evm_nothing_is_said_where_the_coin_has_no_name(anvil_url: str,
 
 @pytest.mark.parametrize("address_type", ["p2wpkh", "p2tr"])
 async def test_on_bitcoin_it_is_what_the_node_estimates_for_a_usual_size(
-    bitcoind: Bitcoind, bitcoin: BitcoinDriver, address_type: str
+    bitcoind: Bitcoind, bitcoin: BitcoinDriver, address_type: AddressType
 ) -> None:
-    config = bitcoin_network([bitcoind.rpc_url], address_type=address_type)  # type: ignore[arg-type]
+    config = bitcoin_network([bitcoind.rpc_url], address_type=address_type)
     paid = await bitcoin.call("getrawtransaction", await bitcoin.pay(config.receiving_address(0), 100_000), 1)
     inputs = len(paid["vin"])  # as many as the wallet's coins need
     assert len(paid["vout"]) == 2
     with_one_vb = paid["vsize"] - (inputs - 1) * P2WPKH_INPUT_VB
     assert payment_vb(config) - inputs <= with_one_vb <= payment_vb(config), "a signature may be a byte shorter"
     async with bitcoin_proxy(bitcoind.rpc_url) as proxy:
-        chain = BitcoinChain(bitcoin_network([proxy.url], address_type=address_type), nothing_mined)  # type: ignore[arg-type]
+        chain = BitcoinChain(bitcoin_network([proxy.url], address_type=address_type), nothing_mined)
         proxy.estimate_sat_vb = 20
         (fee,) = await chain.customer_fees()
         assert fee == CustomerFee("BTC", 20 * payment_vb(config), "BTC", 8)
