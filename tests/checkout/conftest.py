@@ -1,10 +1,12 @@
-"""One headless browser and one loopback site for the tests of the checkout page."""
+"""One headless browser and one loopback site for the tests of the checkout page, and a watcher for those on a chain."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from app.wiring import Services
 from tests.checkout.site import Site
 from tests.chromium import launch_options
 
@@ -24,3 +26,15 @@ def site() -> Iterator[Site]:
     started = Site()
     yield started
     started.close()
+
+
+@pytest.fixture
+async def watching(services: Services) -> AsyncIterator[None]:
+    """Run the network's watcher, as a chain worker does."""
+    (watcher,) = services.watchers()
+    await watcher.tick()
+    stop = asyncio.Event()
+    task = asyncio.create_task(watcher.run(stop))
+    yield
+    stop.set()
+    await asyncio.wait_for(task, 10)

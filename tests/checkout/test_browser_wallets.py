@@ -1,6 +1,5 @@
 """Paying from a wallet in the browser: the running app, a real chain, Chromium, and a fake wallet with a real key."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,18 +21,6 @@ from tests.fakes.browser_wallet import SECOND_KEY, BrowserWallet, install
 
 PUBLIC_NODE = "https://node.example/public"
 SEND = "eth_sendTransaction"
-
-
-@pytest.fixture
-async def watching(services: Services) -> AsyncIterator[None]:
-    """Run the network's watcher, as a chain worker does."""
-    (watcher,) = services.watchers()
-    await watcher.tick()
-    stop = asyncio.Event()
-    task = asyncio.create_task(watcher.run(stop))
-    yield
-    stop.set()
-    await asyncio.wait_for(task, 10)
 
 
 @pytest.fixture

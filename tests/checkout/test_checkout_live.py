@@ -24,18 +24,6 @@ SOON_MS = 2_000
 
 
 @pytest.fixture
-async def watching(services: Services, driver: AnvilDriver) -> AsyncIterator[None]:
-    """Run the network's watcher, as a chain worker does."""
-    (watcher,) = services.watchers()
-    await watcher.tick()
-    stop = asyncio.Event()
-    task = asyncio.create_task(watcher.run(stop))
-    yield
-    stop.set()
-    await asyncio.wait_for(task, 10)
-
-
-@pytest.fixture
 async def web(
     services: Services, environment: dict[str, str], chain_settings: Callable[..., Settings], tmp_path: Path
 ) -> AsyncIterator[RunningApp]:
