@@ -267,13 +267,13 @@ def _transfer(deposit: DepositBody, network: NetworkConfig) -> Transfer:
         transaction_id=deposit.txid,
         amount_decimal=deposit.amount_decimal,
         asset=deposit.asset,
-        explorer_url=_explorer_url(network, deposit.txid),
+        explorer_url=network.explorer_url(deposit.txid),
     )
 
 
 def _announced(txid: str, network: NetworkConfig) -> Transfer:
     """A transaction that nobody has seen: what it moves isn't known."""
-    return Transfer(transaction_id=txid, amount_decimal="", asset="", explorer_url=_explorer_url(network, txid))
+    return Transfer(transaction_id=txid, amount_decimal="", asset="", explorer_url=network.explorer_url(txid))
 
 
 def _refund(refund: SentBack, network: NetworkConfig) -> Transfer:
@@ -283,14 +283,10 @@ def _refund(refund: SentBack, network: NetworkConfig) -> Transfer:
         transaction_id=refund.txid,
         amount_decimal=format_amount(refund.amount_raw, asset.decimals),
         asset=refund.asset,
-        explorer_url=_explorer_url(network, refund.txid),
+        explorer_url=network.explorer_url(refund.txid),
         reason=refund.customer_visible_reason or "",
         is_final=refund.is_confirmed,
     )
-
-
-def _explorer_url(network: NetworkConfig, txid: str) -> str | None:
-    return network.explorer_tx_url.replace("{txid}", txid) if network.explorer_tx_url else None
 
 
 def _is_late(public: PublicInvoice, now: datetime) -> bool:

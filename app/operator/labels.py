@@ -134,9 +134,7 @@ class Labels:
     def explorer(self, network: str, txid: str) -> str | None:
         """A transaction's page at a block explorer, where the network has one."""
         config = self.config(network)
-        if config is None or config.explorer_tx_url is None:
-            return None
-        return config.explorer_tx_url.replace("{txid}", txid)
+        return None if config is None else config.explorer_url(txid)
 
     def who(self, actor: str | None) -> str:
         """The name of a person or key, else the actor as the database has it."""
