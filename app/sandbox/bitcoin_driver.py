@@ -89,8 +89,9 @@ class BitcoinDriver:
     async def replace(self, txid: str, outputs: Mapping[str, int]) -> str:
         """Replace an unmined payment of the wallet by one with the same inputs, these outputs and a higher fee.
 
-        `outputs` are satoshi by address; what is left of the inputs goes back to the wallet. With an `address()` of
-        the wallet as the only output, the payment is taken back. Transactions that spend the old one leave the pool
+        `outputs` are satoshi by address; what is left of the inputs goes back to the wallet. Where they don't cover
+        outputs and fee, confirmed coins of the wallet are added: BIP-125 allows no unconfirmed one. With an `address()`
+        of the wallet as the only output, the payment is taken back. Transactions that spend the old one leave the pool
         with it. Returns the new transaction's id. Raises `BitcoinDriverError`.
         """
         old = await self.call("getrawtransaction", txid, 1)
@@ -99,7 +100,7 @@ class BitcoinDriver:
             "createrawtransaction", inputs, [{address: _btc(amount_raw)} for address, amount_raw in outputs.items()]
         )
         fee_rate = _fee_rate_of_replacement(await self.call("getmempoolentry", txid))
-        funded = await self.call("fundrawtransaction", draft, {"fee_rate": fee_rate, "add_inputs": False})
+        funded = await self.call("fundrawtransaction", draft, {"fee_rate": fee_rate, "minconf": 1})
         signed = await self.call("signrawtransactionwithwallet", funded["hex"])
         return str(await self.call("sendrawtransaction", signed["hex"]))
 

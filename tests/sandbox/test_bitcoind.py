@@ -50,6 +50,11 @@ async def paid_raw(driver: BitcoinDriver, txid: str, address: str = ABANDON) -> 
     return int(sum((output["value"] for output in outputs), Decimal(0)) * 10**8)
 
 
+async def inputs(driver: BitcoinDriver, txid: str) -> set[tuple[str, int]]:
+    """The coins that a transaction spends."""
+    return {(coin["txid"], coin["vout"]) for coin in (await driver.call("getrawtransaction", txid, 1))["vin"]}
+
+
 async def confirmations(driver: BitcoinDriver, txid: str) -> int:
     return int((await driver.call("gettransaction", txid))["confirmations"])
 
@@ -109,13 +114,22 @@ async def test_an_empty_block_leaves_the_payment_in_the_pool(bitcoin: BitcoinDri
 @pytest.mark.parametrize("amount_raw", [60_000, 40_000], ids=["more", "less"])
 async def test_a_replacement_pays_more_or_less_with_the_same_inputs(bitcoin: BitcoinDriver, amount_raw: int) -> None:
     old = await bitcoin.pay(ABANDON, 50_000, fee_rate=2)
-    spent = [coin["txid"] for coin in (await bitcoin.call("getrawtransaction", old, 1))["vin"]]
+    spent = await inputs(bitcoin, old)
     new = await bitcoin.replace(old, {ABANDON: amount_raw})
     assert await bitcoin.pool() == [new]
-    assert [coin["txid"] for coin in (await bitcoin.call("getrawtransaction", new, 1))["vin"]] == spent
+    assert await inputs(bitcoin, new) >= spent
     assert await paid_raw(bitcoin, new) == amount_raw
-    with pytest.raises(BitcoinDriverError, match="fundrawtransaction"):  # it takes no other coin
-        await bitcoin.replace(new, {ABANDON: await bitcoin.balance_raw()})
+
+
+async def test_a_replacement_adds_coins_where_those_of_the_payment_do_not_suffice(bitcoin: BitcoinDriver) -> None:
+    old = await bitcoin.pay(ABANDON, 50_000, fee_rate=2)
+    spent = await inputs(bitcoin, old)
+    more_raw = 10 * 50 * 10**8  # no coin is larger than a block's reward
+    new = await bitcoin.replace(old, {ABANDON: more_raw})
+    assert await bitcoin.pool() == [new]
+    assert await inputs(bitcoin, new) > spent
+    with pytest.raises(BitcoinDriverError, match="fundrawtransaction: Insufficient funds"):
+        await bitcoin.replace(new, {ABANDON: more_raw + await bitcoin.balance_raw()})
 
 
 async def test_a_payment_is_taken_back_with_what_spends_it(bitcoin: BitcoinDriver) -> None:
