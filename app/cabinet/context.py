@@ -41,6 +41,11 @@ class MemberContext:
         return self.member.may(Permission(permission))
 
 
+def known_context(request: Request[Any, Any, Any]) -> MemberContext | None:
+    """The context of a request, None where the guard found no such member."""
+    return cast(MemberContext | None, request.scope["state"].get("ctx"))
+
+
 def context_of(request: Request[Any, Any, Any]) -> MemberContext:
     """The context of a request that the guard let through."""
     return cast(MemberContext, request.scope["state"]["ctx"])

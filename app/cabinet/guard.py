@@ -54,8 +54,8 @@ async def load_context(connection: ASGIConnection[Any, Any, Any, Any], handler: 
     needed = handler.opt.get(NEEDS)
     if needed is None:  # Litestar's own OPTIONS, which we don't offer: nobody calls this from another site
         raise MethodNotAllowedException()
+    request.scope["state"]["ctx"] = MemberContext(found, cast(Mode, mode))  # a refusal's page is theirs too
     found.require(Permission(needed))
-    request.scope["state"]["ctx"] = MemberContext(found, cast(Mode, mode))
 
 
 def _refuse_undeclared(path: str, handler: Any) -> None:

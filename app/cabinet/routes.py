@@ -16,6 +16,7 @@ from app.cabinet import (
     ledger,
     member_removal,
     merchant_picker,
+    nav,
     new_invoice,
     payouts,
     price_settings,
@@ -66,6 +67,6 @@ def routes(identity: Identity) -> list[Router]:
     of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)]
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)
     return [
-        signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity),
+        signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity, nav.of_request),
         *invitation.routers(identity),
     ]

@@ -1,5 +1,6 @@
 """The navigation of the pages of a person's own account."""
 
+from app.identity.identity import PageRequest
 from app.identity.nav import Nav, NavItem
 
 _PAGES = (
@@ -7,6 +8,11 @@ _PAGES = (
     ("Password", "/account/password", "key"),
     ("Sign-in and security", "/account/security", "shield"),
 )
+
+
+def nav_of_request(request: PageRequest) -> Nav:
+    """The navigation for an error page below `/account`."""
+    return account_nav(request.scope["path"])
 
 
 def account_nav(path: str) -> Nav:

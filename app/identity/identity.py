@@ -1,6 +1,6 @@
 """Shared by the handlers of cabinet, desk and account pages: the visitor, the submitted form, and the responses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -26,7 +26,7 @@ from app.identity import cookies, form_keys, forms, redirects
 from app.identity.flashes import Flashes
 from app.identity.form_keys import FormTokens
 from app.identity.forms import CSRF_FIELD, Form
-from app.identity.nav import Tone
+from app.identity.nav import Nav, Tone
 from app.identity.visitor import Visitor
 from app.web.client_address import site
 from app.web.errors import ErrorView
@@ -274,14 +274,21 @@ class Identity:
         """The form again, with its errors (422)."""
         return self.page(request, template, {**(context or {}), "form": form}, status=422)
 
-    def error_page(self, request: PageRequest, view: ErrorView) -> str:
-        """The page of an error. For errors of the client it shows the message."""
+    def error_page(self, request: PageRequest, view: ErrorView, nav: Callable[[PageRequest], Nav] | None = None) -> str:
+        """The page of an error. For errors of the client it shows the message, and to a signed-in visitor `nav`."""
         title = _ERROR_TITLES.get(view.status, "Something went wrong")
         words = view.message if view.status in _ERROR_TITLES and view.status != 404 else ""
-        return self._pages.render(
-            "identity/error.html",
-            {"status": view.status, "title": title, "words": words, "request_id": view.request_id},
-        )
+        context = {"status": view.status, "title": title, "words": words, "request_id": view.request_id}
+        visitor = known_visitor(request)
+        if visitor is None or nav is None or view.status >= 500:  # a fault of ours may be one of the frame
+            return self._pages.render("identity/error.html", context)
+        frame = {
+            "visitor": visitor,
+            "csrf_token": self.csrf_token(request),
+            "nav": nav(request),
+            "path": request.scope["path"],
+        }
+        return self._pages.render("errors/signed_in.html", context | frame)
 
 
 def visitor_of(request: PageRequest) -> Visitor:

@@ -22,6 +22,7 @@ from app.operator import (
     transactions,
 )
 from app.operator.desk import Desk
+from app.operator.nav import nav_of_request
 
 PAGES = (
     queue,
@@ -45,4 +46,6 @@ PAGES = (
 def desk_routes(identity: Identity) -> Router:
     """The routes below `/desk`."""
     desk = Desk(identity.services, identity)
-    return operator_router("/desk", [handler for page in PAGES for handler in page.routes(desk)], identity)
+    return operator_router(
+        "/desk", [handler for page in PAGES for handler in page.routes(desk)], identity, nav_of_request
+    )
