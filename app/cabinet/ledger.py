@@ -15,7 +15,7 @@ from app.core.keyset import page_or_first
 from app.core.money import format_amount
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_number
+from app.identity.paging import by_number
 from app.ledger import repository as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId, Entry
@@ -44,7 +44,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def one_ledger(request: PageRequest, name: str) -> Response[Any]:
         choice, head = await found(context_of(request), name)
         query = list_query(request, key=by_number)
-        page = await page_or_first(lambda place: ledger.page(head.ledger, place, PAGE_LENGTH), query.place)
+        page = await page_or_first(lambda place: ledger.page(head.ledger, place, query.rows), query.place)
         context = {
             "choice": choice,
             "head": head,

@@ -98,6 +98,7 @@ function show(page, { keepsPlace = false, hash = "", scroll = 0, link = "" }) {
   const isSamePath = shown.address.pathname === location.pathname;
   const focused = isSamePath ? document.activeElement?.id : "";
   const rows = keepsPlace ? document.querySelectorAll("#main tbody > tr").length : 0;
+  const top = window.scrollY;
   const menu = document.getElementById("navigation")?.scrollTop ?? 0;
   under = null;
   isShown();
@@ -110,7 +111,7 @@ function show(page, { keepsPlace = false, hash = "", scroll = 0, link = "" }) {
   dropSheets(page);
   document.getElementById("navigation")?.scrollTo(0, menu);
   tell("page:arrived");
-  if (!keepsPlace) place(hash, scroll);
+  place(hash, keepsPlace ? top : scroll);
   settleFocus(focused, link, rows);
   tell("said", page.title);
 }

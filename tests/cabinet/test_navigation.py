@@ -1,14 +1,8 @@
 """Going from page to page in a real browser, where pages are put in place without being loaded anew."""
 
-from datetime import timedelta
+from playwright.async_api import expect
 
-from playwright.async_api import Page, expect
-
-from app.core import database
 from tests.cabinet.shop import Shop, receiver, shop
-from tests.factories.invoices import create_invoice
-from tests.factories.merchants import terms_of
-from tests.page_checks import check_page
 
 __all__ = ["receiver", "shop"]
 
