@@ -23,9 +23,14 @@ class MemberContext:
         return self.member.merchant_id
 
     @property
+    def place(self) -> str:
+        """The merchant and the mode, as a cookie remembers them."""
+        return f"{self.member.merchant_id}/{self.mode}"
+
+    @property
     def base(self) -> str:
         """The address below which all pages of this merchant and mode are."""
-        return f"/cabinet/{self.member.merchant_id}/{self.mode}"
+        return f"/cabinet/{self.place}"
 
     @property
     def other_mode(self) -> Mode:

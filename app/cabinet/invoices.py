@@ -48,6 +48,8 @@ MOST_REFUNDS = 50
 
 MAX_REASON_LENGTH = 500
 
+NOT_CANCELLABLE = "It can’t be cancelled any more."
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -127,11 +129,17 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/invoices/detail.html", context)
 
+    @get("/invoices/{invoice_id:str}/cancel", opt=needs(Permission.INVOICES_WRITE))
+    async def cancel_page(request: PageRequest, invoice_id: str) -> Response[Any]:
+        ctx, body = context_of(request), await found(request, invoice_id)
+        if not can_cancel(body.status):
+            return identity.redirect(request, ctx.path("invoices", body.id), flash=NOT_CANCELLABLE, tone="caution")
+        return await cabinet.page(request, "cabinet/invoices/cancel.html", _shown(cabinet, ctx, body))
+
     @form_post(
         "/invoices/{invoice_id:str}/cancel",
         does="Cancel an invoice",
         step_up=NoStepUp("it moves no money"),
-        page="/invoices/{invoice_id:str}",
         opt=needs(Permission.INVOICES_WRITE),
     )
     async def cancel(request: PageRequest, invoice_id: str) -> Response[Any]:
@@ -142,7 +150,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except ApiError as error:
             if error.code is not Code.INVOICE_NOT_CANCELLABLE:
                 raise
-            return identity.nothing_done(request, back, "It can’t be cancelled any more.")
+            return identity.nothing_done(request, back, NOT_CANCELLABLE)
         return identity.redirect(request, back, flash="The invoice is cancelled.")
 
     @get("/invoices/{invoice_id:str}/refund", opt=needs(Permission.REFUNDS_WRITE))
@@ -200,7 +208,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             **await _rate_of(body, asset, left_raw),
         }
 
-    return [invoices, invoice, cancel, refund_page, refund]
+    return [invoices, invoice, cancel_page, cancel, refund_page, refund]
 
 
 def row_of(invoice: InvoiceBody) -> Row:

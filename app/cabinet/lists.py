@@ -53,6 +53,7 @@ _LABELS = {
     "who": "Who",
     "area": "About",
     "about": "Id",
+    "reference": "Reference",
 }
 
 

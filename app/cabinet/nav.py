@@ -103,7 +103,7 @@ def _nav(ctx: MemberContext, path: str, open_reviews: int, banners: tuple[Banner
             ("Live", _in_mode(ctx, "live", place), ctx.mode == "live"),
             (TEST_MODE, _in_mode(ctx, "test", place), ctx.mode == "test"),
         ),
-        merchants_url="/cabinet",
+        merchants_url="/cabinet/merchants",
         banners=banners,
     )
 
@@ -116,7 +116,7 @@ def _in_mode(ctx: MemberContext, mode: Mode, place: str) -> str:
 
 def outside(title: str = "Your merchants") -> Nav:
     """The frame of pages without a merchant."""
-    items = (NavItem(label="Merchants", href="/cabinet", icon="merchant", current=True),)
+    items = (NavItem(label="Merchants", href="/cabinet/merchants", icon="merchant", current=True),)
     return Nav(area="cabinet", title=title, groups=(("", items),))
 
 

@@ -11,8 +11,8 @@ from app.cabinet.guard import needs
 from app.cabinet.keys import secret_page
 from app.core import clock
 from app.core.errors import ApiError, Code
-from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
-from app.identity.forms import FormRefused
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.merchants.roles import Permission
 from app.security_checklist import service
@@ -36,22 +36,33 @@ DONE = {
 }
 
 
+DONE_BEFORE = "That was done already."
+
+
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`security` and `security/remedy`."""
     identity, peppers = cabinet.identity, cabinet.services.settings.api_key_peppers
 
-    @get("/security", opt=needs(Permission.SECURITY_VIEW) | KEY_IN_ADDRESS)
+    @get("/security", opt=needs(Permission.SECURITY_VIEW))
     async def checklist(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         findings = await service.findings(ctx.member, clock.now())
         context = {"rows": [(one, BUTTONS[one.remedy].format(value=one.value), page_of(ctx, one)) for one in findings]}
         return await cabinet.page(request, "cabinet/security/list.html", context)
 
+    @get("/security/remedy", opt=needs(Permission.SECURITY_VIEW))
+    async def remedy_page(request: PageRequest) -> Response[Any]:
+        """Asks before a remedy that can't be undone."""
+        ctx, wanted = context_of(request), request.query_params.get("finding", "")
+        found = next((one for one in await service.findings(ctx.member, clock.now()) if one.id == wanted), None)
+        if found is None:
+            return identity.redirect(request, ctx.path("security"), flash=DONE_BEFORE, tone="caution")
+        return await cabinet.page(request, "cabinet/security/confirm.html", _asked(found) | {"form": Form.empty()})
+
     @form_post(
         "/security/remedy",
         does="Put a finding of the security page right",
         step_up=StepUp.FRESH_CODE,
-        page="/security",
         opt=needs(Permission.SECURITY_VIEW),
     )
     async def remedy(request: PageRequest) -> Response[Any]:
@@ -59,14 +70,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         found = next((one for one in await service.findings(ctx.member, now) if one.id == form.text("finding")), None)
         if found is None:
-            return identity.nothing_done(request, ctx.path("security"), "That was done already.")
+            return identity.nothing_done(request, ctx.path("security"), DONE_BEFORE)
         try:
             with form.catching():
                 await identity.require_fresh_code(request, form)
                 secret = await service.remedy(ctx.member, found.id, peppers, now)
         except FormRefused:
-            context = {"finding": found, "label": BUTTONS[found.remedy].format(value=found.value)}
-            return await cabinet.refused(request, form, "cabinet/security/confirm.html", context)
+            return await cabinet.refused(request, form, "cabinet/security/confirm.html", _asked(found))
         if secret is None:
             return identity.redirect(request, ctx.path("security"), flash=DONE[found.remedy])
         if found.mode is None:
@@ -74,7 +84,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         key = await administration.get_key(ctx.member, found.mode, found.subject)
         return identity.show_once(request, secret_page(ctx, key), {"secret": secret, "heading": "The key’s new secret"})
 
-    return [checklist, remedy]
+    return [checklist, remedy_page, remedy]
+
+
+def _asked(finding: Finding) -> dict[str, Any]:
+    return {"finding": finding, "label": BUTTONS[finding.remedy].format(value=finding.value)}
 
 
 def page_of(ctx: MemberContext, finding: Finding) -> str:

@@ -20,4 +20,4 @@ def account_nav(path: str) -> Nav:
     place = "/account/security" if path.startswith("/account/security") else path.rstrip("/")
     place = "/account" if place == "/account/email" else place
     items = tuple(NavItem(label=label, href=href, icon=icon, current=href == place) for label, href, icon in _PAGES)
-    return Nav(area="account", title="Your account", groups=(("", items),), merchants_url="/cabinet")
+    return Nav(area="account", title="Your account", groups=(("", items),), merchants_url="/cabinet/merchants")

@@ -88,6 +88,11 @@ class Identity:
         """The session of the browser's cookie, if there is one."""
         return await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
 
+    async def home_of(self, request: PageRequest) -> str | None:
+        """Where the person who is signed in begins: at the desk or in the cabinet. None if nobody is."""
+        session = await self.session_of(request) if cookies.SESSION in request.cookies else None
+        return None if session is None else "/desk" if session.is_operator else "/cabinet"
+
     async def recognise(self, request: PageRequest) -> Visitor | None:
         """The signed-in visitor, whose use of the session is recorded; None if nobody is signed in."""
         session = await self.session_of(request)

@@ -52,5 +52,5 @@ def desk_nav(path: str, counts: Counts) -> Nav:
             ),
         ),
         modes=(),
-        merchants_url="/cabinet",
+        merchants_url="/cabinet/merchants",
     )

@@ -138,7 +138,10 @@ async def test_from_application_to_paid_invoice_and_payout(
     payout = await services.withdrawal_reader.payout(merchant_id, mode, payout_id)
     assert payout is not None
     assert payout.amount_raw == "10000000"
-    await press(page, "Cancel payout")
+    await page.get_by_role("link", name="Cancel payout").click()
+    question = page.get_by_role("dialog") if script else page.locator("main")
+    await question.get_by_role("heading", name=f"Cancel {payout.id}?").wait_for()
+    await question.get_by_role("button", name="Cancel payout").click()
     await page.get_by_role("heading", name="10.00 USDT Cancelled").wait_for()
     assert complaints == []
 
