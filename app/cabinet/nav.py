@@ -110,8 +110,9 @@ def _nav(ctx: MemberContext, path: str, open_reviews: int, banners: tuple[Banner
 
 def _in_mode(ctx: MemberContext, mode: Mode, place: str) -> str:
     """The page of the navigation that one is on or below, in a mode: one thing of a list is only in its own mode."""
-    entries = (entry.place for entry in ENTRIES if entry.place and _is_below(place, entry.place))
-    return "/".join((f"/cabinet/{ctx.merchant_id}/{mode}", *entries))
+    above = [entry for entry in ENTRIES if entry.place and _is_below(place, entry.place)]
+    kept = [entry.place for entry in above if ctx.member.may(entry.permission)]
+    return "/".join((f"/cabinet/{ctx.merchant_id}/{mode}", *kept))
 
 
 def outside(title: str = "Your merchants") -> Nav:

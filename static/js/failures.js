@@ -45,6 +45,7 @@ function again({ elt, retry, requestConfig, triggeringEvent }) {
   if (retry) retry();
   else if (elt.again) elt.again();
   else if (elt.tagName === "FORM") elt.requestSubmit(event?.submitter?.isConnected ? event.submitter : undefined);
+  else if (elt.tagName === "A" && !elt.isConnected) location.assign(elt.href);
   else if (elt.tagName === "A") elt.click();
   else htmx.trigger(elt, event?.type ?? "click");
 }

@@ -13,6 +13,15 @@ document.addEventListener("htmx:afterProcessNode", ({ target }) => {
   if (isFilter(target)) shownValues.set(target, values(target));
 });
 
+// Leaving the search field is a change too, although its text was sent while it was typed.
+document.addEventListener("htmx:confirm", (event) => {
+  const { elt, triggeringEvent } = event.detail;
+  if (!isFilter(elt)) return;
+  const wanted = JSON.stringify([...values(elt).values()]);
+  if (wanted === elt.wanted && triggeringEvent?.type !== "submit") event.preventDefault();
+  elt.wanted = wanted;
+});
+
 document.addEventListener("htmx:configRequest", ({ detail }) => {
   if (!isFilter(detail.elt)) return;
   for (const [name, value] of [...detail.formData]) if (value === "") detail.formData.delete(name);
@@ -32,6 +41,7 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (!isFilter(detail.elt) || detail.successful || !shownValues.has(detail.elt)) return;
   const form = detail.elt;
+  form.wanted = null;
   const wanted = values(form);
   for (const [field, value] of shownValues.get(form)) if (!isText(field)) field.value = value;
   form.again = () => {

@@ -7,6 +7,7 @@ const FILES = /\.(csv|jsonl)$/;
 const SHEETS_WAIT_MS = 3_000;
 const SCROLL_SETTLES_MS = 120;
 
+const listened = new WeakSet();
 let under = null; // the request of the navigation under way: the newest counts, as with a browser's own
 const shown = { address: new URL(location.href), at: history.state?.at ?? 0 }; // the page in the window, and its place
 // in the history: `location` is ahead of it while one goes back
@@ -37,7 +38,9 @@ document.addEventListener(
 // --- A request and its answer -------------------------------------------------------------------------------
 
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  if (detail.boosted) begin(detail.xhr, detail.requestConfig.verb);
+  if (!detail.boosted) return;
+  listenTo(detail.elt);
+  begin(detail.xhr, detail.requestConfig.verb);
 });
 
 function begin(xhr, verb) {
@@ -45,12 +48,19 @@ function begin(xhr, verb) {
   under = { xhr, verb };
 }
 
-document.addEventListener("htmx:beforeOnLoad", (event) => {
-  const { boosted, xhr, requestConfig, pathInfo } = event.detail;
-  if (!boosted) return;
-  event.preventDefault();
-  arrive(xhr, requestConfig, new URL(pathInfo.finalRequestPath, location.href));
-});
+// On the element itself: what it asked for counts although a live part of the page has replaced it meanwhile.
+function listenTo(element) {
+  if (listened.has(element)) return;
+  listened.add(element);
+  element.addEventListener("htmx:beforeOnLoad", (event) => {
+    event.preventDefault();
+    const { xhr, requestConfig, pathInfo } = event.detail;
+    arrive(xhr, requestConfig, new URL(pathInfo.finalRequestPath, location.href));
+  });
+  for (const name of ["htmx:sendError", "htmx:timeout"]) {
+    element.addEventListener(name, (event) => element.isConnected || tell(name, event.detail));
+  }
+}
 
 async function arrive(xhr, { verb, elt, triggeringEvent }, asked) {
   if (xhr !== under?.xhr) return; // somebody went on meanwhile
