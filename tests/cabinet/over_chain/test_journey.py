@@ -52,7 +52,7 @@ async def sign_in(page: Page, served: RunningApp, account: Account) -> str:
     await page.get_by_label("E-mail address").fill(account.email)
     await page.get_by_label("Password").fill(account.password)
     await press(page, "Sign in")
-    await page.wait_for_url("**/cabinet")
+    await page.wait_for_url("**/cabinet/**")
     return base
 
 
