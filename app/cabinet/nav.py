@@ -105,6 +105,9 @@ def _nav(ctx: MemberContext, path: str, open_reviews: int, banners: tuple[Banner
         ),
         merchants_url="/cabinet/merchants",
         banners=banners,
+        live_url=ctx.path("live"),
+        live_counts="reviews",
+        live_banners="webhooks settings",
     )
 
 
