@@ -1,6 +1,7 @@
 """Shared by the handlers of cabinet, desk and account pages: the visitor, the submitted form, and the responses."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -235,16 +236,19 @@ class Identity:
 
         `read_at` is when the request began, in milliseconds: what changed later, the page may not show yet.
         """
+        frame = self._frame(request) | {"flash": self._flashes.take(request)}
+        return self._pages.page(template, frame | dict(context or {}), status=status)
+
+    def _frame(self, request: PageRequest) -> dict[str, Any]:
         visitor = known_visitor(request)
-        frame = {
+        return {
             "visitor": visitor,
             "csrf_token": self.csrf_token(request),
-            "flash": self._flashes.take(request),
+            "flash": None,
             "path": request.scope["path"],
             "needs_code": visitor.needs_code(clock.now()) if visitor else False,
             "read_at": request.scope["state"].get("read_at", 0),
         }
-        return self._pages.page(template, frame | dict(context or {}), status=status)
 
     def redirect(self, request: PageRequest, path: str, *, flash: str = "", tone: Tone = "positive") -> Response[Any]:
         """A redirect to another page of ours (303), which shows `flash` once. Raises ValueError for other sites."""
@@ -289,16 +293,10 @@ class Identity:
         title = _ERROR_TITLES.get(view.status, "Something went wrong")
         words = view.message if view.status in _ERROR_TITLES and view.status != 404 else ""
         context = {"status": view.status, "title": title, "words": words, "request_id": view.request_id}
-        visitor = known_visitor(request)
-        if visitor is None or nav is None or view.status >= 500:  # a fault of ours may be one of the frame
+        if known_visitor(request) is None or nav is None or view.status >= 500:  # a fault may be one of the frame
             return self._pages.render("identity/error.html", context)
-        frame = {
-            "visitor": visitor,
-            "csrf_token": self.csrf_token(request),
-            "nav": nav(request),
-            "path": request.scope["path"],
-        }
-        return self._pages.render("errors/signed_in.html", context | frame)
+        context["nav"] = replace(nav(request), live_url="")  # nothing on it changes
+        return self._pages.render("errors/signed_in.html", self._frame(request) | context)
 
 
 def visitor_of(request: PageRequest) -> Visitor:

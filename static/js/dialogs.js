@@ -56,8 +56,9 @@ function dialogOf(page) {
   heading.id = "question";
   heading.append(...main.querySelector("h1").childNodes);
   const lead = main.querySelectorAll(".page-head__words > p:not(.back)");
-  main.querySelectorAll(".page-head, .flash").forEach((each) => each.remove());
-  dialog.append(heading, ...lead, ...main.childNodes);
+  const content = page.getElementById("page") ?? main;
+  content.querySelectorAll(".page-head, .flash").forEach((each) => each.remove());
+  dialog.append(heading, ...lead, ...content.childNodes);
   for (const cancel of dialog.querySelectorAll(".form__actions a")) cancel.setAttribute("data-close", "");
   return dialog;
 }
