@@ -11,12 +11,13 @@ from app.cabinet.guard import needs
 from app.cabinet.keys import secret_page
 from app.core import clock
 from app.core.errors import ApiError, Code
-from app.identity.form_routes import StepUp, form_post
+from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.merchants.roles import Permission
 from app.security_checklist import service
 from app.security_checklist.checklist import Finding
+from app.security_checklist.service import ROTATION_GRACE_HOURS
 
 BUTTONS = {
     "allow_last_address": "Allow only {value}",
@@ -36,6 +37,15 @@ DONE = {
 }
 
 
+CONSEQUENCES = {
+    "allow_last_address": "Requests with this key from every other address are refused from the next one on.",
+    "drop_scopes": "Requests that need one of them are refused from the next one on.",
+    "revoke_key": "Every request with this key is refused from the next one on. This can’t be undone.",
+    "rotate_key": f"The key gets a new secret, which its program must use within {ROTATION_GRACE_HOURS} hours: the old "
+    "one ends then.",
+}
+"""What programs feel of a remedy: a page asks before each of these. The others are one click."""
+
 DONE_BEFORE = "That was done already."
 
 
@@ -43,14 +53,17 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`security` and `security/remedy`."""
     identity, peppers = cabinet.identity, cabinet.services.settings.api_key_peppers
 
-    @get("/security", opt=needs(Permission.SECURITY_VIEW))
+    @get("/security", opt=needs(Permission.SECURITY_VIEW) | KEY_IN_ADDRESS)
     async def checklist(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         findings = await service.findings(ctx.member, clock.now())
-        context = {"rows": [(one, BUTTONS[one.remedy].format(value=one.value), page_of(ctx, one)) for one in findings]}
+        context = {
+            "rows": [(one, BUTTONS[one.remedy].format(value=one.value), page_of(ctx, one)) for one in findings],
+            "asked_before": CONSEQUENCES,
+        }
         return await cabinet.page(request, "cabinet/security/list.html", context)
 
-    @get("/security/remedy", opt=needs(Permission.SECURITY_VIEW))
+    @get("/security/remedy", opt=needs(Permission.SECURITY_VIEW) | KEY_IN_ADDRESS)
     async def remedy_page(request: PageRequest) -> Response[Any]:
         """Asks before a remedy that can't be undone."""
         ctx, wanted = context_of(request), request.query_params.get("finding", "")
@@ -63,10 +76,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         "/security/remedy",
         does="Put a finding of the security page right",
         step_up=StepUp.FRESH_CODE,
+        page="/security",
         opt=needs(Permission.SECURITY_VIEW),
     )
     async def remedy(request: PageRequest) -> Response[Any]:
-        """Apply a finding's remedy with one click. If a code is needed, a page in between asks for it and says why."""
+        """Apply a finding's remedy. If a code is needed, a page in between asks for it and says why."""
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         found = next((one for one in await service.findings(ctx.member, now) if one.id == form.text("finding")), None)
         if found is None:
@@ -88,7 +102,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def _asked(finding: Finding) -> dict[str, Any]:
-    return {"finding": finding, "label": BUTTONS[finding.remedy].format(value=finding.value)}
+    return {
+        "finding": finding,
+        "label": BUTTONS[finding.remedy].format(value=finding.value),
+        "consequence": CONSEQUENCES.get(finding.remedy, ""),
+    }
 
 
 def page_of(ctx: MemberContext, finding: Finding) -> str:
