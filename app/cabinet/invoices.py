@@ -92,7 +92,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "query": query,
             "rows": [row_of(invoice) for invoice in page],
             "pager": query.pager(page),
-            "total": await services.invoice_reader.total(ctx.merchant_id, ctx.mode, filters),
+            "total": (await services.invoice_reader.total(ctx.merchant_id, ctx.mode, filters)).beside(page),
             "chips": chips(query, status=states, asset=offered),
             "oldest_first": oldest_first,
             "states": states,

@@ -64,7 +64,9 @@ async def list_context(cabinet: Cabinet, request: PageRequest, kind: Kind, read:
         "query": query,
         "rows": [{"body": body, "created_at": datetime.fromisoformat(body.created_at)} for body in page],
         "pager": query.pager(page),
-        "total": await cabinet.services.withdrawal_reader.total(kind, ctx.merchant_id, ctx.mode, filters),
+        "total": (await cabinet.services.withdrawal_reader.total(kind, ctx.merchant_id, ctx.mode, filters)).beside(
+            page
+        ),
         "chips": chips(query, status=states, asset=offered),
         "oldest_first": oldest_first,
         "states": states,
