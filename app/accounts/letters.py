@@ -125,7 +125,8 @@ class Letters:
         return letter(
             Kind.SECURITY,
             subject,
-            f"Hello {{name}},\n\n{what}\n\n{_NOT_YOU}. Choose a new password at once, which signs out everybody:\n\n"
+            f"Hello {{name}},\n\n{what}\n\nTime: {{now}}\n\n{_NOT_YOU}. Choose a new password at once, "
+            "which signs out everybody:\n\n"
             "{site}/forgot-password\n",
             ours={"site": self._url},
             **theirs,

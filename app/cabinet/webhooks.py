@@ -26,7 +26,7 @@ from app.core.money import group_digits
 from app.events.types import EVENT_TYPES
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.merchants.roles import Permission
 from app.webhooks import deliveries_repository, endpoints_repository, service
@@ -234,7 +234,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         endpoint = await found(ctx, endpoint_id)
         try:
-            since = start_of_day(form, "since")
+            since = start_of_day(form, "since", visitor_of(request).zone)
             if since is None:
                 raise form.refuse("since", "choose the day from which on events go again")
             with form.catching():

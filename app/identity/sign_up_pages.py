@@ -74,7 +74,9 @@ def routers(identity: Identity) -> list[Router]:
         now, address, site = clock.now(), address_of(request), site_of(request)
         try:
             with form.catching():
-                link = await identity.sign_up.confirm(token, password, address=address, now=now)
+                link = await identity.sign_up.confirm(
+                    token, password, address=address, now=now, time_zone=form.text("time_zone")
+                )
                 if link is None:
                     return gone(request)
                 result = await identity.sign_in.with_password(

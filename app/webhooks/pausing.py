@@ -91,7 +91,7 @@ async def _write_to_merchant(endpoint: StoppedEndpoint, subject: str, text: str,
     stopped = letter(
         Kind.MERCHANT,
         subject,
-        "{text}\n\nEndpoint: {id} ({mode})\nURL: {url}\n",
+        "{text}\n\nEndpoint: {id} ({mode})\nURL: {url}\nTime: {now}\n",
         ours={"text": text, "id": endpoint.id, "mode": endpoint.mode},
         url=endpoint.url,
     )
