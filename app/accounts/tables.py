@@ -8,7 +8,7 @@ from app.core import columns
 
 
 class Account(Table, tablename="accounts"):
-    """A person. The e-mail address is in lower case; the TOTP secret is encrypted with a data key.
+    """A person. The email address is in lower case; the TOTP secret is encrypted with a data key.
 
     `credentials_version` counts changes of credentials: sessions and links of an earlier version have ended
     (accounts/credentials.py). `time_zone` is a name of the tz database; null until the person has one.

@@ -120,7 +120,7 @@ async def page(
 ) -> Page[ListedMerchant]:
     """A page by (created_at, id), newest first.
 
-    `search` is a part of a name or of a member's e-mail address, a whole id, or an address on one of the networks that
+    `search` is a part of a name or of a member's email address, a whole id, or an address on one of the networks that
     an invoice of the merchant had or that it has paid.
     """
     return await _LIST.page(

@@ -170,7 +170,7 @@ _NOUNS: dict[Concern, tuple[str, str]] = {
     "paused_webhooks": ("webhook", "webhooks"),
     "reviews": ("payment", "payments"),
     "failed_payouts": ("payout", "payouts"),
-    "held_payouts": ("withdrawal", "withdrawals"),
+    "held_payouts": ("payout or refund", "payouts and refunds"),
     "locked_keys": ("API key", "API keys"),
 }
 

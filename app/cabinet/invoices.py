@@ -322,7 +322,7 @@ def _amount_of_worth(form: Form, context: dict[str, Any]) -> str | None:
 def _new_refund(form: Form, amount_of_worth: str | None) -> NewRefund:
     return NewRefund(
         amount=amount_of_worth or required(form, "amount", "enter an amount"),
-        refund_address=required(form, "refund_address", "enter the customer’s address"),
+        refund_address=required(form, "refund_address", "enter a destination address, the customer’s"),
         reason=optional(form, "reason", MAX_REASON_LENGTH),
         customer_visible_reason=optional(form, "customer_visible_reason", MAX_REASON_LENGTH),
         requested_by="",  # the service writes who requests it

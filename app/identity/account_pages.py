@@ -65,7 +65,7 @@ def routers(identity: Identity) -> list[Router]:
     async def email_page(request: PageRequest) -> Response[Any]:
         return show(request, "identity/email.html", Form.empty())
 
-    @form_post("/email", does="Change your e-mail address", step_up=StepUp.FRESH_CODE)
+    @form_post("/email", does="Change your email address", step_up=StepUp.FRESH_CODE)
     async def change_email(request: PageRequest) -> Response[Any]:
         form, now = await identity.read_form(request), clock.now()
         try:
@@ -116,8 +116,8 @@ def routers(identity: Identity) -> list[Router]:
 
     @form_post(
         "/confirm-email/change",
-        does="Confirm a new e-mail address",
-        step_up=NoStepUp("nobody need be signed in; the link in the letter works once"),
+        does="Confirm a new email address",
+        step_up=NoStepUp("nobody need be signed in; the link in the email works once"),
     )
     async def confirm(request: PageRequest) -> Response[Any]:
         form, session = await identity.read_form(request), await identity.session_of(request)
@@ -131,7 +131,7 @@ def routers(identity: Identity) -> list[Router]:
             return identity.refused(request, form, "identity/confirm_change.html", {"token": token, "email": ""})
         if changed is None:
             return gone(request)
-        words = f"The e-mail address is {changed.email} from now on"
+        words = f"The email address is {changed.email} from now on"
         if session is None or changed.token is None:
             return identity.redirect(request, "/sign-in", flash=f"{words}. Sign in with it.")
         await identity.continue_session(request, session, changed.token)

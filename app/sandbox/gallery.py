@@ -224,7 +224,7 @@ def _wrong_form() -> Form:
         "limit": "The limit must be between 1 and 6,000 requests per minute",
         "url": "The address must be https and must not be in a private network",
         "code": "That code was not right. Codes change every 30 seconds",
-        "email": "Enter an e-mail address in the form name@example.com",
+        "email": "Enter an email address in the form name@example.com",
         "": "Your session has been open in another window: nothing was saved",
     }
     return form

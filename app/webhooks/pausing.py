@@ -82,7 +82,7 @@ async def disable_gone(endpoints: Sequence[str], *, now: datetime) -> None:
             endpoint,
             "Your webhook was disabled: it answered 410 Gone",
             "By answering 410 Gone your server said that it wants no more events: the endpoint is disabled.\n"
-            "Events are kept. Enable the endpoint again to receive new ones, and replay what you missed.",
+            "Events are kept. Enable the endpoint again to receive new ones, and send again what you missed.",
             now,
         )
 

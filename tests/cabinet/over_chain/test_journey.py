@@ -49,7 +49,7 @@ async def sign_in(page: Page, served: RunningApp, account: Account) -> str:
     """Sign in; the site's address."""
     base = f"http://127.0.0.1:{served.port}"
     await page.goto(f"{base}/sign-in?next=/cabinet")
-    await page.get_by_label("E-mail address").fill(account.email)
+    await page.get_by_label("Email address").fill(account.email)
     await page.get_by_label("Password").fill(account.password)
     await press(page, "Sign in")
     await page.wait_for_url("**/cabinet")
