@@ -114,7 +114,7 @@ async def test_a_key_is_created_used_rotated_and_revoked(shop: Shop) -> None:
     assert await api_reply(shop, secret) == (200, "")
 
     await page.get_by_role("link", name="I have it").click()
-    await expect(page.get_by_text("from 127.0.0.1")).to_be_visible()
+    await expect(page.get_by_text("from the IP address 127.0.0.1")).to_be_visible()
     assert secret.split("_", 4)[4] not in await page.content()
     await page.get_by_role("link", name="Rotate").click()
     await page.get_by_label("None: the old secret ends now").check()
@@ -134,7 +134,7 @@ async def test_a_webhook_is_paused_enabled_and_replayed(shop: Shop, receiver: Re
     await shop.new_member("developer")
     page = await shop.sign_in("developer@example.test")
     await page.goto(shop.url("webhooks/new"))
-    await page.get_by_label("Address").fill(receiver.url())
+    await page.get_by_label("URL").fill(receiver.url())
     await page.get_by_role("button", name="Create endpoint").click()
     await page.get_by_role("link", name="I have it").click()
     receiver.always(response(500, body="not today"))
@@ -160,7 +160,7 @@ async def test_a_webhook_is_paused_enabled_and_replayed(shop: Shop, receiver: Re
         assert [request.seq for request in receiver.requests[failed:]] == list(range(1, 23))
 
         await page.reload()
-        await page.get_by_role("button", name="Replay").first.click()
+        await page.get_by_role("button", name="Send again").first.click()
         await expect(page.get_by_text("The event goes out again, now.")).to_be_visible()
         await receiver.until(lambda: len(receiver.requests) == failed + 23, timeout_s=60)
         await until_settled()

@@ -15,6 +15,7 @@ import pytest
 
 from app.cabinet import exports
 from app.core import clock, database
+from app.core.money import GROUP_GAP
 from app.core.settings import Settings
 from app.events import sequencer
 from app.invoices.creation import NewInvoice
@@ -205,6 +206,24 @@ async def test_a_day_is_one_of_the_readers_zone_in_lists_and_exports(
         "Asia/Tokyo",
     )
     assert answer.headers["content-disposition"].endswith('-Asia-Tokyo.csv"')
+
+
+async def test_every_amount_has_its_thousands_set_apart(
+    world: World, browser: Callable[..., Browser], works: Services, driver: AnvilDriver, token: str
+) -> None:
+    """On each page, in text and in figures: a run of five digits with places is in a field or a table to copy alone."""
+    big = await invoice(works, world.terms, amount="12345678.90")
+    await pay_on_chain(works, driver, token, big.pay_in.address, int(big.pay_in.amount_raw))
+    person = await owner(world, browser)
+    asked = httpx.QueryParams(ASKED | {"amount": "1234567.89"})
+    places = ["", "invoices", f"invoices/{big.id}", "balances", "ledger/USDT@ethereum", f"payouts/review?{asked}"]
+    places += ["payouts/new", f"invoices/{big.id}/refund", "ledger/USDT@ethereum/4"]
+    too_much = httpx.QueryParams(ASKED | {"amount": "98765432109.00"})
+    for place in (*places, f"payouts/review?{too_much}"):
+        page = (await person.get(f"{world.base}/{place}".rstrip("/"))).text
+        assert "figure__group" in page or GROUP_GAP in page, place
+        shown = re.sub(r"<(input|time|a|form|option)\b[^>]*>|data-[a-z]+=\"[^\"]*\"", "", page)
+        assert not re.search(r"[0-9]{5,}\.[0-9]{2}", shown), place
 
 
 async def test_the_timeline_of_an_invoice_has_every_fact(
