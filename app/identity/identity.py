@@ -91,6 +91,7 @@ class Identity:
 
     async def recognise(self, request: PageRequest) -> Visitor | None:
         """The signed-in visitor, whose use of the session is recorded; None if nobody is signed in."""
+        request.scope["state"]["read_at"] = int(clock.now().timestamp() * 1000)
         session = await self.session_of(request)
         if session is None:
             return None
@@ -226,7 +227,10 @@ class Identity:
     def page(
         self, request: PageRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
-        """A page. Its template gets `context`, visitor, csrf_token, flash, path, needs_code, zone and zone_name."""
+        """A page. Its template gets `context`, visitor, csrf_token, flash, path, needs_code, zone and zone_name.
+
+        `read_at` is when the request began, in milliseconds: what changed later, the page may not show yet.
+        """
         visitor, now = known_visitor(request), clock.now()
         zone = visitor.zone if visitor else UTC
         frame = {
@@ -237,6 +241,7 @@ class Identity:
             "flash": self._flashes.take(request),
             "path": request.scope["path"],
             "needs_code": visitor.needs_code(now) if visitor else False,
+            "read_at": request.scope["state"].get("read_at", 0),
         }
         return self._pages.page(template, frame | dict(context or {}), status=status)
 
