@@ -11,7 +11,7 @@ from typing import Any
 from app.core.money import format_amount
 from app.core.zones import name_of
 from app.invoices.presentation import InvoiceBody
-from app.ledger.repository import Entry
+from app.ledger.hashchain import Entry
 from app.networks.registry import Networks
 from app.worth.presentation import WorthBody
 
