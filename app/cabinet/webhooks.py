@@ -316,7 +316,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     )
     async def test(request: PageRequest, endpoint_id: str) -> Response[Any]:
         endpoints = endpoints_of(context_of(request))
-        words = "A test event is on its way. Load this page again in a moment to see its outcome."
+        words = "A test event is on its way. Its outcome appears below."
         return await at_once(request, endpoint_id, lambda: endpoints.send_test_event(endpoint_id), words)
 
     @form_post(

@@ -122,7 +122,7 @@ def _numbered() -> "Select[Event]":
 async def list_newest(merchant_id: str, mode: str, *, limit: int, place: Place | None = None) -> Page[EventView]:
     """A page of a merchant's events by seq, newest first."""
     rows = await _NEWEST.page(place, limit, merchant_id=merchant_id, mode=mode)
-    return Page((row.view() for row in rows), rows.previous, rows.following)
+    return rows.of(row.view() for row in rows)
 
 
 _NEWEST = Listing(_numbered, _NumberedRow, key=(Event.seq,))

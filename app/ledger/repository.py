@@ -202,7 +202,7 @@ def _entries_of_ledger() -> "Select[LedgerEntry]":
 async def page(ledger: int, place: Place | None, limit: int) -> Page[Entry]:
     """A page of entries by seq, newest first."""
     rows = await _PAGE.page(place, limit, ledger=ledger)
-    return Page((row.entry() for row in rows), rows.previous, rows.following)
+    return rows.of(row.entry() for row in rows)
 
 
 _PAGE = Listing(_entries_of_ledger, _EntryRow, key=(LedgerEntry.seq,))

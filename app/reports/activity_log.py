@@ -48,7 +48,7 @@ async def page(merchant_id: str, filters: Filters, place: Place | None, limit: i
     of_merchant = msgspec.structs.replace(filters, merchant_id=merchant_id)
     entries = await log.page_by_time(of_merchant, place, limit)
     names = await _names(merchant_id, entries)
-    return Page([_action(entry, names) for entry in entries], entries.previous, entries.following)
+    return entries.of([_action(entry, names) for entry in entries])
 
 
 async def people(merchant_id: str) -> list[tuple[str, str]]:

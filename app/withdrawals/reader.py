@@ -27,11 +27,11 @@ class WithdrawalReader:
     ) -> Page[PayoutBody]:
         """A page by (created_at, id), newest first."""
         page = await repository.page("payout", merchant_id, mode, filters, place, limit)
-        return Page(map(self._presenter.payout, page), page.previous, page.following)
+        return page.of(map(self._presenter.payout, page))
 
     async def refunds(
         self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
     ) -> Page[RefundBody]:
         """A page by (created_at, id), newest first."""
         page = await repository.page("refund", merchant_id, mode, filters, place, limit)
-        return Page(map(self._presenter.refund, page), page.previous, page.following)
+        return page.of(map(self._presenter.refund, page))
