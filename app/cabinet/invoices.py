@@ -90,7 +90,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "states": list(labels.INVOICE_STATES.items()),
             "state_words": labels.INVOICE_STATES,
             "assets": assets.options(assets.every(services, ctx)),
-            "search_is": recognise(query.get("search") or ""),
+            "search_is": recognise(search) if (search := query.get("search")) else None,
         }
         return await cabinet.page(request, "cabinet/invoices/list.html", context)
 

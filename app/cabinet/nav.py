@@ -65,8 +65,10 @@ _STANDING_BANNERS: dict[Standing, Banner] = {
 }
 
 
-async def nav_of(ctx: MemberContext, path: str) -> Nav:
-    """The frame of a merchant's page at `path`."""
+async def nav_of(ctx: MemberContext, path: str, *, bare: bool = False) -> Nav:
+    """The frame of a merchant's page at `path`. A `bare` one is for a page whose frame is not shown."""
+    if bare:
+        return Nav(area="cabinet", title=ctx.member.merchant_name, groups=(), live_url=ctx.path("live"))
     open_reviews = await reviews.open_count(ctx.merchant_id, ctx.mode)
     place = path.removeprefix(ctx.base).strip("/")
     groups: dict[str, list[NavItem]] = {}

@@ -42,6 +42,9 @@ PageRequest = Request[Any, Any, Any]
 CSRF_HEADER = "x-csrf-token"
 """The header that htmx sends in place of the hidden field (`hx-headers`)."""
 
+FRAME_PARTS = frozenset(("navigation", "notices"))
+"""Parts of open pages that belong to the frame."""
+
 _ERROR_TITLES = {
     400: "That can’t be done",
     403: "You may not do that",
@@ -228,7 +231,8 @@ class Identity:
     ) -> Response[bytes]:
         """A page. Its template gets `context`, visitor, csrf_token, flash, path and needs_code.
 
-        `read_at` is when the request began, in milliseconds: what changed later, the page may not show yet.
+        `parts_only`: only parts of its content are wanted, and the frame is left out. `read_at` is when the request
+        began, in milliseconds: what changed later, the page may not show yet.
         """
         visitor = known_visitor(request)
         frame = {
@@ -238,6 +242,7 @@ class Identity:
             "path": request.scope["path"],
             "needs_code": visitor.needs_code(clock.now()) if visitor else False,
             "read_at": request.scope["state"].get("read_at", 0),
+            "parts_only": parts_only(request),
         }
         return self._pages.page(template, frame | dict(context or {}), status=status)
 
@@ -301,6 +306,12 @@ def known_visitor(request: PageRequest) -> Visitor | None:
     """The signed-in visitor, if there is one and the guard has read the session."""
     visitor: Visitor | None = request.scope["state"].get("visitor")
     return visitor
+
+
+def parts_only(request: PageRequest) -> bool:
+    """Whether an open page reads itself again (static/js/live.js), and wants nothing of its frame."""
+    wanted = request.headers.get("x-live-parts", "").split()
+    return bool(wanted) and FRAME_PARTS.isdisjoint(wanted)
 
 
 def address_of(request: PageRequest) -> str:

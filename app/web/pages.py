@@ -25,6 +25,7 @@ from app.web import languages
 from app.web.errors import ErrorView
 from app.web.figures import exact, figure
 from app.web.languages import ENGLISH, Language
+from app.web.row_memory import row_markup
 
 HTML = "text/html"
 """Litestar adds the charset to text."""
@@ -134,6 +135,7 @@ def _environment(language: Language) -> Environment:
         "gettext": gettext,
         "_": gettext,
         "language_names": languages.NAMES,
+        "row_markup": row_markup,
         "part": cache(partial(_part, environment)),
         "icon": cache(environment.get_template("components/icons.html").module.icon),  # type: ignore[attr-defined]
     }

@@ -24,6 +24,8 @@ const main = () => document.getElementById("main");
 const parts = () => [...document.querySelectorAll("[data-live][id]")];
 const topicsOf = (part) => part.dataset.live.split(/\s+/).filter(Boolean);
 
+const concerns = (part, topics) => !topics || topicsOf(part).some((topic) => topics.has(topic));
+
 function followed() {
   const topics = [...new Set(parts().flatMap(topicsOf))].sort();
   const url = main()?.dataset.liveUrl;
@@ -171,7 +173,10 @@ async function ask() {
   try {
     const answer = await fetch(ownAddress(), {
       cache: "no-store",
-      headers: { "HX-Request": "true" }, // signed out is then an answer, not a way to another page
+      headers: {
+        "HX-Request": "true", // signed out is then an answer, not a way to another page
+        "X-Live-Parts": parts().filter((part) => concerns(part, wanted)).map((part) => part.id).join(" "),
+      },
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
     if (page === location.href && frame === main()) await take(answer, wanted);
@@ -232,7 +237,7 @@ function show(fresh, wanted) {
   const changes = { marked: new Set(), said: new Set() };
   for (const part of parts()) {
     const next = fresh.getElementById(part.id);
-    if (!part.isConnected || !next || (wanted && !topicsOf(part).some((topic) => wanted.has(topic)))) continue;
+    if (!part.isConnected || !next || !concerns(part, wanted)) continue;
     const html = next.outerHTML;
     if (shown.get(part) === html) continue;
     replace(part, next, changes);
