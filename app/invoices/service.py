@@ -65,7 +65,7 @@ class InvoiceService:
             invoice = await self._move(invoice_id, status, Status.CANCELLED, now)
             if by is not None:
                 await by.record("invoice.cancelled", invoice_id, now)
-        await announce(invoice_id)
+        await events.announce()
         return invoice
 
     async def choose(self, invoice_id: str, current: Status, quote_id: str, now: datetime) -> InvoiceBody:

@@ -311,10 +311,12 @@ function nameRows(within) {
 }
 
 function mark(elements) {
+  const entry = "tr, .timeline__entry, .detail__row, .stat, .banner";
   const places = new Set();
   for (const each of elements) {
     if (!each.isConnected || each.closest("time, [data-quiet]")) continue;
-    places.add(each.closest("tr, .timeline__entry, .detail__row, .stat, .banner") ?? each);
+    if (each.querySelector(entry)) continue; // around what changed, or may not have
+    places.add(each.closest(entry) ?? each);
   }
   for (const place of places) {
     place.dataset.changed = "";

@@ -82,9 +82,9 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-async def browser_of(chromium: Browser, shop: Shop, person: Person, **options: bool) -> BrowserContext:
+async def browser_of(chromium: Browser, shop: Shop, person: Person) -> BrowserContext:
     """A browser in which a person is signed in."""
-    context = await chromium.new_context(**options)
+    context = await chromium.new_context()
     address = f"https://127.0.0.1:{shop.served.port}"
     await context.add_cookies([{"name": cookies.SESSION, "value": person.token, "url": address}])
     return context

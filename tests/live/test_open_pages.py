@@ -57,6 +57,7 @@ async def test_two_people_see_each_others_changes_and_lose_nothing(shop: Shop, c
     waiting = the_list.get_by_role("link", name="2 new invoices")
     await expect(waiting).to_be_visible(timeout=SOON_MS)
     await expect(the_list.locator("tbody tr")).to_have_count(2)
+    await expect(row(the_list, "1042")).not_to_have_attribute("data-changed", "")
     await waiting.click()
     await expect(the_list.locator("tbody tr")).to_have_count(4)
     await expect(row(the_list, "1044")).to_have_attribute("data-changed", "")
@@ -71,6 +72,13 @@ async def test_two_people_see_each_others_changes_and_lose_nothing(shop: Shop, c
     await cancel(shop, mara, invoices[1].id)
     await expect(the_list.get_by_role("link", name="1 new invoice", exact=True)).to_be_visible(timeout=SOON_MS)
     assert complaints == [[], []]
+
+    # Without a network the page says that it may be old, and follows again when there is one.
+    await of_mara.set_offline(True)
+    notice = the_list.locator("#live-notice")
+    await expect(notice).to_have_text("Offline: this page may be old.")
+    await of_mara.set_offline(False)
+    await expect(notice).to_be_hidden()
 
 
 async def test_a_payout_goes_from_approved_to_confirmed_on_open_pages(shop: Shop, chromium: Browser) -> None:
