@@ -77,6 +77,7 @@ function connect({ url, topics }) {
 
 function disconnect() {
   holder?.removeAttribute("sse-connect"); // else the extension might connect again
+  if (holder) htmx.trigger(holder, "htmx:beforeCleanupElement"); // by this the extension closes the stream
   if (holder) htmx.remove(holder);
   holder = null;
 }
@@ -399,6 +400,7 @@ document.addEventListener("htmx:beforeSwap", rememberRows);
 document.addEventListener("htmx:afterSettle", showNewRows);
 document.addEventListener("htmx:afterSettle", begin); // another page, or other parts
 document.addEventListener("htmx:historyRestore", begin);
+document.addEventListener("page:arrived", begin); // by navigation.js
 document.addEventListener("visibilitychange", () => (document.hidden ? stop() : begin()));
 window.addEventListener("pagehide", stop);
 window.addEventListener("pageshow", (event) => event.persisted && begin());
