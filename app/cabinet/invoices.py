@@ -18,7 +18,7 @@ from app.cabinet.return_addresses import row_of as row_of_case
 from app.cabinet.return_addresses import waits_for_merchant
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
-from app.core.keyset import page_or_first
+from app.core.keyset import Page, Total, page_or_first
 from app.core.money import format_amount
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -81,18 +81,26 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         ctx, query = context_of(request), list_query(request, *FILTERS)
         filters = filters_of(cabinet, ctx, query)
         oldest_first = query.get("order") == OLDEST_FIRST
-        page = await page_or_first(
-            lambda place: services.invoice_reader.page(
-                ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first
-            ),
-            query.place,
+
+        async def read() -> tuple[Page[InvoiceBody], list[Row], Total]:
+            page = await page_or_first(
+                lambda place: services.invoice_reader.page(
+                    ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first
+                ),
+                query.place,
+            )
+            total = await services.invoice_reader.total(ctx.merchant_id, ctx.mode, filters)
+            return page, [row_of(invoice) for invoice in page], total.beside(page)
+
+        page, rows, total = await cabinet.read(
+            request, "invoices", (filters, query.place, query.rows, oldest_first), read
         )
         states, offered = list(labels.INVOICE_STATES.items()), assets.options(assets.every(services, ctx))
         context = {
             "query": query,
-            "rows": [row_of(invoice) for invoice in page],
+            "rows": rows,
             "pager": query.pager(page),
-            "total": (await services.invoice_reader.total(ctx.merchant_id, ctx.mode, filters)).beside(page),
+            "total": total,
             "chips": chips(query, status=states, asset=offered),
             "oldest_first": oldest_first,
             "states": states,

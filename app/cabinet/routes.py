@@ -65,7 +65,7 @@ PAGES = (
 
 def routes(identity: Identity, hub: LiveHub) -> list[Router]:
     """The routes for app/asgi.py."""
-    cabinet = Cabinet(identity)
+    cabinet = Cabinet(identity, hub)
     of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)] + live.handlers(cabinet, hub)
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)
     return [

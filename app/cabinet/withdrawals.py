@@ -8,7 +8,7 @@ from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.lists import OLDEST_FIRST, chips, list_query
-from app.core.keyset import Page, Place, page_or_first
+from app.core.keyset import Page, Place, Total, page_or_first
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.reports import timeline
@@ -55,18 +55,22 @@ async def list_context(cabinet: Cabinet, request: PageRequest, kind: Kind, read:
     ctx, query = context_of(request), list_query(request, *FILTERS)
     filters = filters_of(cabinet, ctx, query)
     oldest_first = query.get("order") == OLDEST_FIRST
-    page = await page_or_first(
-        lambda place: read(ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first),
-        query.place,
-    )
+
+    async def read_all() -> tuple[Page[B_co], Total]:
+        page = await page_or_first(
+            lambda place: read(ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first),
+            query.place,
+        )
+        total = await cabinet.services.withdrawal_reader.total(kind, ctx.merchant_id, ctx.mode, filters)
+        return page, total.beside(page)
+
+    page, total = await cabinet.read(request, f"{kind}s", (filters, query.place, query.rows, oldest_first), read_all)
     states, offered = list(labels.WITHDRAWAL_STATES.items()), assets.options(assets.every(cabinet.services, ctx))
     return {
         "query": query,
         "rows": [{"body": body, "created_at": datetime.fromisoformat(body.created_at)} for body in page],
         "pager": query.pager(page),
-        "total": (await cabinet.services.withdrawal_reader.total(kind, ctx.merchant_id, ctx.mode, filters)).beside(
-            page
-        ),
+        "total": total,
         "chips": chips(query, status=states, asset=offered),
         "oldest_first": oldest_first,
         "states": states,
