@@ -14,6 +14,7 @@ APP_CONFIG = AppConfig(
             "app.mail.tables",
             "app.accounts.tables",
             "app.merchants.tables",
+            "app.jobs.tables",
             "app.api_keys.tables",
             "app.web.tables",
             "app.ledger.tables",

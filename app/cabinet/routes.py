@@ -18,6 +18,7 @@ from app.cabinet import (
     merchant_picker,
     new_invoice,
     payouts,
+    prepared_exports,
     price_settings,
     refunds,
     return_addresses,
@@ -27,6 +28,7 @@ from app.cabinet import (
     team,
     transactions,
     webhooks,
+    work,
 )
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import MerchantPages
@@ -46,6 +48,8 @@ PAGES = (
     balances,
     ledger,
     exports,
+    prepared_exports,
+    work,
     keys,
     webhooks,
     events,

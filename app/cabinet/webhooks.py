@@ -54,6 +54,9 @@ DELIVERY_STATES: Mapping[str, str] = MappingProxyType(
 
 MAX_LISTED = 100
 
+SENT_AT_ONCE = 1_000
+"""Events that are queued again while the page waits; more are queued by a worker, with its progress."""
+
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`webhooks`, `webhooks/new`, `webhooks/{id}`, and the verbs below it."""
@@ -237,9 +240,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             since = start_of_day(form, "since")
             if since is None:
                 raise form.refuse("since", "choose the day from which on events go again")
+            missed_only, endpoints = form.text("missed_only") == "yes", endpoints_of(ctx)
             with form.catching():
                 await identity.require_fresh_code(request, form)
-                count = await endpoints_of(ctx).redeliver_since(endpoint_id, since=since)
+                span = await endpoints.span_since(endpoint_id, since)
+                if span.length > SENT_AT_ONCE:
+                    job_id = await endpoints.start_redelivery(endpoint_id, span, missed_only=missed_only)
+                    return identity.redirect(request, ctx.path("work", job_id))
+                count = await endpoints.redeliver_since(endpoint_id, since=since, missed_only=missed_only)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/replay.html", {"endpoint": endpoint})
         words = f"{plural(count, 'event goes', 'events go')} out again, oldest first."
