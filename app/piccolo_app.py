@@ -30,6 +30,7 @@ APP_CONFIG = AppConfig(
             "app.payouts.tables",
             "app.refunds.tables",
             "app.reconciliation.tables",
+            "app.reports.tables",
         ],
         exclude_imported=True,
     ),

@@ -11,6 +11,7 @@ from app.rates import refresh
 from app.rates import repository as rates
 from app.reconciliation.service import RunInProgress
 from app.reconciliation.watchdog import Watchdog
+from app.reports import invoice_figures
 from app.web import idempotency
 from app.webhooks import pausing, retention
 from app.wiring import Services
@@ -113,6 +114,11 @@ async def run_background_jobs(context: Context) -> int:
     return turns
 
 
+async def keep_invoice_figures(context: Context) -> int:
+    """Add up what reports read; return how many rows were written."""
+    return await invoice_figures.keep(clock.now())
+
+
 async def purge_background_jobs(context: Context) -> int:
     """Delete ended jobs, and their files, a day after their end."""
     return await jobs.purge(clock.now())
@@ -153,6 +159,7 @@ QUEUE = Queue(
             timeout_s=RATES_S,
             at_start=True,
         ),
+        Job(work=keep_invoice_figures, when={"second": 20}, timeout_s=PURGE_S),
         Job(work=purge_background_jobs, when={"minute": set(range(0, 60, 5))}, timeout_s=PURGE_S),
         Job(work=purge_rates, when={"minute": 53}, timeout_s=PURGE_S, max_tries=TRIES),
         Job(

@@ -29,6 +29,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(group="Money", label="Reviews", place="reviews", icon="eye"),
     Entry(group="Money", label="Find a transaction", place="transactions", icon="search"),
     Entry(group="Books", label="Balances", place="balances", icon="balance"),
+    Entry(group="Books", label="Reports", place="reports", icon="chart"),
     Entry(group="Books", label="Ledger", place="ledger", icon="ledger"),
     Entry(group="Books", label="Exports", place="exports", icon="download"),
     Entry(group="Developers", label="API keys", place="keys", icon="key", permission=Permission.KEYS_VIEW),

@@ -130,7 +130,7 @@ async def test_ten_thousand_rows_are_prepared_with_progress_and_kept_for_a_day(
 
 async def other_merchant() -> str:
     """Another merchant's id."""
-    from tests.factories.merchants import merchant  # noqa: PLC0415
+    from tests.factories.merchants import merchant
 
     return await merchant(name="Elsewhere")
 
