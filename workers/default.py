@@ -7,6 +7,7 @@ from app.core.mail import build_mailer
 from app.jobs import service as jobs
 from app.ledger import checkpoints
 from app.mail import service as mail
+from app.merchants import notices
 from app.rates import refresh
 from app.rates import repository as rates
 from app.reconciliation.service import RunInProgress
@@ -41,6 +42,12 @@ async def send_mail(context: Context) -> int:
     """Send waiting mail; return how many."""
     services: Services = context["services"]
     return await mail.send_waiting(build_mailer(services.settings))
+
+
+async def make_notices(context: Context) -> int:
+    """Make what merchants are to be told into emails; return how many notices."""
+    services: Services = context["services"]
+    return await notices.make_emails(services.settings.public_url, clock.now())
 
 
 async def send_alerts(context: Context) -> None:
@@ -148,6 +155,7 @@ QUEUE = Queue(
     context=lambda services: {"watchdog": services.watchdog()},
     jobs=(
         Job(work=send_mail, when={"second": set(range(0, 60, 2))}, timeout_s=MAIL_S, at_start=True),
+        Job(work=make_notices, when=EVERY_SECOND, timeout_s=SHORT_S),
         Job(work=send_alerts, when=EVERY_SECOND, timeout_s=ALERTS_S),
         Job(work=pause_failing_webhooks, when=EVERY_SECOND, timeout_s=SHORT_S),
         Job(work=run_background_jobs, when=EVERY_SECOND, timeout_s=JOBS_S),
