@@ -21,6 +21,7 @@ from app.core.logging import get_logger
 from app.core.waiting import DatabaseUnavailable
 from app.jobs import repository
 from app.jobs.repository import Job
+from app.live import notices, topics
 from app.merchants.members import Member
 from app.merchants.terms import Mode
 
@@ -95,6 +96,7 @@ async def start(
         )
         if beside is not None:
             await beside()
+        await _tell_pages(by.merchant_id, mode, job_id)
     return job_id
 
 
@@ -104,6 +106,7 @@ async def cancel(by: Member, mode: Mode, job_id: str, now: datetime) -> bool:
         cancelled = await repository.cancel(by.merchant_id, mode, job_id, now)
         if cancelled:
             await repository.delete_parts(job_id)
+            await _tell_pages(by.merchant_id, mode, job_id)
     return cancelled
 
 
@@ -181,6 +184,7 @@ async def _record(job: Job, step: Step) -> Job | None:
             await repository.add_part(job.id, job.parts, zlib.compress(step.part))
         if step.outcome is not None:
             await repository.end(held, "done", json.dumps(step.outcome), now)
+        await _tell_pages(job.merchant, job.mode, job.id)
     return held
 
 
@@ -188,3 +192,9 @@ async def _fail(job: Job, problem: str) -> None:
     async with database.transaction():
         if await repository.end(job, "failed", json.dumps({"problem": problem}), clock.now()):
             await repository.delete_parts(job.id)
+            await _tell_pages(job.merchant, job.mode, job.id)
+
+
+async def _tell_pages(merchant_id: str, mode: str, job_id: str) -> None:
+    """Tell open pages that a job moved, once the caller's transaction has committed."""
+    await notices.changed(*topics.of_merchant(merchant_id, mode, "exports", f"export:{job_id}"))

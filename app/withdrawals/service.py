@@ -13,7 +13,8 @@ from app.events import service as events
 from app.invoices.service import InvoiceService
 from app.invoices.service import announce as announce_invoices
 from app.ledger import service as ledger
-from app.merchants import notices
+from app.live import notices, topics
+from app.merchants import notices as merchant_notices
 from app.withdrawals import bookings, holds_repository, repository
 from app.withdrawals.presentation import Body, PayoutBody, WithdrawalPresenter, event_data
 from app.withdrawals.presented_repository import confirmed_refunds_raw, presented
@@ -130,6 +131,8 @@ class WithdrawalService:
                 override_url=None,
                 now=now,
             )
+        of_invoice = topics.of_invoices(row.invoice) if row.invoice is not None else []
+        await notices.changed(*topics.of_withdrawal(row.kind, withdrawal_id), *of_invoice)
         return body
 
     async def _lock_all(self, withdrawal_id: str) -> Progress:
@@ -182,7 +185,7 @@ async def _tell(body: Body, current: Progress, now: datetime) -> None:
     """Have the merchant's people told by email how it ended."""
     if current.merchant is None:
         return
-    await notices.record(
+    await merchant_notices.record(
         f"{current.kind}.{body.status}",
         merchant_id=current.merchant,
         mode=body.mode,
