@@ -17,7 +17,7 @@ from app.cabinet.withdrawals import FILTERS as WITHDRAWAL_FILTERS
 from app.cabinet.withdrawals import filters_of as withdrawal_filters
 from app.cabinet.works import EXPORT, export_request
 from app.core import clock
-from app.core.errors import ApiError, Code
+from app.core.errors import ApiError
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
@@ -36,8 +36,8 @@ FILES_SHOWN = 10
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
-    """`exports`, `exports/prepare/{table}`."""
-    services, identity = cabinet.services, cabinet.identity
+    """`exports`, `exports/invoices`, `exports/payouts`, `exports/refunds`."""
+    services = cabinet.services
 
     @get("/exports", opt=needs(Permission.VIEW))
     async def exports(request: PageRequest) -> Response[Any]:
@@ -54,42 +54,46 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/exports.html", context)
 
-    def asked(request: PageRequest, name: str) -> tuple[MemberContext, Table, ListQuery, Any]:
-        """What is to be exported. Raises NOT_FOUND."""
-        ctx, table = context_of(request), TABLES.get(name)
-        if table is None:
-            raise ApiError(Code.NOT_FOUND, "there is no such export")
-        if name == "invoices":
-            query = list_query(request, *INVOICE_FILTERS)
-            return ctx, table, query, invoice_filters(cabinet, ctx, query)
-        query = list_query(request, *WITHDRAWAL_FILTERS)
-        return ctx, table, query, withdrawal_filters(cabinet, ctx, query)
+    return [exports, *(handler for table in TABLES.values() for handler in _of_table(cabinet, table))]
 
-    @get("/exports/prepare/{name:str}", opt=needs(Permission.VIEW))
-    async def choice(request: PageRequest, name: str) -> Response[Any]:
-        ctx, table, query, filters = asked(request, name)
-        direct_url = query.url(query.filters, ctx.path("exports", f"{name}.csv"))
+
+def _of_table(cabinet: Cabinet, table: Table) -> list[Any]:
+    """`exports/invoices`, or the same of another table: the choice how to get a long file, and its preparation."""
+    identity, path = cabinet.identity, f"/exports/{table.name}"
+
+    def asked(request: PageRequest) -> tuple[MemberContext, ListQuery, Any]:
+        """What is to be exported: the filters of the list."""
+        ctx = context_of(request)
+        if table.name == "invoices":
+            query = list_query(request, *INVOICE_FILTERS)
+            return ctx, query, invoice_filters(cabinet, ctx, query)
+        query = list_query(request, *WITHDRAWAL_FILTERS)
+        return ctx, query, withdrawal_filters(cabinet, ctx, query)
+
+    @get(path, opt=needs(Permission.VIEW))
+    async def choice(request: PageRequest) -> Response[Any]:
+        ctx, query, filters = asked(request)
+        direct_url = query.url(query.filters, ctx.path("exports", f"{table.name}.csv"))
         count = await table.count(ctx.merchant_id, ctx.mode, filters, COUNTED)
-        if count <= AT_ONCE:
+        if count <= AT_ONCE and request.query_params.get("how") != "prepare":
             return identity.redirect(request, direct_url)
+        counted = plural(count, table.one, table.many)
         context = {
             "table": table,
-            "count": plural(count, table.one, table.many)
-            if count < COUNTED
-            else f"more than {plural(count, '', table.many)}",
+            "count": counted if count < COUNTED else f"more than {counted}",
             "direct_url": direct_url,
-            "prepare_url": query.url(query.filters, ctx.path("exports", "prepare", name)),
+            "prepare_url": query.url(query.filters),
         }
         return await cabinet.page(request, "cabinet/prepare.html", context)
 
     @form_post(
-        "/exports/prepare/{name:str}",
-        does="Prepare a long export",
+        path,
+        does=f"Prepare a long export of {table.many}",
         step_up=NoStepUp("whoever may see the list may export it"),
         opt=needs(Permission.VIEW),
     )
-    async def prepare(request: PageRequest, name: str) -> Response[Any]:
-        ctx, table, _, filters = asked(request, name)
+    async def prepare(request: PageRequest) -> Response[Any]:
+        ctx, _, filters = asked(request)
         wanted = export_request(table, filters, file_name(ctx, table.name))
         try:
             job_id = await jobs.start(ctx.member, ctx.mode, f"{EXPORT}{table.name}", wanted, clock.now())
@@ -98,4 +102,4 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return identity.nothing_done(request, ctx.path("exports"), words)
         return identity.redirect(request, ctx.path("work", job_id))
 
-    return [exports, choice, prepare]
+    return [choice, prepare]

@@ -84,7 +84,7 @@ async def test_a_short_export_is_downloaded_at_once(office: Office) -> None:
     await invoices(office.merchant_id, 3)
     viewer = await office.new_member("viewer")
 
-    answer = await viewer.browser.get(viewer.path("exports/prepare/invoices?status=awaiting_choice"))
+    answer = await viewer.browser.get(viewer.path("exports/invoices?status=awaiting_choice"))
 
     assert answer.status_code == 303
     assert answer.headers["location"].endswith("/exports/invoices.csv?status=awaiting_choice")
@@ -95,8 +95,8 @@ async def test_ten_thousand_rows_are_prepared_with_progress_and_kept_for_a_day(
 ) -> None:
     await invoices(office.merchant_id, LONG)
     viewer = await office.new_member("viewer")
-    assert f"The filters leave {group_digits(LONG)} invoices" in await viewer.see("exports/prepare/invoices")
-    place = await started(viewer, "exports/prepare/invoices", "exports/prepare/invoices")
+    assert f"The filters leave {group_digits(LONG)} invoices" in await viewer.see("exports/invoices")
+    place = await started(viewer, "exports/invoices", "exports/invoices")
     assert "A worker begins" in await viewer.see(place)
 
     monkeypatch.setattr(jobs, "SLICE_S", -1)  # a turn is one step
@@ -140,7 +140,7 @@ async def test_a_cancelled_export_leaves_nothing(
 ) -> None:
     await invoices(office.merchant_id, 6_000)
     viewer = await office.new_member("viewer")
-    place = await started(viewer, "exports/prepare/invoices", "exports/prepare/invoices")
+    place = await started(viewer, "exports/invoices", "exports/invoices")
     kinds = works(services)
     step = 0
 
@@ -166,7 +166,7 @@ async def test_a_cancelled_export_leaves_nothing(
 async def test_another_worker_goes_on_where_one_died(office: Office, services: Services) -> None:
     await invoices(office.merchant_id, 6_000)
     viewer = await office.new_member("viewer")
-    place = await started(viewer, "exports/prepare/invoices", "exports/prepare/invoices")
+    place = await started(viewer, "exports/invoices", "exports/invoices")
 
     class Killed(BaseException):
         """The end of a process."""
@@ -197,10 +197,8 @@ async def test_a_fault_of_ours_ends_the_work_with_words_and_too_many_are_refused
     monkeypatch.setattr(jobs, "MOST_OPEN", 2)
     await invoices(office.merchant_id, 5_001)
     viewer = await office.new_member("viewer")
-    places = [
-        await started(viewer, "exports/prepare/invoices", "exports/prepare/invoices") for _ in range(jobs.MOST_OPEN)
-    ]
-    refused = await viewer.do("exports/prepare/invoices")
+    places = [await started(viewer, "exports/invoices", "exports/invoices") for _ in range(jobs.MOST_OPEN)]
+    refused = await viewer.do("exports/invoices")
     assert "That was not started: 2 are at work already" in refused
 
     async def broken(job: jobs.Job) -> AsyncIterator[jobs.Step]:

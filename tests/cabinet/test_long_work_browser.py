@@ -53,7 +53,7 @@ async def test_a_long_export_moves_on_an_open_page_and_can_be_cancelled(
     await expect(page.get_by_text("It was cancelled, and what was prepared is deleted.")).to_be_visible()
     assert not await jobs.run_next(kinds)
 
-    await page.goto(shop.url("exports/prepare/invoices"))
+    await page.goto(shop.url("exports/invoices"))
     await page.get_by_role("button", name="Prepare the file").click()
     await page.get_by_text("A worker begins").wait_for()
     while await jobs.run_next(kinds):
