@@ -88,6 +88,7 @@ async def _send_again(job: Job) -> AsyncIterator[Step]:
             "The endpoint was disabled or deleted meanwhile. What was queued before that is sent."
         ) from None
     async for batch in replay.queue_span(request["endpoint"], rest, missed_only=request["missed_only"]):
+        assert batch.last_seq is not None, "only batches with events are given"
         queued, after_seq = queued + batch.queued, batch.last_seq
         yield Step(done=after_seq - whole.after_seq, total=whole.length, place=[queued, after_seq])
     yield Step(done=whole.length, total=whole.length, outcome={"events": queued})

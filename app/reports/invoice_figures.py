@@ -105,7 +105,8 @@ async def sums(merchant_id: str, mode: Mode, starts: Sequence[datetime], end: da
         end,
     )
     return [
-        Sums(**{name: value if isinstance(value, str) else int(value) for name, value in row.items()}) for row in rows
+        msgspec.convert({name: value if isinstance(value, str) else int(value) for name, value in row.items()}, Sums)
+        for row in rows
     ]
 
 

@@ -15,6 +15,7 @@ from app.core import clock, database
 from app.core.money import group_digits
 from app.events import sequencer
 from app.jobs import service as jobs
+from app.jobs.repository import Job
 from app.ledger import service as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId, Reference
@@ -144,7 +145,7 @@ async def test_a_cancelled_export_leaves_nothing(
     kinds = works(services)
     step = 0
 
-    async def watched(job: jobs.Job) -> AsyncIterator[jobs.Step]:
+    async def watched(job: Job) -> AsyncIterator[jobs.Step]:
         nonlocal step
         async for each in kinds["export_invoices"](job):
             step += 1
@@ -171,7 +172,7 @@ async def test_another_worker_goes_on_where_one_died(office: Office, services: S
     class Killed(BaseException):
         """The end of a process."""
 
-    async def dies(job: jobs.Job) -> AsyncIterator[jobs.Step]:
+    async def dies(job: Job) -> AsyncIterator[jobs.Step]:
         count = 0
         async for each in works(services)["export_invoices"](job):
             yield each
@@ -201,7 +202,7 @@ async def test_a_fault_of_ours_ends_the_work_with_words_and_too_many_are_refused
     refused = await viewer.do("exports/invoices")
     assert "That was not started: 2 are at work already" in refused
 
-    async def broken(job: jobs.Job) -> AsyncIterator[jobs.Step]:
+    async def broken(job: Job) -> AsyncIterator[jobs.Step]:
         yield jobs.Step(done=1, total=2, part=b"x")
         raise ZeroDivisionError
 
