@@ -19,7 +19,7 @@ from app.cabinet.works import EXPORT, export_request
 from app.core import clock
 from app.core.errors import ApiError
 from app.identity.form_routes import NoStepUp, form_post
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.identity.lists import ListQuery
 from app.jobs import repository
 from app.jobs import service as jobs
@@ -94,7 +94,8 @@ def _of_table(cabinet: Cabinet, table: Table) -> list[Any]:
     )
     async def prepare(request: PageRequest) -> Response[Any]:
         ctx, _, filters = asked(request)
-        wanted = export_request(table, filters, file_name(ctx, table.name))
+        zone = visitor_of(request).zone
+        wanted = export_request(filters, file_name(ctx, zone, table.name), zone)
         try:
             job_id = await jobs.start(ctx.member, ctx.mode, f"{EXPORT}{table.name}", wanted, clock.now())
         except ApiError as error:

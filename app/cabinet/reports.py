@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta, tzinfo
+from datetime import timedelta
 from typing import Any
 
 from litestar import Response, get
@@ -17,7 +17,7 @@ from app.cabinet.report_periods import BadSpan, Period
 from app.core import clock
 from app.core.money import format_amount, group_digits
 from app.identity import charts
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.invoices.quoting import format_price
 from app.merchants import settings
 from app.merchants.roles import Permission
@@ -53,7 +53,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/reports", opt=needs(Permission.VIEW))
     async def reports(request: PageRequest) -> Response[Any]:
-        ctx, given, zone = context_of(request), request.query_params, _zone(request)
+        ctx, given, zone = context_of(request), request.query_params, visitor_of(request).zone
         choice = given.get("period", report_periods.USUAL)
         choice = choice if choice in report_periods.CHOICES else report_periods.USUAL
         today = clock.now().astimezone(zone).date()
@@ -96,11 +96,6 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/reports.html", context)
 
     return [reports]
-
-
-def _zone(_: PageRequest) -> tzinfo:
-    """The zone in which the reader's days are."""
-    return UTC
 
 
 def _measures(networks: Networks, sums: Sequence[Sums], currency: str | None) -> list[Measure]:

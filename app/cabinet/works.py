@@ -2,7 +2,7 @@
 again. How such a job runs, ends and is kept: app/jobs/service.py."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 from app.cabinet.exports import TABLES, Table
 from app.core.errors import ApiError
 from app.core.keyset import Place
+from app.core.zones import name_of, zone_of
 from app.jobs.repository import Job
 from app.jobs.service import JobStopped, Step, Work
 from app.ledger import repository as ledger
@@ -34,19 +35,20 @@ def works(services: Services) -> Mapping[str, Work]:
     return {**exports, VERIFICATION: _verify, replay.JOB_KIND: _send_again}
 
 
-def export_request(table: Table, filters: Any, file_name: str) -> Mapping[str, Any]:
+def export_request(filters: Any, file_name: str, zone: tzinfo) -> Mapping[str, Any]:
     """What a job needs to know of an export."""
-    return {"filters": msgspec.to_builtins(filters), "file_name": file_name}
+    return {"filters": msgspec.to_builtins(filters), "file_name": file_name, "zone": name_of(zone)}
 
 
 async def _export(services: Services, table: Table, job: Job) -> AsyncIterator[Step]:
     """A page of rows with each step, until there are no more. Rows that are made meanwhile are not in the file."""
-    filters = msgspec.convert(_request(job)["filters"], table.filters)
+    request = _request(job)
+    filters, zone = msgspec.convert(request["filters"], table.filters), zone_of(request["zone"])
     total = job.total if job.total is not None else await table.count(job.merchant, job.mode, filters, None)
     place = None if job.place is None else _place(job.place)
     done = job.done
     while True:
-        rows, following = await table.rows(services, job.merchant, job.mode, filters, place)
+        rows, following = await table.rows(services, job.merchant, job.mode, filters, place, zone)
         head = BOM + line(table.columns) if place is None else b""
         part = head + b"".join(line(cells) for cells in rows)
         done, place = done + len(rows), following

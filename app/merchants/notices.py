@@ -201,7 +201,7 @@ def _letter(notice: Notice, public_url: str) -> Letter:
         words.subject,
         body,
         ours={
-            "at": f"{notice.created_at:%-d %b %Y, %H:%M} (UTC)",
+            "at": notice.created_at,
             "link": f"{site}/{page}" if page else site,
             "choices": f"{public_url}/account/emails",
             **{name: text for name, text in facts.items() if name not in THEIRS},

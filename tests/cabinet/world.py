@@ -115,14 +115,16 @@ async def _keeping(settings: Settings, merchant_id: str, owner: Account) -> dict
         merchant_id=merchant_id, mode="test", url="https://shop.example/hook", keys=settings.data_keys, now=now
     )
     await sequencer.number_events(fan_out_with(settings.data_keys))
-    job_id = await jobs.start(by, "test", "export_invoices", {"filters": {}, "file_name": "invoices.csv"}, now)
+    job_id = await jobs.start(
+        by, "test", "export_invoices", {"filters": {}, "file_name": "invoices.csv", "zone": "UTC"}, now
+    )
     await database.execute("UPDATE background_jobs SET state = 'done', ended_at = $1, outcome = '{\"rows\":0}'", now)
     await jobs_repository.add(
         job_id=OPEN_JOB,
         merchant_id=merchant_id,
         mode="test",
         kind="export_invoices",
-        request='{"filters":{},"file_name":"invoices.csv"}',
+        request='{"filters":{},"file_name":"invoices.csv","zone":"UTC"}',
         requested_by=by.actor,
         now=now,
     )
