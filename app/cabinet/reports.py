@@ -160,8 +160,9 @@ def _bars(
     values = _by_period(value_of, now, len(period.starts))
     values = [max(0, value) for value in values]  # a reversal may leave less than nothing
     earlier = [] if then is None else [max(0, value) for value in _by_period(value_of, then, len(period.starts))]
-    chart = charts.bars(list(zip(period.names, values, strict=True)), earlier)
     total, total_before = sum(values), sum(earlier)
+    earlier = earlier if total_before else []  # marks on the floor would say nothing
+    chart = charts.bars(list(zip(period.names, values, strict=True)), earlier)
     subject, rest = words
     if then is None:
         verb = "is" if subject == "Volume" else "are"
@@ -174,7 +175,7 @@ def _bars(
         "before": [measure.money(value) for value in earlier],
         "ticks": [group_digits(measure.text(one.value).removesuffix(".00")) for one in chart.lines],
         "summary": f"{subject} {verb} {measure.money(total)}"
-        + (f", from {measure.money(total_before)}" if then is not None and total_before != total else "")
+        + (f", from {measure.money(total_before)}" if total_before and total_before != total else "")
         + f"{rest}.",
     }
 
