@@ -20,8 +20,10 @@ from app.cabinet import (
     nav,
     new_invoice,
     payouts,
+    prepared_exports,
     price_settings,
     refunds,
+    reports,
     return_addresses,
     reviews,
     security,
@@ -29,6 +31,7 @@ from app.cabinet import (
     team,
     transactions,
     webhooks,
+    work,
 )
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import MerchantPages
@@ -47,8 +50,11 @@ PAGES = (
     transactions,
     return_addresses,
     balances,
+    reports,
     ledger,
     exports,
+    prepared_exports,
+    work,
     keys,
     webhooks,
     events,

@@ -126,7 +126,7 @@ class MerchantApplication(Table, tablename="merchant_applications"):
 
 
 class Invitation(Table, tablename="merchant_invitations"):
-    """An offer of a role to the person with an e-mail address. The letter has the token; here is its SHA-256.
+    """An offer of a role to the person with an email address. The letter has the token; here is its SHA-256.
 
     Open while it is neither accepted nor withdrawn, and only until it expires; at most one per merchant and address.
     """
@@ -183,3 +183,22 @@ class Switch(Table, tablename="switches"):
     reason = columns.text()
 
     name_known = columns.one_of("name", "invoices", "payouts", "refunds")
+
+
+class MerchantNotice(Table, tablename="merchant_notices"):
+    """Something that a merchant's people are to be told by email; deleted when the emails are in the outbox.
+
+    `facts` is JSON, free of secrets: what the words of the kind need (merchants/notices.py). `actor` is who did it, as
+    in the audit log.
+    """
+
+    id = BigSerial(primary_key=True)
+    merchant = columns.reference(Merchant)
+    mode = columns.words(4)
+    kind = columns.words(40)
+    subject = columns.words(64)
+    actor = columns.words(64)
+    facts = columns.text()
+    created_at = columns.moment()
+
+    merchant_notices_mode_known = columns.one_of("mode", "live", "test")

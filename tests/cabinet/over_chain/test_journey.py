@@ -49,7 +49,7 @@ async def sign_in(page: Page, served: RunningApp, account: Account) -> str:
     """Sign in; the site's address."""
     base = f"http://127.0.0.1:{served.port}"
     await page.goto(f"{base}/sign-in?next=/cabinet")
-    await page.get_by_label("E-mail address").fill(account.email)
+    await page.get_by_label("Email address").fill(account.email)
     await page.get_by_label("Password").fill(account.password)
     await press(page, "Sign in")
     await page.wait_for_url("**/cabinet/**")
@@ -114,7 +114,7 @@ async def test_from_application_to_paid_invoice_and_payout(
     await page.reload()
     await page.get_by_role("heading", name="25.00 USDT Paid").wait_for()
     history = page.locator(".timeline")
-    for fact in ("Created in the cabinet", "Transfer seen on chain", "Invoice credited", "Paid"):
+    for fact in ("Transfer seen on chain", "Invoice credited", "Paid"):
         await history.get_by_text(fact, exact=True).wait_for()
     await seen("invoice-paid")
 
@@ -122,12 +122,12 @@ async def test_from_application_to_paid_invoice_and_payout(
     await seen("payouts-empty")
     await page.get_by_role("link", name="New payout").first.click()
     await page.get_by_label("Amount", exact=True).fill("10")
-    await page.get_by_label("From").select_option("USDT@ethereum")
-    await page.get_by_label("To address").fill(ELSEWHERE[:-1] + "E")
+    await page.get_by_label("Asset").select_option("USDT@ethereum")
+    await page.get_by_label("Destination address").fill(ELSEWHERE[:-1] + "E")
     await press(page, "Continue")
     await page.locator(".field__error").get_by_text(re.compile("checksum")).wait_for()
     await seen("payout-refused")
-    await page.get_by_label("To address").fill(ELSEWHERE)
+    await page.get_by_label("Destination address").fill(ELSEWHERE)
     await press(page, "Continue")
     await page.get_by_role("heading", name="Check the payout").wait_for()
     await seen("payout-review")

@@ -55,7 +55,7 @@ async def base(served: RunningApp, services: Services) -> str:
 
 async def sign_in(page: Page, base: str) -> None:
     await page.goto(f"{base.partition('/cabinet')[0]}/sign-in")
-    await page.get_by_label("E-mail").fill(EMAIL)
+    await page.get_by_label("Email").fill(EMAIL)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_url("**/cabinet/**")
