@@ -19,7 +19,7 @@ from app.cabinet.return_addresses import waits_for_merchant
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.core.keyset import page_or_first
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
@@ -28,10 +28,11 @@ from app.identity.paging import PAGE_LENGTH
 from app.invoices.presentation import InvoiceBody, QuoteBody
 from app.invoices.quoting import amount_worth_raw, format_price, parse_price
 from app.invoices.reading_repository import Filters
-from app.invoices.states import can_cancel, can_refund
+from app.invoices.states import Status, can_cancel, can_refund
 from app.merchants.roles import Permission
 from app.networks.config import Asset
 from app.networks.recognition import recognise
+from app.networks.registry import Networks
 from app.rates.rate import Rate
 from app.rates.service import rates_now, to_minor_units, worth_by
 from app.refunds import return_addresses
@@ -49,6 +50,9 @@ MOST_REFUNDS = 50
 
 MAX_REASON_LENGTH = 500
 
+OVER = frozenset({Status.EXPIRED, Status.CANCELLED, Status.CLOSED})
+"""States in which nothing is expected any more: what the exact payment would have brought is not shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -59,6 +63,8 @@ class Row:
     amount: str
     """In `asset`, or in the currency of the price."""
     asset: str
+    came: str
+    """What counts of the transfers, or has come in, with its asset: empty where that is nothing, or what was asked."""
     status: str
     needs_review: bool
     created_at: datetime
@@ -85,7 +91,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
         context = {
             "query": query,
-            "rows": [row_of(invoice) for invoice in page],
+            "rows": [row_of(invoice, services.networks) for invoice in page],
             "pager": query.pager(page),
             "states": list(labels.INVOICE_STATES.items()),
             "state_words": labels.INVOICE_STATES,
@@ -187,17 +193,19 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             raise ApiError(Code.INVOICE_NOT_REFUNDABLE, f"the invoice is {body.status}")
         asset = services.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
         left_raw = max(0, int(body.credited_raw or 0) - await live_refunds_raw(invoice_id))
+        fee_raw = int(body.service_fee_charged_raw or 0)
         return {
             **_shown(cabinet, context_of(request), body),
             "left": format_amount(left_raw, asset.decimals),
             "left_raw": left_raw,
+            "fee_kept": format_amount(fee_raw, asset.decimals) if fee_raw else "",
             **await _rate_of(body, asset, left_raw),
         }
 
     return [invoices, invoice, cancel, refund_page, refund]
 
 
-def row_of(invoice: InvoiceBody) -> Row:
+def row_of(invoice: InvoiceBody, networks: Networks) -> Row:
     """An invoice in a list, by its order id, else by its own id. What has a price shows it."""
     amount, asset = shown_amount(invoice)
     return Row(
@@ -205,10 +213,22 @@ def row_of(invoice: InvoiceBody) -> Row:
         title=invoice.order_id or invoice.description or invoice.id,
         amount=amount,
         asset=asset,
+        came=_came(invoice, networks),
         status=invoice.status.value,
         needs_review=invoice.needs_review,
         created_at=datetime.fromisoformat(invoice.created_at),
     )
+
+
+def _came(invoice: InvoiceBody, networks: Networks) -> str:
+    """What counts of the transfers, or has come in, where that is another amount than was asked."""
+    pay_in = invoice.pay_in
+    came_raw = int(invoice.received_raw) if invoice.counted_raw is None else invoice.counted_raw
+    if pay_in is None or came_raw in (0, int(pay_in.amount_raw)):
+        return ""
+    asset = networks.asset(pay_in.chain, invoice.mode, pay_in.asset)
+    words = "came in" if invoice.counted_raw is None else "paid"
+    return f"{group_digits(format_amount(came_raw, asset.decimals))} {asset.symbol} {words}"
 
 
 def shown_amount(invoice: InvoiceBody) -> tuple[str, str]:
@@ -251,8 +271,8 @@ def _shown(cabinet: Cabinet, ctx: MemberContext, body: InvoiceBody) -> dict[str,
         "lead": " · ".join(
             part for part in (f"Order {body.order_id}" if body.order_id else "", body.description or "") if part
         ),
-        "service_fee": decimal(body.service_fee_raw),
-        "net": decimal(body.net_raw),
+        "service_fee": decimal(body.service_fee_charged_raw if body.credited else body.service_fee_raw),
+        "net": "" if body.credited or body.status in OVER else decimal(body.net_raw),
         "received": decimal(body.received_raw),
         "credited": decimal(body.credited_raw),
         "refunded": decimal(body.refunded_raw) if int(body.refunded_raw) else "",

@@ -26,7 +26,7 @@ from app.invoices.presentation import DepositBody, InvoiceBody, QuoteBody
 from app.invoices.quotes import Choice
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import Status
-from app.networks.config import NetworkConfig
+from app.networks.config import Asset, NetworkConfig
 from app.refunds.repository import SentBack
 from app.web.languages import Language
 
@@ -84,6 +84,7 @@ def checkout_view(
     seen = [d for d in invoice.deposits if Verdict(d.verdict) is not Verdict.DUST]
     alive = [d for d in seen if not d.is_gone]
     gone = [d for d in seen if d.status in _GONE_BEFORE_A_BLOCK]
+    credited_decimal, credited_asset = _credited(invoice, asset)
     received_in_parts_raw = int(invoice.received_raw) if public.accepts_parts else 0
     return CheckoutView(
         **common,
@@ -97,7 +98,8 @@ def checkout_view(
         is_overfull=due.missing_raw <= 0,
         can_be_paid_in_review=not any(Verdict(d.verdict) is Verdict.CANCELLED for d in invoice.deposits),
         cent_tail=pay_in.cent_tail,
-        credited_decimal=_credited(invoice, asset.decimals),
+        credited_decimal=credited_decimal,
+        credited_asset=credited_asset if credited_asset != asset.symbol else "",
         asset=asset.symbol,
         chain_name=network.display_name,
         token_standard=asset.standard,
@@ -108,7 +110,9 @@ def checkout_view(
         sent_url=f"/pay/{slug}/sent",
         announced=tuple(_announced(txid, network) for txid in public.announced),
         network_fee=fees.get((network.key, asset.symbol)),
-        service_fee_decimal=format_amount(int(invoice.service_fee_raw or 0), asset.decimals),
+        service_fee_decimal=format_amount(
+            int(invoice.service_fee_charged_raw or invoice.service_fee_raw or 0), asset.decimals
+        ),
         rate=_rate(invoice.quotes),
         expires_at=public.pay_until if waits else datetime.fromisoformat(invoice.expires_at),
         paid_at=datetime.fromisoformat(invoice.paid_at) if invoice.paid_at else None,
@@ -242,20 +246,21 @@ def _anomaly(invoice: InvoiceBody, alive: list[DepositBody]) -> Anomaly | None:
     return ANOMALIES.get(Verdict(reasons[-1]), Anomaly.OTHER) if reasons else Anomaly.OTHER
 
 
-def _credited(invoice: InvoiceBody, decimals: int) -> str | None:
-    """What counted as payment, before the service fee."""
-    if invoice.credited_raw is None:
-        return None
-    return format_amount(int(invoice.credited_raw) + int(invoice.service_fee_raw or 0), decimals)
+def _credited(invoice: InvoiceBody, asset: Asset) -> tuple[str | None, str]:
+    """What counted as payment, before the service fee, and its asset: another one where only a transfer of that was
+    credited. None before."""
+    if invoice.counted_raw:
+        return format_amount(invoice.counted_raw, asset.decimals), asset.symbol
+    credited = [deposit for deposit in invoice.deposits if deposit.status == "credited"]
+    return (credited[0].amount_decimal, credited[0].asset) if len(credited) == 1 else (None, asset.symbol)
 
 
 def _payment_worth(invoice: InvoiceBody) -> str:
     """About what the payment was worth when it counted; empty where that is not known. What is kept is the worth of the
     merchant's credit, which is less by the service fee."""
-    if invoice.worth is None or not invoice.credited_raw or invoice.credited_raw == "0":
+    credited_raw, paid_raw = int(invoice.credited_raw or 0), invoice.counted_raw
+    if invoice.worth is None or not credited_raw or paid_raw is None:
         return ""
-    credited_raw = int(invoice.credited_raw)
-    paid_raw = credited_raw + int(invoice.service_fee_raw or 0)
     worth_raw = int(invoice.worth.amount_decimal.replace(".", ""))
     currency, places = invoice.worth.currency, currencies.places(invoice.worth.currency)
     rounded_raw = (2 * worth_raw * paid_raw + credited_raw) // (2 * credited_raw)

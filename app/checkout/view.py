@@ -197,6 +197,8 @@ class CheckoutView:
     """A payment in time still counts while an operator reviews another deposit."""
     credited_decimal: str | None = None
     """The received amount that counted as payment, before the service fee; None until it counts."""
+    credited_asset: str = ""
+    """The asset of that, where it is another one than the invoice's."""
     asset: str
     """The asset's symbol; the price's currency while nothing is chosen."""
     price_decimal: str = ""
@@ -373,6 +375,11 @@ class CheckoutView:
         if self.is_settled and self.credited_decimal is not None:
             return self.credited_decimal
         return self.amount_decimal
+
+    @property
+    def shown_asset(self) -> str:
+        """The asset of the large figure."""
+        return (self.credited_asset if self.is_settled else "") or self.asset
 
     @property
     def amount_parts(self) -> tuple[str, str]:

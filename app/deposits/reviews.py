@@ -27,7 +27,7 @@ from app.deposits.late_quotes import Worths
 from app.deposits.matching import Verdict
 from app.deposits.reviews_repository import DepositReview, Division, Facts, OpenReview, Outcome
 from app.invoices import repository as invoice_repository
-from app.invoices.pricing import Share, share, share_of_other_asset
+from app.invoices.pricing import NOTHING, Share, share, share_of_other_asset
 from app.invoices.quoting import format_price
 from app.invoices.repository import Terms
 from app.invoices.service import InvoiceService
@@ -229,7 +229,7 @@ class ReviewService:
         counts = review.asset == invoice.asset and (invoice.is_current or is_first)
         await self._invoices.credit_reviewed(
             review.invoice_id,
-            due.net_raw if counts else 0,
+            due if counts else NOTHING,
             await reviews_left(review.invoice_id),
             decision.now,
             quote_id=invoice.quote if counts and is_first else None,
