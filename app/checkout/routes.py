@@ -27,6 +27,7 @@ from app.checkout.wallet import Choice, CustomerWallet
 from app.checkout.wording import page_context
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
+from app.deposits import reviews
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import AWAITS_PAYMENT, Status
 from app.lookups import limits
@@ -101,6 +102,7 @@ def routes(
             fees=await network_fees(networks, currency, now) if may_pay else {},
             frame_origins=embedding.frame_origins(request, found.public),
             mistakes=await mistakes_in(services, invoice, slug, language_of(request)) if invoice.needs_review else (),
+            review_takes=await reviews.usual_duration(now) if invoice.needs_review else None,
         )
 
     def back_to_page(request: PageRequest, slug: str) -> Redirect:

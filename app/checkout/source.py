@@ -64,6 +64,7 @@ def checkout_view(
     now: datetime,
     choices: Sequence[Choice] = (),
     mistakes: tuple[Mistake, ...] = (),
+    review_takes: timedelta | None = None,
     fees: NetworkFees = MappingProxyType({}),
     frame_origins: Sequence[str] = (),
 ) -> CheckoutView:
@@ -77,7 +78,7 @@ def checkout_view(
     ways = tuple(_way(choice, invoice, fees) for choice in choices)
     common = _common(public, ways, slug=slug, links=links, language=language, now=now, frame_origins=frame_origins)
     if network is None or invoice.pay_in is None or public.due is None:
-        return replace(_unchosen(public, common), mistakes=mistakes)
+        return replace(_unchosen(public, common), mistakes=mistakes, review_takes=review_takes)
     asset, pay_in, due = network.asset(invoice.pay_in.asset), invoice.pay_in, public.due
     assert asset is not None, "assets are never removed from a network that has invoices"
     waits = invoice.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
@@ -95,6 +96,7 @@ def checkout_view(
         whole_decimal=pay_in.amount_decimal,
         came_percent=min(100, received_in_parts_raw * 100 // int(pay_in.amount_raw)),
         mistakes=mistakes,
+        review_takes=review_takes,
         is_overfull=due.missing_raw <= 0,
         can_be_paid_in_review=not any(Verdict(d.verdict) is Verdict.CANCELLED for d in invoice.deposits),
         cent_tail=pay_in.cent_tail,
@@ -199,9 +201,7 @@ def _common(
 
 def _may_have_sent(invoice: InvoiceBody) -> bool:
     """Whether the customer may look for a transaction: there is or was an address, and the payment is not settled."""
-    return (invoice.pay_in is not None or bool(invoice.quotes)) and (
-        invoice.status not in SETTLED or invoice.needs_review
-    )
+    return (invoice.pay_in is not None or bool(invoice.quotes)) and invoice.status not in SETTLED
 
 
 def _way(choice: Choice, invoice: InvoiceBody, fees: NetworkFees) -> WayToPay:

@@ -41,6 +41,9 @@ class Words:
     """`Tron (TRC-20)`."""
     network_warning: str
     fee: str
+    """Who pays the service fee, or that it was included; empty if there is nothing to say."""
+    on_top: str
+    """That fees of networks and exchanges must not reduce the amount; empty where nothing is to be paid."""
     network_fee: str
     """What the network charges in addition, or empty where that is not known or nothing is to be paid."""
     progress: str
@@ -104,6 +107,7 @@ def put_into_words(view: CheckoutView, language: Language) -> Words:
         network=network(view),
         network_warning=network_warning(view, language),
         fee=fee(view, language),
+        on_top=on_top(view, language),
         network_fee=choosing.network_fee(view.network_fee, language) if view.is_payable else "",
         progress=progress_words,
         estimate=estimate_words,
@@ -299,19 +303,27 @@ def rate(view: CheckoutView, language: Language) -> str:
 
 
 def fee(view: CheckoutView, language: Language) -> str:
-    """Who pays which fee; once settled, only the customer's fee; empty if there is nothing to pay."""
+    """Who pays the service fee; once settled, only the customer's; empty if there is nothing to pay."""
     _ = language.gettext
     included = view.fee_payer is FeePayer.CUSTOMER
     if view.is_payable and included:
-        words = _("A service fee of %(fee)s %(asset)s is included. Network fees come on top.")
+        words = _("A service fee of %(fee)s %(asset)s is included.")
     elif view.is_payable:
-        words = _("%(merchant)s pays the service fee. Network fees come on top.")
+        words = _("%(merchant)s pays the service fee.")
     elif view.is_settled and included:
         words = _("A service fee of %(fee)s %(asset)s was included.")
     else:
         words = ""
     names = {"merchant": view.merchant_name, "fee": group_digits(view.service_fee_decimal), "asset": view.asset}
     return words % {name: language.isolate(value) for name, value in names.items()}
+
+
+def on_top(view: CheckoutView, language: Language) -> str:
+    """The commonest mistake of a first payment: the fee was taken off the amount."""
+    _ = language.gettext
+    if not (view.is_payable or view.may_still_be_paid):
+        return ""
+    return _("Network fees come on top. If your exchange takes its fee off the amount, enter that much more.")
 
 
 def progress(view: CheckoutView, language: Language) -> str:

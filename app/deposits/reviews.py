@@ -14,7 +14,8 @@ rate in basis points of the deposit. Both are rounded up to the minor unit.
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from statistics import median
 from typing import Literal
 
 from app.audit import service as audit
@@ -43,6 +44,10 @@ from app.worth import service as worth
 GATEWAY = "gateway"
 """Stored as `decided_by` of a review that the gateway closed itself."""
 
+
+DURATION_WINDOW = timedelta(days=90)
+DURATION_SAMPLE, FEW_REVIEWS = 100, 5
+"""The newest decisions that tell how long a review usually takes, and how many there must be."""
 
 MAX_MESSAGE_CHARS = 500
 """The longest message to a merchant."""
@@ -338,6 +343,13 @@ def refuse_changed(now_open: Collection[DepositReview], deposit_ids: Collection[
         raise ReviewRefused("no review of the invoice waits for a decision")
     if {review.deposit_id for review in now_open} != set(deposit_ids):
         raise ReviewRefused("other reviews are open by now: look at them first")
+
+
+async def usual_duration(now: datetime) -> timedelta | None:
+    """How long operators usually took for a review in the last weeks; None where they have decided too few to say."""
+    since = now - DURATION_WINDOW
+    durations = await reviews_repository.durations(since, DURATION_SAMPLE)
+    return median(durations) if len(durations) >= FEW_REVIEWS else None
 
 
 async def why_not(review: DepositReview, operator_id: str) -> str | None:

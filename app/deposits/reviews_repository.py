@@ -1,7 +1,7 @@
 """Every statement on `reviews`."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -97,6 +97,20 @@ async def facts(deposit_id: str, invoice_id: str | None) -> Facts:
     )
     assert row is not None, "a review is opened after its deposit is stored"
     return Facts(*row)
+
+
+async def durations(since: datetime, limit: int) -> list[timedelta]:
+    """How long the newest reviews took that operators have decided, of those opened since then."""
+    # SQL, since the builder has no difference of two columns. The index of the newest reviews serves it.
+    rows = await database.fetch_all(
+        """
+        SELECT decided_at - opened_at AS took FROM reviews
+        WHERE opened_at >= $1 AND decided_by LIKE 'account:%' ORDER BY opened_at DESC, id DESC LIMIT $2
+        """,
+        since,
+        limit,
+    )
+    return [row["took"] for row in rows]
 
 
 async def open_or_reopen(

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 from app.checkout import lookup, returning
 from app.checkout.returning import say_problem
 from app.checkout.view import (
+    SETTLED,
     Anomaly,
     CheckoutView,
     FeePayer,
@@ -79,7 +80,7 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
         receipt_url="/pay/a/receipt",
         receipt_link="https://pay.example/receipt/INV-0K3V9ZQ2TA.cmVjZWlwdC1pcy1rZXB0",
         page_link="https://pay.example/pay/INV-0K3V9ZQ2TA.cGF5bWVudC1pcy1rZXB0",
-        lookup_url="/pay/a/transaction",
+        lookup_url="" if status in SETTLED else "/pay/a/transaction",
     )
     return replace(view, **changes)
 
@@ -256,6 +257,7 @@ def states() -> dict[str, CheckoutView]:
             service_fee_decimal="0.0000098",
             expires_at=now + timedelta(minutes=4, seconds=12),
         ),
+        "described": a_view(description="Reparatur, ein neuer Sattel und zwei Mäntel für das blaue Rad; " * 6),
         "wallets": an_ether_view(),
         "wallets_sent": an_ether_view(announced=(a_deposit(transaction_id=f"0x{'3f' * 32}"),)),
         "awaiting_rest": a_view(
@@ -318,6 +320,8 @@ def states() -> dict[str, CheckoutView]:
             mistakes=(a_mistake(),),
             can_be_paid_in_review=True,
             deposits=(a_deposit(amount_decimal="4.9"),),
+            review_takes=timedelta(hours=3),
+            **back,
         ),
         "review_late": a_view(
             Status.MANUAL_REVIEW,
@@ -355,6 +359,21 @@ def states() -> dict[str, CheckoutView]:
             mistakes=(a_mistake(Anomaly.OTHER_ASSET, asset="ETH", came_decimal="0.02", difference_decimal=""),),
             deposits=(a_deposit(amount_decimal="0.02", asset="ETH"),),
             can_be_paid_in_review=True,
+        ),
+        "paid_too_much": a_view(
+            Status.PAID,
+            anomaly=Anomaly.MORE,
+            mistakes=(
+                a_mistake(
+                    Anomaly.MORE,
+                    came_decimal="7.500073",
+                    difference_decimal="2.5",
+                    is_returning=True,
+                    return_state=ReturnState.NOT_ASKED,
+                ),
+            ),
+            **{**paid, "deposits": (a_deposit(amount_decimal="7.500073"),)},
+            **back,
         ),
         "closed": a_view(Status.CLOSED, **seen, **back),
         "returned": a_view(
@@ -406,6 +425,7 @@ WORDIEST = (
     "expired",
     "review_in_time",
     "awaiting_rest",
+    "described",
     "choice_of_many",
     "quoted",
     "quote_over",
