@@ -1,4 +1,4 @@
-"""The page on a phone, and what it says where something is missing: the network, a wallet, the rest of a description."""
+"""The page on a phone, and what it says where the network, a wallet or the rest of a description is missing."""
 
 from dataclasses import replace
 
