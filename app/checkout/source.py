@@ -108,6 +108,8 @@ def checkout_view(
         address=pay_in.address,
         payment_uri=due.payment_uri if received_in_parts_raw else pay_in.payment_uri,
         qr_text=due.qr_text,
+        # The amount is in it, so a code that has changed has another address.
+        link_code_url=f"/pay/{slug}/link.svg?amount={due.amount_decimal}",
         wallet=due.wallet,
         sent_url=f"/pay/{slug}/sent",
         announced=tuple(_announced(txid, network) for txid in public.announced),

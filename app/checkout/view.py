@@ -225,6 +225,8 @@ class CheckoutView:
     """What exchanges call this asset on this network, e.g. `TRC-20`; empty for a native coin."""
     address: str
     payment_uri: str
+    link_code_url: str = ""
+    """The picture of the payment link's QR code, where the first one holds the address alone."""
     qr_text: str = ""
     """What the QR code holds: the address, or a payment link; empty where that is `payment_uri`."""
     wallet: WalletPayment | None = None

@@ -8,14 +8,13 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 from dataclasses import dataclass
 
 from app.checkout import choosing
-from app.checkout.browser_wallets import wallet_context
 from app.checkout.mistakes import explain, what_happened
+from app.checkout.paying import paying
 from app.checkout.receipt_words import receipt_words
 from app.checkout.view import CheckoutView, FeePayer, Gone
 from app.core.money import group_digits
 from app.invoices.states import Status
 from app.web.languages import Language
-from app.web.qr import payment_qr
 
 RETURN_AFTER_S = 10
 """Long enough to read "Paid" and to stop the redirect, and short enough to wait for."""
@@ -64,23 +63,15 @@ class Words:
 
 def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
     """Everything that `checkout/page.html` and `checkout/_status.html` need."""
-    _ = language.gettext
-    qr = link_qr = None
-    if view.is_payable or view.may_still_be_paid:
-        label = _("QR code with amount and address")
-        if view.has_link_code:
-            link_qr = payment_qr(view.payment_uri, label=label)
-            label = _("QR code with the address")
-        qr = payment_qr(view.qr_text or view.payment_uri, label=label)
+    words, can_pay = put_into_words(view, language), view.is_payable or view.may_still_be_paid
     return {
         "view": view,
-        "words": put_into_words(view, language),
+        "words": words,
+        "is_payable": view.is_payable,
+        "paying": paying(view, words.network, words.network_warning, language) if can_pay else None,
         "mistakes": [(mistake, explain(mistake, view, language)) for mistake in view.mistakes],
         "tone": tone(view),
         "step": step(view),
-        "qr": qr,
-        "link_qr": link_qr,
-        **wallet_context(view, language),
         "paid_on": language.moment(view.paid_at) if view.paid_at else "",
         "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
         "words_of_ways": choosing.words_of_ways(view, language),

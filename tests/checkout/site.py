@@ -36,6 +36,7 @@ from app.networks.registry import Networks
 from app.web import brand, languages
 from app.web.languages import ENGLISH, Language
 from app.web.pages import Pages
+from app.web.qr import qr_image
 from app.withdrawals.destinations import Problem
 from tests.factories.bitcoin import bitcoin_network
 from tests.factories.networks import evm_network
@@ -527,6 +528,7 @@ class Site:
             lookup_url=view.lookup_url and f"{page}/transaction",
             brand_css_url=view.brand_css_url and f"{page}/brand.css",
             logo_url=view.logo_url and f"{page}/logo",
+            link_code_url=f"{page}/link.svg",
         )
         return self.url(name) if language == "en" else self.url(name) + spoken
 
@@ -567,6 +569,8 @@ class Site:
             return self._stream(request, name)
         if rest == ["brand.css"]:
             return self._send(request, 200, brand.style_sheet(ACCENT).encode(), "text/css")
+        if rest == ["link.svg"]:
+            return self._send(request, 200, qr_image(view.payment_uri), "image/svg+xml")
         if rest == ["logo"]:
             return self._send(request, 200, LOGO, "image/svg+xml")
         if not rest:
