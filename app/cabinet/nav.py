@@ -44,7 +44,7 @@ ENTRIES: tuple[Entry, ...] = (
 _STANDING_BANNERS: dict[Standing, Banner] = {
     "pending": Banner(
         tone="neutral",
-        title="Waiting for approval.",
+        title="Awaiting approval.",
         text="We are reading the application. Payments can be taken once it is approved.",
     ),
     "rejected": Banner(
@@ -91,6 +91,9 @@ async def nav_of(ctx: MemberContext, path: str) -> Nav:
         ),
         merchants_url="/cabinet",
         banners=tuple([banner async for banner in _banners(ctx)]),
+        live_url=ctx.path("live"),
+        live_counts="reviews",
+        live_banners="webhooks settings",
     )
 
 
