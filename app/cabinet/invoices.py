@@ -27,10 +27,11 @@ from app.identity.lists import ListQuery
 from app.invoices.presentation import InvoiceBody, QuoteBody
 from app.invoices.quoting import amount_worth_raw, format_price, parse_price
 from app.invoices.reading_repository import Filters
-from app.invoices.states import can_cancel, can_refund
+from app.invoices.states import Status, can_cancel, can_refund
 from app.merchants.roles import Permission
 from app.networks.config import Asset
 from app.networks.recognition import recognise
+from app.networks.registry import Networks
 from app.rates.rate import Rate
 from app.rates.service import rates_now, to_minor_units, worth_by
 from app.refunds import return_addresses
@@ -49,6 +50,8 @@ MOST_REFUNDS = 50
 MAX_REASON_LENGTH = 500
 
 NOT_CANCELLABLE = "It can’t be cancelled any more."
+OVER = frozenset({Status.EXPIRED, Status.CANCELLED, Status.CLOSED})
+"""States in which nothing is expected any more: what the exact payment would have brought is not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Row:
     amount: str
     """In `asset`, or in the currency of the price."""
     asset: str
+    came: str
+    """What counts of the transfers, or has come in, with its asset: empty where that is nothing, or what was asked."""
     status: str
     needs_review: bool
     created_at: datetime
@@ -90,7 +95,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 query.place,
             )
             total = await services.invoice_reader.total(ctx.merchant_id, ctx.mode, filters)
-            return page, [row_of(invoice) for invoice in page], total.beside(page)
+            return page, [row_of(invoice, services.networks) for invoice in page], total.beside(page)
 
         page, rows, total = await cabinet.read(
             request, "invoices", (filters, query.place, query.rows, oldest_first), read
@@ -209,17 +214,19 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             raise ApiError(Code.INVOICE_NOT_REFUNDABLE, f"the invoice is {body.status}")
         asset = services.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
         left_raw = max(0, int(body.credited_raw or 0) - await live_refunds_raw(invoice_id))
+        fee_raw = int(body.service_fee_charged_raw or 0)
         return {
             **_shown(cabinet, context_of(request), body),
             "left": format_amount(left_raw, asset.decimals),
             "left_raw": left_raw,
+            "fee_kept": format_amount(fee_raw, asset.decimals) if fee_raw else "",
             **await _rate_of(body, asset, left_raw),
         }
 
     return [invoices, invoice, cancel_page, cancel, refund_page, refund]
 
 
-def row_of(invoice: InvoiceBody) -> Row:
+def row_of(invoice: InvoiceBody, networks: Networks) -> Row:
     """An invoice in a list, by its order id, else by its own id. What has a price shows it."""
     amount, asset = shown_amount(invoice)
     return Row(
@@ -227,10 +234,22 @@ def row_of(invoice: InvoiceBody) -> Row:
         title=invoice.order_id or invoice.description or invoice.id,
         amount=amount,
         asset=asset,
+        came=_came(invoice, networks),
         status=invoice.status.value,
         needs_review=invoice.needs_review,
         created_at=datetime.fromisoformat(invoice.created_at),
     )
+
+
+def _came(invoice: InvoiceBody, networks: Networks) -> str:
+    """What counts of the transfers, or has come in, where that is another amount than was asked."""
+    pay_in = invoice.pay_in
+    came_raw = int(invoice.received_raw) if invoice.counted_raw is None else invoice.counted_raw
+    if pay_in is None or came_raw in (0, int(pay_in.amount_raw)):
+        return ""
+    asset = networks.asset(pay_in.chain, invoice.mode, pay_in.asset)
+    words = "came in" if invoice.counted_raw is None else "paid"
+    return f"{group_digits(format_amount(came_raw, asset.decimals))} {asset.symbol} {words}"
 
 
 def shown_amount(invoice: InvoiceBody) -> tuple[str, str]:
@@ -273,8 +292,8 @@ def _shown(cabinet: Cabinet, ctx: MemberContext, body: InvoiceBody) -> dict[str,
         "lead": " · ".join(
             part for part in (f"Order {body.order_id}" if body.order_id else "", body.description or "") if part
         ),
-        "service_fee": decimal(body.service_fee_raw),
-        "net": decimal(body.net_raw),
+        "service_fee": decimal(body.service_fee_charged_raw if body.credited else body.service_fee_raw),
+        "net": "" if body.credited or body.status in OVER else decimal(body.net_raw),
         "received": decimal(body.received_raw),
         "credited": decimal(body.credited_raw),
         "refunded": decimal(body.refunded_raw) if int(body.refunded_raw) else "",

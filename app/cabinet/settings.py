@@ -26,7 +26,7 @@ DEFAULT_ACCENT = "#0d5a63"
 """The gateway's own accent: the colour field shows it while none is chosen."""
 
 PREVIEWED = ("display_name", "own_accent", "accent")
-"""The fields that the preview shows; a logo only once it is saved."""
+"""The fields that the preview shows. A chosen logo is drawn by `branding.js`, since it is sent only to be saved."""
 
 _ACCENT = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 
@@ -39,6 +39,8 @@ class Preview:
     accent: str
     inks: tuple[Ink, ...]
     logo_url: str
+    advice: str
+    """What is wrong with the logo's form; empty where nothing is."""
 
     @property
     def css_query(self) -> str:
@@ -56,10 +58,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return {
             "form": form,
             "branding": now,
-            "preview": preview_of(form, now.logo_tag),
+            "preview": await preview_of(form, ctx.merchant_id, now.logo_tag),
             "max_logo_kb": MAX_LOGO_BYTES // 1000,
             "max_logo_pixels": MAX_LOGO_PIXELS,
             "max_name_chars": MAX_NAME_CHARS,
+            "logo_shown_px": branding.LOGO_SHOWN_PX,
+            "max_logo_ratio": branding.MAX_LOGO_RATIO,
             "min_contrast": MIN_CONTRAST,
         }
 
@@ -73,7 +77,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "return_rule": await settings.return_rule(merchant_id),
         }
 
-    def preview_of(form: Form, logo_tag: str | None) -> Preview:
+    async def preview_of(form: Form, merchant_id: str, logo_tag: str | None) -> Preview:
+        sent = form.files.get("logo")
+        data = sent.data if sent is not None and sent.data else None
+        if data is None and logo_tag is not None:
+            kept = await branding.logo(merchant_id)
+            data = kept.data if kept is not None else None
         accent = form.text("accent").lower()
         accent = accent if _ACCENT.fullmatch(accent) and form.text("own_accent") != "no" else ""
         return Preview(
@@ -81,6 +90,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             accent=accent,
             inks=brand.inks(accent) if accent else (),
             logo_url=logo_tag or "",
+            advice=branding.advice(data) if data is not None else "",
         )
 
     @get("/settings", opt=needs(Permission.SETTINGS_VIEW))
@@ -121,9 +131,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/settings/preview", opt=needs(Permission.SETTINGS_MANAGE))
     async def preview(request: PageRequest) -> Response[Any]:
         """The preview alone, for htmx."""
-        now = await branding.get(context_of(request).merchant_id)
+        ctx = context_of(request)
+        now = await branding.get(ctx.merchant_id)
         form = Form.empty(**{name: request.query_params.get(name, "") for name in PREVIEWED})
-        context = {"ctx": context_of(request), "preview": preview_of(form, now.logo_tag), "min_contrast": MIN_CONTRAST}
+        shown = await preview_of(form, ctx.merchant_id, now.logo_tag)
+        context = {"ctx": ctx, "preview": shown, "min_contrast": MIN_CONTRAST}
         return identity.page(request, "cabinet/settings/_preview.html", context)
 
     @get("/settings/accent/{colour:str}", opt=needs(Permission.SETTINGS_VIEW))
@@ -131,7 +143,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         """The style sheet of an accent, only for the preview."""
         if not _ACCENT.fullmatch(f"#{colour}"):
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        sheet = brand.style_sheet(f"#{colour}", within=".preview")
+        sheet = brand.preview_sheet(f"#{colour}")
         return Response(sheet.encode(), media_type="text/css; charset=utf-8")
 
     @get("/settings/logo", opt=needs(Permission.SETTINGS_VIEW))
@@ -154,16 +166,19 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         try:
             with form.catching():
                 await identity.require_fresh_code(request, form)
+                picture = await _logo(form, ctx.merchant_id)
                 await settings.set_branding(
                     ctx.member,
                     display_name=form.text("display_name") or None,
                     accent=form.text("accent") if form.text("own_accent") == "yes" else None,
-                    logo=await _logo(form, ctx.merchant_id),
+                    logo=picture,
                     now=clock.now(),
                 )
         except FormRefused:
             context = await branding_context(request, form)
             return await cabinet.refused(request, form, "cabinet/settings/branding.html", context)
+        if picture is not None and (advice := branding.advice(picture)):
+            return identity.redirect(request, ctx.path("settings/branding"), flash=f"Saved. {advice}", tone="caution")
         return identity.redirect(request, ctx.path("settings"), flash="Saved. Customers see it from now on.")
 
     return [overview, set_terms, branding_page, preview, accent_sheet, logo, set_branding]

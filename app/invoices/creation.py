@@ -235,6 +235,7 @@ class InvoiceCreation:
             fee_payer=new.fee_payer or terms.fee_payer,
             received_raw=0,
             credited_raw=None,
+            service_fee_charged_raw=None,
             refunded_raw=0,
             description=new.description,
             order_id=new.order_id,

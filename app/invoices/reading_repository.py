@@ -66,6 +66,7 @@ class InvoiceRow(msgspec.Struct, frozen=True):
     confirmations_required: int | None
     received_raw: int
     credited_raw: int | None
+    service_fee_charged_raw: int | None
     refunded_raw: int
     description: str | None
     order_id: str | None
