@@ -58,6 +58,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "team.left": "Left the team",
         "team.totp_reminded": "Reminded of two-step verification",
         "merchant.applied": "Applied",
+        "merchant.tried": "Started in test mode",
         "merchant.created": "Opened the merchant",
         "merchant.fee_payer_changed": "Changed who pays the fee",
         "merchant.accept_parts_changed": "Changed whether payments in parts are accepted",

@@ -43,7 +43,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/", opt=needs(Permission.VIEW))
     async def home(request: PageRequest) -> Response[Any]:
         ctx, now = context_of(request), clock.now()
-        if ctx.member.standing in ("pending", "rejected"):
+        if ctx.mode == "live" and ctx.member.standing in ("pending", "rejected"):
             newest = (await applications.of_merchant(ctx.merchant_id))[:1]
             return await cabinet.page(request, "cabinet/waiting.html", {"application": newest[0] if newest else None})
         held = await balances(services.networks, ctx.merchant_id, ctx.mode)

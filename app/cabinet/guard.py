@@ -54,7 +54,7 @@ async def load_context(connection: ASGIConnection[Any, Any, Any, Any], handler: 
     needed = handler.opt.get(NEEDS)
     if needed is None:  # Litestar's own OPTIONS, which we don't offer: nobody calls this from another site
         raise MethodNotAllowedException()
-    found.require(Permission(needed))
+    found.require(Permission(needed), cast(Mode, mode))
     request.scope["state"]["ctx"] = MemberContext(found, cast(Mode, mode))
 
 

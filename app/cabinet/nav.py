@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.cabinet.context import MemberContext
 from app.identity.nav import TEST_MODE, Banner, Nav, NavItem
+from app.merchants import applications
 from app.merchants.roles import Permission, Standing
 from app.reports import reviews
 from app.webhooks import endpoints_repository
@@ -44,13 +45,13 @@ ENTRIES: tuple[Entry, ...] = (
 _STANDING_BANNERS: dict[Standing, Banner] = {
     "pending": Banner(
         tone="neutral",
-        title="Waiting for approval.",
-        text="We are reading the application. Payments can be taken once it is approved.",
+        title="Awaiting approval.",
+        text="We are reading the application. Live mode opens once it is approved; test mode is open now.",
     ),
     "rejected": Banner(
         tone="caution",
         title="Not approved.",
-        text="The application was rejected. You can correct it and apply again.",
+        text="The application was rejected. You can correct it and apply again. Test mode stays open.",
     ),
     "suspended": Banner(
         tone="critical",
@@ -71,7 +72,7 @@ async def nav_of(ctx: MemberContext, path: str) -> Nav:
     place = path.removeprefix(ctx.base).strip("/")
     groups: dict[str, list[NavItem]] = {}
     for entry in ENTRIES:
-        if ctx.member.may(entry.permission):
+        if ctx.may(entry.permission):
             groups.setdefault(entry.group, []).append(
                 NavItem(
                     label=entry.label,
@@ -102,9 +103,17 @@ def outside(title: str = "Your merchants") -> Nav:
 
 async def _banners(ctx: MemberContext) -> AsyncIterator[Banner]:
     standing = _STANDING_BANNERS.get(ctx.member.standing)
-    if standing is not None:
+    if ctx.member.standing == "pending" and not await applications.of_merchant(ctx.merchant_id):
+        yield Banner(
+            tone="neutral",
+            title="Test mode only.",
+            text="Apply when you want to take real payments. A person reads the application.",
+            href=ctx.path("application") if ctx.may(Permission.APPLICATION_WRITE) else "",
+            link="Apply",
+        )
+    elif standing is not None:
         yield standing
-    if ctx.member.may(Permission.WEBHOOKS_VIEW):
+    if ctx.may(Permission.WEBHOOKS_VIEW):
         stopped = await endpoints_repository.list_stopped(ctx.merchant_id, ctx.mode)
         if stopped:
             yield Banner(

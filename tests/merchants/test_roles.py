@@ -32,6 +32,12 @@ def test_an_unapproved_merchant_does_no_business_and_a_banned_one_changes_nothin
         assert not may("owner", standing, Permission.INVOICES_WRITE)
         assert not may("owner", standing, Permission.PAYOUTS_WRITE)
         assert may("owner", standing, Permission.VIEW)
+        assert may("owner", standing, Permission.INVOICES_WRITE, "test") == (standing in ("pending", "rejected"))
+    for standing in ("pending", "rejected"):
+        assert may("owner", standing, Permission.KEYS_MANAGE, "test")
+        assert not may("owner", standing, Permission.KEYS_MANAGE, "live")
+        assert not may("viewer", standing, Permission.KEYS_MANAGE, "test")
+        assert not may("owner", standing, Permission.TEAM_INVITE, "test")
     assert may("owner", "suspended", Permission.KEYS_MANAGE)  # an intruder must be removed even then
     assert all(str(permission).endswith("view") for permission in OPEN_WHILE["banned"])
 
