@@ -81,6 +81,7 @@ class Membership(Table, tablename="memberships"):
     account = columns.reference(Account)
     role = columns.words(10)
     created_at = columns.moment()
+    first_steps_hidden = columns.switch()
 
     memberships_member_once = Unique(["merchant", "account"])
     role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")

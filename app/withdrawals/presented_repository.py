@@ -12,13 +12,16 @@ import msgspec
 from app.core import database
 from app.core.database import Row
 from app.core.keyset import Page, Place, direction, page_of
+from app.core.searching import Places, Search
+from app.withdrawals import search_repository
 from app.withdrawals.repository import Kind
 from app.withdrawals.states import LIVE, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Exact filters of a list; None leaves one out. `created_from` is inclusive, `created_to` exclusive."""
+    """Exact filters of a list; None leaves one out. `created_from` is inclusive, `created_to` exclusive. `search` is
+    what a text means (app/reports/search.py)."""
 
     status: str | None = None
     network: str | None = None
@@ -26,6 +29,7 @@ class Filters:
     invoice_id: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    search: Search | None = None
 
 
 class PresentedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +104,8 @@ async def page(
         if value is not None:
             args.append(value)
             conditions.append(condition.format(f"${len(args)}"))
+    if filters.search is not None:
+        conditions.append(search_repository.condition(filters.search, kind, Places(args)))
     comparison, order = direction(place)
     if place is not None:
         args.extend(place.key)
