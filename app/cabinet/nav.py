@@ -91,6 +91,7 @@ async def nav_of(ctx: MemberContext, path: str) -> Nav:
             (TEST_MODE, f"/cabinet/{ctx.merchant_id}/test", ctx.mode == "test"),
         ),
         merchants_url="/cabinet",
+        search_url=ctx.path("search"),
         banners=tuple([banner async for banner in _banners(ctx)]),
     )
 

@@ -22,6 +22,8 @@ from app.cabinet import (
     refunds,
     return_addresses,
     reviews,
+    search,
+    search_outside,
     security,
     settings,
     team,
@@ -41,6 +43,7 @@ PAGES = (
     payouts,
     refunds,
     reviews,
+    search,
     transactions,
     return_addresses,
     balances,
@@ -66,6 +69,8 @@ def routes(identity: Identity) -> list[Router]:
     of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)]
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)
     return [
-        signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity),
+        signed_in_router(
+            "/cabinet", [*merchant_picker.handlers(cabinet), *search_outside.handlers(cabinet), pages], identity
+        ),
         *invitation.routers(identity),
     ]

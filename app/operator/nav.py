@@ -47,4 +47,5 @@ def desk_nav(path: str, counts: Counts) -> Nav:
         ),
         modes=(),
         merchants_url="/cabinet",
+        search_url="/desk/search",
     )

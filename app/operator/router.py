@@ -18,6 +18,7 @@ from app.operator import (
     queue,
     reconciliation,
     reviews,
+    search,
     switches,
     transactions,
 )
@@ -33,6 +34,7 @@ PAGES = (
     alerts,
     merchants,
     networks,
+    search,
     transactions,
     energy,
     ledgers,

@@ -1,21 +1,22 @@
 """The condition by which lists of payouts and refunds are searched: a query of its own for each kind of match."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from app.core.search_text import LEAST_PART
 from app.core.searching import MOST, Places, Search, ends, starts
 
-PREFIXES = {"payout": "PO", "refund": "RF"}
+Kind = Literal["payout", "refund"]
+PREFIXES: Mapping[Kind, str] = {"payout": "PO", "refund": "RF"}
 
 
-def condition(search: Search, kind: Literal["payout", "refund"], place: Places) -> str:
+def condition(search: Search, kind: Kind, place: Places) -> str:
     """The condition that a payout or refund `w` matches, of the merchant in $1 and the mode in $2."""
     mine = f"SELECT id FROM withdrawals WHERE merchant = $1 AND mode = $2 AND kind = '{kind}'"
     return _is_one_of([*_queries(search, kind, place, mine), *_by_amount(search, place, mine)])
 
 
-def condition_everywhere(search: Search, kind: Literal["payout", "refund"], place: Places) -> str:
+def condition_everywhere(search: Search, kind: Kind, place: Places) -> str:
     """The condition that a payout or refund `w` of any merchant matches by an id, an address or a transaction."""
     return _is_one_of(_queries(search, kind, place, f"SELECT id FROM withdrawals WHERE kind = '{kind}'"))
 
@@ -25,7 +26,7 @@ def _is_one_of(queries: Iterable[str]) -> str:
     return f"w.id IN ({' UNION ALL '.join(limited)})" if limited else "false"
 
 
-def _queries(search: Search, kind: Literal["payout", "refund"], place: Places, mine: str) -> Iterator[str]:
+def _queries(search: Search, kind: Kind, place: Places, mine: str) -> Iterator[str]:
     text = search.text
     if text.email is not None or text.is_empty:
         return
