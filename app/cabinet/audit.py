@@ -11,6 +11,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
 from app.cabinet.lists import list_query
+from app.cabinet.saved_filters import saved_links
 from app.core.keyset import page_or_first
 from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment_and_number
@@ -107,6 +108,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
         context = {
             "query": query,
+            "saved": await saved_links(ctx, "audit", query),
             "rows": [(action, label(action), details(action)) for action in found],
             "pager": query.pager(found),
             "people": await activity_log.people(ctx.merchant_id),

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Response, get
 
-from app.cabinet import labels
+from app.cabinet import first_steps, labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.guard import needs
@@ -60,6 +60,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         latest = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, Filters(), None, LATEST)
         held.sort(key=lambda one: (one.available_raw + one.locked_raw + one.pending_raw == 0, one.network.key))
         context = {
+            "first": await first_steps.shown(cabinet, ctx, now),
             "balances": [
                 {
                     "asset": one.asset.symbol,

@@ -16,6 +16,7 @@ from app.cabinet.lists import list_query
 from app.cabinet.return_addresses import STATES as RETURN_STATES
 from app.cabinet.return_addresses import row_of as row_of_case
 from app.cabinet.return_addresses import waits_for_merchant
+from app.cabinet.saved_filters import saved_links
 from app.cabinet.searching import search_of, searched
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
@@ -85,6 +86,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
         context = {
             "query": query,
+            "saved": await saved_links(ctx, "invoices", query),
             "rows": [row_of(invoice) for invoice in page],
             "pager": query.pager(page),
             "states": list(labels.INVOICE_STATES.items()),

@@ -35,7 +35,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/payouts", opt=needs(Permission.VIEW))
     async def payouts(request: PageRequest) -> Response[Any]:
-        context = await list_context(cabinet, request, services.withdrawal_reader.payouts)
+        context = await list_context(cabinet, request, "payouts", services.withdrawal_reader.payouts)
         return await cabinet.page(request, "cabinet/payouts/list.html", context)
 
     async def form_context(ctx: MemberContext, form: Form) -> dict[str, Any]:

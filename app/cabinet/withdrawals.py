@@ -8,6 +8,8 @@ from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.lists import list_query
+from app.cabinet.saved_filters import saved_links
+from app.cabinet.searching import search_of, searched
 from app.core.keyset import Page, Place, page_or_first
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
@@ -21,7 +23,7 @@ B = TypeVar("B", bound=Body)
 ReadPage = Callable[[str, str, Filters, Place | None, int], Awaitable[Page[B]]]
 """Reads a page of a merchant's payouts or refunds (withdrawals/reader.py)."""
 
-FILTERS = ("status", "asset", "from", "to")
+FILTERS = ("search", "status", "asset", "from", "to")
 
 
 def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filters:
@@ -33,16 +35,19 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
         asset=None if asset is None else asset.asset.symbol,
         created_from=query.first_day(),
         created_to=query.last_day(),
+        search=search_of(cabinet, ctx, query.get("search")),
     )
 
 
-async def list_context(cabinet: Cabinet, request: PageRequest, read: ReadPage[B]) -> dict[str, Any]:
-    """The context of a list's template."""
+async def list_context(cabinet: Cabinet, request: PageRequest, which: str, read: ReadPage[B]) -> dict[str, Any]:
+    """The context of the template of a list, `payouts` or `refunds`."""
     ctx, query = context_of(request), list_query(request, *FILTERS)
     filters = filters_of(cabinet, ctx, query)
     page = await page_or_first(lambda place: read(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH), query.place)
     return {
         "query": query,
+        "saved": await saved_links(ctx, which, query),
+        "searched": None if filters.search is None else searched(filters.search, ctx.mode),
         "rows": [{"body": body, "created_at": datetime.fromisoformat(body.created_at)} for body in page],
         "pager": query.pager(page),
         "states": list(labels.WITHDRAWAL_STATES.items()),
