@@ -75,14 +75,13 @@ class SearchText:
         """Whether it has the length and the form of a transaction's id."""
         return len(self.hex_digits) == _TXID_LENGTH
 
-    def txid_range(self) -> tuple[list[str], list[str]] | None:
-        """The first and the last id of a transaction that begins so, with and without `0x`; None where none can."""
+    def txid_ranges(self) -> list[tuple[str, str]]:
+        """The first and the last id of a transaction that begins so, with and without `0x`. Empty where none can."""
         digits, is_marked = self.hex_digits, self.lower.startswith("0x")
         if not LEAST_PART <= len(digits) <= _TXID_LENGTH:
-            return None
-        marks = ("0x",) if is_marked else ("", "0x")
+            return []
         first, last = digits.ljust(_TXID_LENGTH, "0"), digits.ljust(_TXID_LENGTH, "f")
-        return [mark + first for mark in marks], [mark + last for mark in marks]
+        return [(mark + first, mark + last) for mark in (("0x",) if is_marked else ("", "0x"))]
 
     def id_range(self, kind: str) -> tuple[str, str] | None:
         """The first and the last id of this kind that begins so; None where it names another kind, or says too little.

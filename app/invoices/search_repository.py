@@ -103,12 +103,10 @@ def _by_address(search: Search, place: Places, own: str) -> Iterator[str]:
 
 def _by_transaction(search: Search, place: Places) -> Iterator[str]:
     text = search.text
-    if (txids := text.txid_range()) is not None:
-        yield f"""
-            SELECT d.invoice FROM unnest({place(txids[0])}::text[], {place(txids[1])}::text[]) AS bounds (first, last)
-                JOIN deposits d ON d.network = {_NETWORKS} AND d.txid BETWEEN bounds.first AND bounds.last
-            WHERE d.invoice IS NOT NULL"""
-    elif len(text.head) >= LEAST_PART:
+    for first, last in text.txid_ranges():
+        between = f"d.network = {_NETWORKS} AND d.txid BETWEEN {place(first)} AND {place(last)}"
+        yield f"SELECT d.invoice FROM deposits d WHERE {between} AND d.invoice IS NOT NULL"
+    if len(text.head) >= LEAST_PART:
         is_end, head = ends("d.txid", text.tail, place), place(text.head)
         yield f"SELECT d.invoice FROM deposits d WHERE {is_end} AND left(d.txid, {len(text.head):d}) = {head}"
     if LEAST_PART <= len(text.hex_digits) < 64:

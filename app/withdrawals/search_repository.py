@@ -54,14 +54,11 @@ def _by_destination(search: Search, place: Places, mine: str) -> Iterator[str]:
 
 def _by_transaction(search: Search, place: Places) -> Iterator[str]:
     text = search.text
-    if (txids := text.txid_range()) is not None:
-        firsts, lasts = place(txids[0]), place(txids[1])
+    for first, last in text.txid_ranges():
         yield f"""
-            SELECT p.withdrawal FROM unnest({firsts}::text[], {lasts}::text[]) AS bounds (first, last)
-                JOIN outgoing_transactions t ON t.network = ANY(ARRAY(SELECT DISTINCT network FROM assets))
-                    AND t.txid BETWEEN bounds.first AND bounds.last
-                JOIN outgoing_payments p ON p.transaction = t.id
-            WHERE p.withdrawal IS NOT NULL"""
+            SELECT p.withdrawal FROM outgoing_transactions t JOIN outgoing_payments p ON p.transaction = t.id
+            WHERE t.network = ANY(ARRAY(SELECT DISTINCT network FROM assets))
+                AND t.txid BETWEEN {place(first)} AND {place(last)} AND p.withdrawal IS NOT NULL"""
     if LEAST_PART <= len(text.hex_digits) < 64:
         is_end = ends("t.txid", text.hex_digits, place)
         yield f"""

@@ -60,12 +60,10 @@ def test_an_amount_is_read_as_people_write_it(text: str, amount: str | None, uni
 def test_a_transaction_is_a_range_with_and_without_its_mark() -> None:
     digits = "ab" * 32
     assert read(digits.upper()).is_txid
-    assert read(digits).txid_range() == ([digits, f"0x{digits}"], [digits, f"0x{digits}"])
-    firsts, lasts = read("0xABcd").txid_range() or ([], [])
-    assert firsts == ["0xabcd" + "0" * 60]
-    assert lasts == ["0xabcd" + "f" * 60]
-    assert read("0xab").txid_range() is None
-    assert read("xyz12").txid_range() is None
+    assert read(digits).txid_ranges() == [(digits, digits), (f"0x{digits}", f"0x{digits}")]
+    assert read("0xABcd").txid_ranges() == [("0xabcd" + "0" * 60, "0xabcd" + "f" * 60)]
+    assert read("0xab").txid_ranges() == []
+    assert read("xyz12").txid_ranges() == []
 
 
 def test_email_addresses_are_whole_or_nothing() -> None:

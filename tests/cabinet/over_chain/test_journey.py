@@ -12,6 +12,7 @@ from app.core import clock
 from app.merchants import applications
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
+from tests.cabinet.over_chain.palette_steps import palette_by_keyboard
 from tests.cabinet.world import ELSEWHERE, make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
@@ -87,6 +88,11 @@ async def test_from_application_to_paid_invoice_and_payout(
     await page.get_by_label("10,000 to 100,000 USD").check()
     await press(page, "Send application")
     await page.get_by_text("Your application was sent.").wait_for()
+    await page.get_by_role("heading", name="First steps").wait_for()  # test mode is open at once
+    await page.get_by_role("link", name="New invoice").first.wait_for()
+    await page.get_by_role("link", name="Live", exact=True).click()
+    await page.get_by_role("link", name="See the application").wait_for()
+    assert await page.get_by_role("link", name="New invoice").count() == 0
     await seen("waiting")
 
     (waiting,) = await applications.waiting()
@@ -167,6 +173,9 @@ async def test_every_page_with_things_in_it(
         "reviews": "/reviews",
         "transactions": f"/transactions?txid={world.late_invoice.deposits[0].txid}",
         "transactions-wrong": "/transactions?txid=no-id",
+        "search": f"/search?q={world.paid_invoice.id[:6]}",
+        "search-nothing": f"/search?q={ELSEWHERE[:-1]}E",
+        "words": "/words",
         "balances": "/balances",
         "ledger": "/ledger/USDT@ethereum",
         "ledger-entry": "/ledger/USDT@ethereum/1",
@@ -188,3 +197,4 @@ async def test_every_page_with_things_in_it(
     await page.get_by_text("The chain holds").wait_for()
     await check_page(page, "cabinet-ledger-verified")
     assert complaints == []
+    await palette_by_keyboard(page, base, world)
