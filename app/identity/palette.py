@@ -33,7 +33,7 @@ class Group:
 def pages_of(nav: Nav) -> list[Hit]:
     """The pages of the navigation; it has only those that the person may see."""
     return [
-        Hit(label=item.label, href=item.href, icon=item.icon, detail=label)
+        Hit(label=item.label, href=item.href, icon=item.icon, words=label)
         for label, items in nav.groups
         for item in items
     ]

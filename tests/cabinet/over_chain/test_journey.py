@@ -12,7 +12,6 @@ from app.core import clock
 from app.merchants import applications
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
-from tests.cabinet.over_chain.palette_steps import palette_by_keyboard
 from tests.cabinet.world import ELSEWHERE, make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
@@ -197,4 +196,3 @@ async def test_every_page_with_things_in_it(
     await page.get_by_text("The chain holds").wait_for()
     await check_page(page, "cabinet-ledger-verified")
     assert complaints == []
-    await palette_by_keyboard(page, base, world)

@@ -1,13 +1,27 @@
-"""The command palette by keyboard, on a page that is signed in."""
+"""The command palette by keyboard: find things and go to them, see what is announced, and a failed search."""
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, expect
 
-from tests.cabinet.world import World
+from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services
+from tests.cabinet.over_chain.test_journey import chromium, served, sign_in
+from tests.cabinet.world import make_world
+from tests.checkout.running import RunningApp
 from tests.page_checks import check_page
 
+__all__ = ["chromium", "served"]
 
-async def palette_by_keyboard(page: Page, base: str, world: World) -> None:
-    """Open it, find and go to things, see the count announced, a failed search said, and what was opened lately."""
+
+async def test_the_palette_by_keyboard(
+    served: RunningApp,
+    chromium: Browser,
+    services: Services,
+    driver: AnvilDriver,
+    token: str,
+) -> None:
+    world = await make_world(services.settings, services, driver, token)
+    page = await (await chromium.new_context()).new_page()
+    base = await sign_in(page, served, world.people["owner"])
     invoice, here = world.paid_invoice, base + world.base
     box, dialog = page.get_by_role("combobox", name="Search, and go to"), page.get_by_role("dialog")
     options = page.get_by_role("listbox", name="Results").get_by_role("option")
