@@ -74,7 +74,7 @@ async def test_a_new_merchant_gets_to_a_paid_test_invoice_without_approval(
     assert f"'{settings.public_url}/api/v1/merchant/invoices'" in curl[1]
     assert '{"amount": "5.00", "currency": "USDT", "chain": "ethereum"}' in curl[1]
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as server:  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as server:
         made = await server.post(
             "/api/v1/merchant/invoices",
             headers={"Authorization": f"Bearer {key}", "Idempotency-Key": "first-test-invoice"},
