@@ -18,6 +18,7 @@ from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.merchants import saved_filters
 from app.merchants.roles import Permission
+from app.web.row_ids import RowId
 
 LISTS = {
     "invoices": Permission.VIEW,
@@ -98,17 +99,15 @@ def _of_list(cabinet: Cabinet, which: str, permission: Permission) -> list[Any]:
         page=f"/{which}",
         opt=needs(permission),
     )
-    async def remove(request: PageRequest, filter_id: int) -> Response[Any]:
+    async def remove(request: PageRequest, filter_id: RowId) -> Response[Any]:
         ctx = context_of(request)
-        if filter_id < _PAST_BIGINT:
-            await saved_filters.remove(ctx.member, filter_id)
+        await saved_filters.remove(ctx.member, filter_id)
         return identity.redirect(request, ctx.path(which), flash="The saved filter is removed.")
 
     return [save, remove]
 
 
 _TITLES = {"invoices": "invoices", "payouts": "payouts", "refunds": "refunds", "audit": "the audit log"}
-_PAST_BIGINT = 2**63
 
 
 def _cleaned(query: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.core.errors import invalid
+from app.core.errors import ApiError, Code, invalid
 from app.merchants import saved_filters_repository
 from app.merchants.members import Member
 from app.merchants.saved_filters_repository import Saved
@@ -36,5 +36,6 @@ async def save(by: Member, which: str, name: str, query: str, now: datetime) -> 
 
 
 async def remove(by: Member, filter_id: int) -> None:
-    """Remove one of the member's own. Does nothing where there is none."""
-    await saved_filters_repository.remove(by.account_id, by.merchant_id, filter_id)
+    """Remove one of the member's own. Raises NOT_FOUND."""
+    if not await saved_filters_repository.remove(by.account_id, by.merchant_id, filter_id):
+        raise ApiError(Code.NOT_FOUND, "there is no such saved filter")

@@ -45,9 +45,9 @@ _PUT = Command(
 )
 
 
-async def remove(account_id: str, merchant_id: str, filter_id: int) -> None:
-    """Remove what a person keeps; nothing where it is somebody else's."""
-    await _REMOVE.run(account=account_id, merchant=merchant_id, id=filter_id)
+async def remove(account_id: str, merchant_id: str, filter_id: int) -> bool:
+    """Remove what a person keeps. False where there is none, or it is somebody else's."""
+    return bool(await _REMOVE.run(account=account_id, merchant=merchant_id, id=filter_id))
 
 
 _REMOVE = Command(
