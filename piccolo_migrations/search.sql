@@ -9,14 +9,11 @@ CREATE INDEX invoices_by_customer ON invoices
     (merchant, mode, lower(customer_id) text_pattern_ops, created_at DESC, id DESC) WHERE customer_id IS NOT NULL;
 DROP INDEX invoices_by_customer_id;
 
--- The ends of ids and orders. The beginning of an id is a range of the primary key.
+-- The end of an id. Its beginning is a range of the primary key.
 CREATE INDEX invoices_by_id_end ON invoices (reverse(id) text_pattern_ops);
-CREATE INDEX invoices_by_order_end ON invoices (merchant, mode, reverse(lower(order_id)) text_pattern_ops)
-    WHERE order_id IS NOT NULL;
 
--- What an invoice asks for, and the exact amount of its payment.
+-- What an invoice asks for.
 CREATE INDEX invoices_by_asked ON invoices (merchant, mode, coalesce(price_raw, amount_raw), created_at DESC);
-CREATE INDEX invoices_by_pay_in ON invoices (merchant, mode, pay_in_raw, created_at DESC) WHERE pay_in_raw IS NOT NULL;
 
 -- Addresses are written when the pool grows, transactions when they are seen.
 CREATE INDEX deposit_addresses_by_start ON deposit_addresses (lower(address) text_pattern_ops);

@@ -1,8 +1,8 @@
 """The condition by which a list of invoices is searched.
 
 Each kind of match is a query of its own, with an index of its own and at most MOST rows; an OR over them would read all
-of the merchant's invoices. What stands in the middle of an id, or in a description, is looked for in the newest ones
-only: an index of every part would cost each creation more than all the others together.
+of the merchant's invoices. What stands in the middle of an id, in a description, or is the exact amount of a payment is
+looked for in the newest ones only: each index more is paid for by every creation.
 """
 
 from collections.abc import Iterable, Iterator
@@ -42,12 +42,7 @@ def _queries_of_merchant(search: Search, place: Places) -> Iterator[str]:
     yield from _by_address(search, place, _OF_MERCHANT)
     yield from _by_transaction(search, place)
     yield from _by_amount(search, place)
-    if text.has_part:
-        yield f"""
-            SELECT id FROM (
-                SELECT id, concat_ws(' ', id, order_id, customer_id, address, description) AS words
-                FROM invoices WHERE {_OF_MERCHANT} ORDER BY created_at DESC, id DESC LIMIT {NEWEST}
-            ) newest WHERE strpos(lower(words), {place(text.lower)}) > 0"""
+    yield from _among_the_newest(search, place)
 
 
 def _queries_of_anybody(search: Search, place: Places) -> Iterator[str]:
@@ -79,9 +74,6 @@ def _by_ids_of_the_merchant(search: Search, place: Places) -> Iterator[str]:
         yield f"""
             SELECT id FROM invoices WHERE {_OF_MERCHANT} AND {column} IS NOT NULL AND {begins}
             ORDER BY lower({column}) USING ~>~"""
-    if len(lower) >= LEAST_PART:
-        is_end = ends("lower(order_id)", lower, place)
-        yield f"SELECT id FROM invoices WHERE {_OF_MERCHANT} AND order_id IS NOT NULL AND {is_end}"
 
 
 def _by_address(search: Search, place: Places, own: str) -> Iterator[str]:
@@ -115,16 +107,30 @@ def _by_transaction(search: Search, place: Places) -> Iterator[str]:
 
 
 def _by_amount(search: Search, place: Places) -> Iterator[str]:
-    """By what is asked for, and by the exact amount of the payment. Each amount is read in the order of its index: many
-    invoices may have the same one, and the newest are meant."""
+    """By what is asked for. Each amount is read in the order of its index: many invoices may have the same one, and the
+    newest are meant."""
     if not search.amounts:
         return
     given = f"unnest({place(search.units)}::text[], {place(search.raws)}::numeric[]) AS given (unit, raw)"
-    of_asset = "network || ' ' || asset"
-    asked_for = f"coalesce(price_currency, {of_asset})", "coalesce(price_raw, amount_raw)"
-    for unit, amount in (asked_for, (of_asset, "pay_in_raw")):
+    yield f"""
+        SELECT same.id FROM (SELECT raw, array_agg(unit) AS units FROM {given} GROUP BY raw) given, LATERAL (
+            SELECT id FROM invoices WHERE {_OF_MERCHANT} AND coalesce(price_raw, amount_raw) = given.raw
+                AND coalesce(price_currency, network || ' ' || asset) = ANY(given.units)
+            ORDER BY created_at DESC LIMIT {MOST}
+        ) same"""
+
+
+def _among_the_newest(search: Search, place: Places) -> Iterator[str]:
+    """By a part that stands anywhere, and by the exact amount of the payment."""
+    conditions = []
+    if search.text.has_part:
+        words = "concat_ws(' ', id, order_id, customer_id, address, description)"
+        conditions.append(f"strpos(lower({words}), {place(search.text.lower)}) > 0")
+    if search.amounts:
+        pairs = f"SELECT * FROM unnest({place(search.units)}::text[], {place(search.raws)}::numeric[])"
+        conditions.append(f"(network || ' ' || asset, pay_in_raw) IN ({pairs})")
+    if conditions:
         yield f"""
-            SELECT same.id FROM (SELECT raw, array_agg(unit) AS units FROM {given} GROUP BY raw) given, LATERAL (
-                SELECT id FROM invoices WHERE {_OF_MERCHANT} AND {amount} = given.raw AND {unit} = ANY(given.units)
-                ORDER BY created_at DESC LIMIT {MOST}
-            ) same"""
+            SELECT id FROM (
+                SELECT * FROM invoices WHERE {_OF_MERCHANT} ORDER BY created_at DESC, id DESC LIMIT {NEWEST}
+            ) newest WHERE {" OR ".join(conditions)}"""
