@@ -21,7 +21,7 @@ from app.cabinet.searching import search_of, searched
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.core.keyset import page_or_first
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
@@ -296,7 +296,8 @@ async def _rate_of(body: InvoiceBody, asset: Asset, left_raw: int) -> dict[str, 
     rate = (await rates_now([asset.symbol], body.price.currency, clock.now())).get(asset.symbol)
     left_worth = ""
     if rate is not None:
-        left_worth = format_price(to_minor_units(worth_by(rate, left_raw, asset.decimals), rate.quote), rate.quote)
+        worth_raw = to_minor_units(worth_by(rate, left_raw, asset.decimals), rate.quote)
+        left_worth = group_digits(format_price(worth_raw, rate.quote))
     return {"rate": rate, "asset": asset, "left_worth": left_worth}
 
 
@@ -321,7 +322,7 @@ def _amount_of_worth(form: Form, context: dict[str, Any]) -> str | None:
 def _new_refund(form: Form, amount_of_worth: str | None) -> NewRefund:
     return NewRefund(
         amount=amount_of_worth or required(form, "amount", "enter an amount"),
-        refund_address=required(form, "refund_address", "enter the customer’s address"),
+        refund_address=required(form, "refund_address", "enter a destination address, the customer’s"),
         reason=optional(form, "reason", MAX_REASON_LENGTH),
         customer_visible_reason=optional(form, "customer_visible_reason", MAX_REASON_LENGTH),
         requested_by="",  # the service writes who requests it

@@ -159,12 +159,12 @@ def _groups(ctx: MemberContext, found: Findings, text: str) -> list[Group]:
 
 def _invoice(ctx: MemberContext, invoice: InvoiceBody) -> Hit:
     title = invoice.order_id or invoice.description or invoice.id
-    day = datetime.fromisoformat(invoice.created_at)
     return Hit(
         label=title,
         href=ctx.path("invoices", invoice.id),
         icon="invoice",
-        detail=" · ".join(part for part in (invoice.id if title != invoice.id else "", f"{day:%-d %b %Y}") if part),
+        detail=invoice.id if title != invoice.id else "",
+        at=datetime.fromisoformat(invoice.created_at),
         amount=shown_amount(invoice),
         state=(invoice.status.value, labels.INVOICE_STATES[invoice.status.value]),
     )
@@ -172,12 +172,12 @@ def _invoice(ctx: MemberContext, invoice: InvoiceBody) -> Hit:
 
 def _withdrawal(ctx: MemberContext, place: str, body: PayoutBody | RefundBody) -> Hit:
     title = body.description if isinstance(body, PayoutBody) else None
-    day = datetime.fromisoformat(body.created_at)
     return Hit(
         label=title or body.id,
         href=ctx.path(place, body.id),
         icon="payout" if place == "payouts" else "refund",
-        detail=" · ".join(part for part in (body.id if title else "", f"{day:%-d %b %Y}") if part),
+        detail=body.id if title else "",
+        at=datetime.fromisoformat(body.created_at),
         amount=(body.amount_decimal, body.asset),
         state=(body.status.value, labels.WITHDRAWAL_STATES[body.status.value]),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.identity.nav import Nav
 
@@ -17,6 +18,8 @@ class Hit:
     detail: str = ""
     amount: tuple[str, str] | None = None
     state: tuple[str, str] | None = None
+    at: datetime | None = None
+    """The day that is shown behind the detail."""
     words: str = ""
     """Further words by which a page is found; they are not shown."""
 

@@ -73,7 +73,8 @@ async def _things(desk: Desk, text: str, limit: int) -> list[Group]:
             label=one.id,
             href=f"/desk/{place}/{one.id}",
             icon=icon,
-            detail=f"{one.merchant_name or 'The platform'} · {one.mode} mode · {one.created_at:%-d %b %Y}",
+            detail=f"{one.merchant_name or 'The platform'} · {one.mode} mode",
+            at=one.created_at,
             amount=(amount, unit),
             state=(one.status, words),
         )
