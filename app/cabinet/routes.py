@@ -21,8 +21,10 @@ from app.cabinet import (
     merchant_picker,
     new_invoice,
     payouts,
+    prepared_exports,
     price_settings,
     refunds,
+    reports,
     return_addresses,
     reviews,
     saved_filters,
@@ -33,6 +35,7 @@ from app.cabinet import (
     team,
     transactions,
     webhooks,
+    work,
 )
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import MerchantPages
@@ -55,8 +58,11 @@ PAGES = (
     transactions,
     return_addresses,
     balances,
+    reports,
     ledger,
     exports,
+    prepared_exports,
+    work,
     keys,
     webhooks,
     events,

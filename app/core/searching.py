@@ -17,12 +17,13 @@ class Search:
     """A search text with what it means here.
 
     `addresses` are the forms, in small letters, in which it may be stored as an address; `amounts` are pairs of a unit
-    and an amount in its minor units. The unit is a currency, or a network and an asset such as `ethereum:test USDT`.
+    and an amount in its minor units, as digits: a search is stored with an export, and JSON has no larger whole numbers
+    than 64 bits. The unit is a currency, or a network and an asset such as `ethereum:test USDT`.
     """
 
     text: SearchText
     addresses: Sequence[str] = ()
-    amounts: Sequence[tuple[str, int]] = ()
+    amounts: Sequence[tuple[str, str]] = ()
     email_hash: bytes | None = None
 
     @property
@@ -33,7 +34,7 @@ class Search:
     @property
     def raws(self) -> list[int]:
         """The amounts of `amounts`, in their order."""
-        return [raw for _, raw in self.amounts]
+        return [int(raw) for _, raw in self.amounts]
 
 
 class Places:

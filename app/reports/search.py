@@ -78,7 +78,7 @@ def wanted(text: str, networks: Networks, mode: Mode | None, email_hash_of: Emai
     )
 
 
-def _amounts(read: SearchText, of_mode: Iterable[NetworkConfig]) -> Iterable[tuple[str, int]]:
+def _amounts(read: SearchText, of_mode: Iterable[NetworkConfig]) -> Iterable[tuple[str, str]]:
     """The amounts in minor units that a number may mean: of each asset and each currency whose name begins as its
     unit does."""
     if read.amount is None:
@@ -86,10 +86,10 @@ def _amounts(read: SearchText, of_mode: Iterable[NetworkConfig]) -> Iterable[tup
     for network in of_mode:
         for asset in network.assets:
             if asset.symbol.startswith(read.unit) and (raw := _raw(read.amount, asset.decimals)) is not None:
-                yield f"{network.key} {asset.symbol}", raw
+                yield f"{network.key} {asset.symbol}", str(raw)
     for currency in currencies.known():
         if currency.startswith(read.unit) and (raw := _raw(read.amount, currencies.places(currency))) is not None:
-            yield currency, raw
+            yield currency, str(raw)
 
 
 def _raw(amount: str, decimals: int) -> int | None:

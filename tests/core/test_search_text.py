@@ -1,8 +1,10 @@
 """What a text in a search box is read as."""
 
+import msgspec
 import pytest
 
 from app.core.search_text import read
+from app.core.searching import Search
 
 
 @pytest.mark.parametrize(
@@ -83,3 +85,12 @@ def test_the_beginning_of_an_events_id_is_a_range() -> None:
     assert str(first) == "3f2504e0-4f89-0000-0000-000000000000"
     assert str(last) == "3f2504e0-4f89-ffff-ffff-ffffffffffff"
     assert read("3f25").event_ids is None
+
+
+def test_a_search_is_stored_with_an_export_and_read_again() -> None:
+    for text in ("3f2504e0-4f89", "49.90 ETH", "0x12…cd34", "mara@example.com"):
+        search = Search(
+            text=read(text), addresses=["0xab"], amounts=[("ethereum:test ETH", "4" * 30)], email_hash=b"\x00\xff"
+        )
+        stored = msgspec.json.encode(msgspec.to_builtins(search))
+        assert msgspec.convert(msgspec.json.decode(stored), type=Search) == search
