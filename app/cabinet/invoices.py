@@ -16,6 +16,8 @@ from app.cabinet.lists import OLDEST_FIRST, chips, list_query
 from app.cabinet.return_addresses import STATES as RETURN_STATES
 from app.cabinet.return_addresses import row_of as row_of_case
 from app.cabinet.return_addresses import waits_for_merchant
+from app.cabinet.saved_filters import saved_links
+from app.cabinet.searching import search_of, searched
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.core.keyset import Page, Total, page_or_first
@@ -30,7 +32,6 @@ from app.invoices.reading_repository import Filters
 from app.invoices.states import Status, can_cancel, can_refund
 from app.merchants.roles import Permission
 from app.networks.config import Asset
-from app.networks.recognition import recognise
 from app.networks.registry import Networks
 from app.rates.rate import Rate
 from app.rates.service import rates_now, to_minor_units, worth_by
@@ -104,6 +105,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {
             "query": query,
             "rows": rows,
+            "saved": await saved_links(ctx, "invoices", query),
             "pager": query.pager(page),
             "total": total,
             "chips": chips(query, status=states, asset=offered),
@@ -111,7 +113,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "states": states,
             "state_words": labels.INVOICE_STATES,
             "assets": offered,
-            "search_is": recognise(search) if (search := query.get("search")) else None,
+            "searched": None if filters.search is None else searched(filters.search, ctx.mode),
         }
         return await cabinet.page(request, "cabinet/invoices/list.html", context)
 
@@ -263,13 +265,11 @@ def shown_amount(invoice: InvoiceBody) -> tuple[str, str]:
 def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filters:
     """The list's filters; the export has the same."""
     asset = assets.find(assets.every(cabinet.services, ctx), query.get("asset"))
-    search = query.get("search")
     return Filters(
         status=query.one_of("status", labels.INVOICE_STATES),
         network=None if asset is None else asset.network.key,
         asset=None if asset is None else asset.asset.symbol,
-        search=search,
-        search_addresses=cabinet.services.networks.address_forms(search) if search else (),
+        search=search_of(cabinet, ctx, query.get("search")),
         created_from=query.first_day(),
         created_to=query.last_day(),
     )

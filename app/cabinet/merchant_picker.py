@@ -1,5 +1,5 @@
-"""`/cabinet` leads on to a merchant; the list of a person's merchants, with invitations that wait, and the application
-for a new one."""
+"""`/cabinet` leads on to a merchant; the list of a person's merchants with invitations that wait, the application for a
+new one, and a start in test mode without one."""
 
 from dataclasses import asdict
 from typing import Any, get_args
@@ -28,8 +28,8 @@ FIELDS = ("name", "legal_name", "country", "website", "business", "monthly_volum
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
-    """`/cabinet`, `/cabinet/merchants`, `/cabinet/invitations/{id}/accept` and `/cabinet/apply`."""
-    identity = cabinet.identity
+    """`/cabinet`, `/cabinet/merchants`, `/cabinet/invitations/{id}/accept`, `/cabinet/apply` and `/cabinet/try`."""
+    identity, networks = cabinet.identity, cabinet.services.networks
 
     @get("/")
     async def begin(request: PageRequest) -> Response[Any]:
@@ -84,13 +84,34 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         try:
             with form.catching():
                 merchant_id = await applications.apply(
-                    facts_of(form), account_id=visitor.account_id, address=visitor.address, now=clock.now()
+                    facts_of(form), networks, account_id=visitor.account_id, address=visitor.address, now=clock.now()
                 )
         except FormRefused:
             return identity.refused(request, form, "cabinet/apply.html", _context(form))
-        return identity.redirect(request, f"/cabinet/{merchant_id}/live", flash="Your application was sent.")
+        words = "Your application was sent. Until it is decided, everything can be tried in test mode."
+        return identity.redirect(request, f"/cabinet/{merchant_id}/test", flash=words)
 
-    return [begin, choice, accept, apply_page, apply]
+    @get("/try")
+    async def try_page(request: PageRequest) -> Response[Any]:
+        return identity.page(request, "cabinet/try.html", {"nav": outside(), "form": Form.empty()})
+
+    @form_post("/try", does="Start in test mode", step_up=NoStepUp("test mode moves no real money"))
+    async def try_out(request: PageRequest) -> Response[Any]:
+        form, visitor = await identity.read_form(request), visitor_of(request)
+        try:
+            with form.catching():
+                merchant_id = await applications.try_out(
+                    form.text("name"),
+                    networks,
+                    account_id=visitor.account_id,
+                    address=visitor.address,
+                    now=clock.now(),
+                )
+        except FormRefused:
+            return identity.refused(request, form, "cabinet/try.html", {"nav": outside(), "form": form})
+        return identity.redirect(request, f"/cabinet/{merchant_id}/test")
+
+    return [begin, choice, accept, apply_page, apply, try_page, try_out]
 
 
 def facts_of(form: Form) -> Facts:

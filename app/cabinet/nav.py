@@ -8,7 +8,7 @@ from litestar import Request
 
 from app.cabinet.context import MemberContext, known_context
 from app.identity.nav import TEST_MODE, Banner, Nav, NavItem
-from app.merchants import switches
+from app.merchants import applications, switches
 from app.merchants.roles import Permission, Standing
 from app.merchants.terms import Mode
 from app.reports import reviews
@@ -53,12 +53,12 @@ _STANDING_BANNERS: dict[Standing, Banner] = {
     "pending": Banner(
         tone="neutral",
         title="Awaiting approval.",
-        text="We are reading the application. Payments can be taken once it is approved.",
+        text="We are reading the application. Live mode opens once it is approved; test mode is open now.",
     ),
     "rejected": Banner(
         tone="caution",
         title="Not approved.",
-        text="The application was rejected. You can correct it and apply again.",
+        text="The application was rejected. You can correct it and apply again. Test mode stays open.",
     ),
     "suspended": Banner(
         tone="critical",
@@ -91,7 +91,7 @@ def _nav(ctx: MemberContext, path: str, open_reviews: int, banners: tuple[Banner
     place = path.removeprefix(ctx.base).strip("/")
     groups: dict[str, list[NavItem]] = {}
     for entry in ENTRIES:
-        if ctx.member.may(entry.permission):
+        if ctx.may(entry.permission):
             groups.setdefault(entry.group, []).append(
                 NavItem(
                     label=entry.label,
@@ -110,6 +110,7 @@ def _nav(ctx: MemberContext, path: str, open_reviews: int, banners: tuple[Banner
             (TEST_MODE, _in_mode(ctx, "test", place), ctx.mode == "test"),
         ),
         merchants_url="/cabinet/merchants",
+        search_url=ctx.path("search"),
         banners=banners,
         live_url=ctx.path("live"),
         live_counts="reviews",
@@ -132,7 +133,15 @@ def outside(title: str = "Your merchants") -> Nav:
 
 async def _banners(ctx: MemberContext) -> AsyncIterator[Banner]:
     standing = _STANDING_BANNERS.get(ctx.member.standing)
-    if standing is not None:
+    if ctx.member.standing == "pending" and not await applications.of_merchant(ctx.merchant_id):
+        yield Banner(
+            tone="neutral",
+            title="Test mode only.",
+            text="Apply when you want to take real payments. A person reads the application.",
+            href=ctx.path("application") if ctx.may(Permission.APPLICATION_WRITE) else "",
+            link="Apply",
+        )
+    elif standing is not None:
         yield standing
     if ctx.member.standing == "approved":
         for switch in await switches.states():
@@ -142,7 +151,7 @@ async def _banners(ctx: MemberContext) -> AsyncIterator[Banner]:
                     title=f"New {switch.name} are paused by the gateway",
                     text=f"since {switch.paused_at:%-d %b %Y, %H:%M} (UTC): {switch.reason}",
                 )
-    if ctx.member.may(Permission.WEBHOOKS_VIEW):
+    if ctx.may(Permission.WEBHOOKS_VIEW):
         stopped = await endpoints_repository.list_stopped(ctx.merchant_id, ctx.mode)
         if stopped:
             yield Banner(

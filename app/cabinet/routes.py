@@ -10,6 +10,8 @@ from app.cabinet import (
     embedding,
     events,
     exports,
+    first_steps,
+    glossary,
     invitation,
     invoices,
     keys,
@@ -26,6 +28,9 @@ from app.cabinet import (
     reports,
     return_addresses,
     reviews,
+    saved_filters,
+    search,
+    search_outside,
     security,
     settings,
     team,
@@ -47,6 +52,10 @@ PAGES = (
     payouts,
     refunds,
     reviews,
+    search,
+    saved_filters,
+    first_steps,
+    glossary,
     transactions,
     return_addresses,
     balances,
@@ -75,6 +84,11 @@ def routes(identity: Identity, hub: LiveHub) -> list[Router]:
     of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)] + live.handlers(cabinet, hub)
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)
     return [
-        signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity, nav.of_request),
+        signed_in_router(
+            "/cabinet",
+            [*merchant_picker.handlers(cabinet), *search_outside.handlers(cabinet), pages],
+            identity,
+            nav.of_request,
+        ),
         *invitation.routers(identity),
     ]

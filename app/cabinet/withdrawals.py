@@ -8,6 +8,8 @@ from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.lists import OLDEST_FIRST, chips, list_query
+from app.cabinet.saved_filters import saved_links
+from app.cabinet.searching import search_of, searched
 from app.core.keyset import Page, Place, Total, page_or_first
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
@@ -35,7 +37,7 @@ class ReadPage(Protocol[B]):
         """The page at `place`."""
 
 
-FILTERS = ("status", "asset", "from", "to", "order")
+FILTERS = ("search", "status", "asset", "from", "to", "order")
 
 
 def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filters:
@@ -47,6 +49,7 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
         asset=None if asset is None else asset.asset.symbol,
         created_from=query.first_day(),
         created_to=query.last_day(),
+        search=search_of(cabinet, ctx, query.get("search")),
     )
 
 
@@ -68,6 +71,8 @@ async def list_context(cabinet: Cabinet, request: PageRequest, kind: Kind, read:
     states, offered = list(labels.WITHDRAWAL_STATES.items()), assets.options(assets.every(cabinet.services, ctx))
     return {
         "query": query,
+        "saved": await saved_links(ctx, f"{kind}s", query),
+        "searched": None if filters.search is None else searched(filters.search, ctx.mode),
         "rows": [{"body": body, "created_at": datetime.fromisoformat(body.created_at)} for body in page],
         "pager": query.pager(page),
         "total": total,

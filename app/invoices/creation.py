@@ -86,7 +86,7 @@ class InvoiceCreation:
 
     async def create_by(self, by: Member, mode: Mode, new: NewInvoice, replay: Replay, now: datetime) -> bytes:
         """Create an invoice in the cabinet, with its audit row; else as `create`. Raises Forbidden."""
-        by.require(Permission.INVOICES_WRITE)
+        by.require(Permission.INVOICES_WRITE, mode)
         return await self.create(await terms_of(by.merchant_id, mode), new, replay, now, by)
 
     async def create(

@@ -29,6 +29,7 @@ from app.invoices.states import (
 from app.live import topics
 from app.merchants.members import Member
 from app.merchants.roles import Permission
+from app.merchants.terms import Mode
 from app.networks.registry import Networks
 
 EXPIRE_AT_ONCE = 200
@@ -46,9 +47,9 @@ class InvoiceService:
         self._networks = networks
         self._reader = reader
 
-    async def cancel_by(self, by: Member, mode: str, invoice_id: str, now: datetime) -> InvoiceBody:
+    async def cancel_by(self, by: Member, mode: Mode, invoice_id: str, now: datetime) -> InvoiceBody:
         """Cancel in the cabinet. Raises Forbidden, and what `cancel` raises."""
-        by.require(Permission.INVOICES_WRITE)
+        by.require(Permission.INVOICES_WRITE, mode)
         return await self.cancel(by.merchant_id, mode, invoice_id, now, by)
 
     async def cancel(

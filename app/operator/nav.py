@@ -53,6 +53,7 @@ def desk_nav(path: str, counts: Counts) -> Nav:
         ),
         modes=(),
         merchants_url="/cabinet/merchants",
+        search_url="/desk/search",
         live_url="/desk/live",
         live_counts="queue",
         live_banners="queue",

@@ -20,6 +20,7 @@ from app.operator import (
     queue,
     reconciliation,
     reviews,
+    search,
     switches,
     transactions,
 )
@@ -36,6 +37,7 @@ PAGES = (
     alerts,
     merchants,
     networks,
+    search,
     transactions,
     energy,
     ledgers,

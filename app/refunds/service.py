@@ -44,7 +44,7 @@ class RefundService:
         self, by: Member, mode: Mode, invoice_id: str, new: NewRefund, replay: Replay, now: datetime
     ) -> bytes:
         """Request a refund in the cabinet: the member is the requester. Raises Forbidden, and what `create` raises."""
-        by.require(Permission.REFUNDS_WRITE)
+        by.require(Permission.REFUNDS_WRITE, mode)
         new = replace(new, requested_by=by.actor)
         return await self.create(by.merchant_id, mode, invoice_id, new, replay, now, by)
 

@@ -12,6 +12,8 @@ import msgspec
 from app.core import database
 from app.core.database import Row
 from app.core.keyset import MOST_COUNTED, Page, Place, Total, direction, page_of
+from app.core.searching import Places, Search
+from app.withdrawals import search_repository
 from app.withdrawals.repository import Kind
 from app.withdrawals.states import LIVE, Status
 
@@ -21,7 +23,8 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Exact filters of a list; None leaves one out. `created_from` is inclusive, `created_to` exclusive."""
+    """Exact filters of a list; None leaves one out. `created_from` is inclusive, `created_to` exclusive. `search` is
+    what a text means (app/reports/search.py)."""
 
     status: str | None = None
     network: str | None = None
@@ -29,6 +32,7 @@ class Filters:
     invoice_id: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    search: Search | None = None
 
 
 class PresentedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +169,8 @@ def _where(kind: Kind, merchant_id: str, mode: str, filters: Filters) -> tuple[l
         if value is not None:
             args.append(value)
             conditions.append(condition.format(f"${len(args)}"))
+    if filters.search is not None:
+        conditions.append(search_repository.condition(filters.search, kind, Places(args)))
     return conditions, args
 
 

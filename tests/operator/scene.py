@@ -218,6 +218,7 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
             business="Lamps made by hand in a small workshop, sold to homes and cafés all over Europe.",
             monthly_volume="10k_100k",
         ),
+        services.networks,
         account_id=applicant.id,
         address="192.0.2.99",
         now=clock.now(),

@@ -344,7 +344,9 @@ async def test_an_application_is_approved_or_rejected(served: Served) -> None:
             business="Lamps made by hand in a small workshop.",
             monthly_volume="under_10k",
         )
-        await applications.apply(facts, account_id=applicant.id, address=None, now=clock.now())
+        await applications.apply(
+            facts, served.services.networks, account_id=applicant.id, address=None, now=clock.now()
+        )
     one, other = await applications.waiting()
     browser = await served.signed_in(await served.account("ops@example.test"))
     page = f"/desk/applications/{one.id}"

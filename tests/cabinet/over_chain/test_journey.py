@@ -87,6 +87,11 @@ async def test_from_application_to_paid_invoice_and_payout(
     await page.get_by_label("10,000 to 100,000 USD").check()
     await press(page, "Send application")
     await page.get_by_text("Your application was sent.").wait_for()
+    await page.get_by_role("heading", name="First steps").wait_for()  # test mode is open at once
+    await page.get_by_role("link", name="New invoice").first.wait_for()
+    await page.get_by_role("link", name="Live", exact=True).click()
+    await page.get_by_role("link", name="See the application").wait_for()
+    assert await page.get_by_role("link", name="New invoice").count() == 0
     await seen("waiting")
 
     (waiting,) = await applications.waiting()
@@ -170,6 +175,9 @@ async def test_every_page_with_things_in_it(
         "reviews": "/reviews",
         "transactions": f"/transactions?txid={world.late_invoice.deposits[0].txid}",
         "transactions-wrong": "/transactions?txid=no-id",
+        "search": f"/search?q={world.paid_invoice.id[:6]}",
+        "search-nothing": f"/search?q={ELSEWHERE[:-1]}E",
+        "words": "/words",
         "balances": "/balances",
         "ledger": "/ledger/USDT@ethereum",
         "ledger-entry": "/ledger/USDT@ethereum/1",
