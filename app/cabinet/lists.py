@@ -27,7 +27,7 @@ def list_query(request: PageRequest, *names: str, key: AsKey = by_moment) -> Lis
         place = paging.place_of(request, key)
     except ApiError:
         place = None
-    return ListQuery(request.scope["path"], filters, place, paging.rows_of(request), visitor_of(request).zone)
+    return ListQuery(request.scope["path"], filters, place, visitor_of(request).zone, paging.rows_of(request))
 
 
 OLDEST_FIRST = "oldest"

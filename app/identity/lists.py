@@ -24,8 +24,8 @@ class ListQuery:
     path: str
     filters: Mapping[str, str]
     place: Place | None = None
-    rows: int = paging.PAGE_LENGTH
     zone: tzinfo = UTC
+    rows: int = paging.PAGE_LENGTH
 
     def get(self, name: str) -> str | None:
         """A filter's value, None where it is not set."""
