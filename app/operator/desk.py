@@ -48,7 +48,7 @@ class Desk:
             request,
             f"operator/{template}.html",
             {
-                "nav": desk_nav(request.url.path, await queue.counts()),
+                "nav": desk_nav(request.url.path, await queue.counts(), operator_of(request).account_id),
                 "labels": Labels(self.services.networks, await names.of_actors(actors)),
                 "operator": operator_of(request),
                 **context,
@@ -61,9 +61,11 @@ class Desk:
         await self.identity.require_fresh_code(request, form)
         return operator_of(request)
 
-    def done(self, request: PageRequest, flash: str, path: str = QUEUE) -> Response[Any]:
-        """Redirect to the queue, or to `path`, with a message on what was done."""
-        return self.identity.redirect(request, path, flash=flash)
+    def done(
+        self, request: PageRequest, flash: str, path: str = QUEUE, link: tuple[str, str] = ("", "")
+    ) -> Response[Any]:
+        """Redirect to the queue, or to `path`, with a message on what was done and a link to it: its words, its path."""
+        return self.identity.redirect(request, path, flash=flash, link=link)
 
 
 def operator_of(request: PageRequest) -> Operator:

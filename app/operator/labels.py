@@ -10,6 +10,7 @@ from app.backoffice.names import Name
 from app.core.money import format_amount, group_digits
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
+from app.operator import words
 from app.web.figures import figure
 from app.withdrawals.conflicts import Conflict
 
@@ -31,7 +32,7 @@ VERDICTS = MappingProxyType(
         "cancelled": "After cancellation",
         "second": "A second transfer",
         "wrong_asset": "Another asset",
-        "in_review": "While in review",
+        "in_review": "While another was in review",
         "unknown": "No invoice",
     }
 )
@@ -108,11 +109,6 @@ class Labels:
             return f"{group_digits(raw)} minor units of {asset}"
         return f"{group_digits(format_amount(raw, decimals))} {asset}"
 
-    def plain(self, network: str, asset: str, raw: int | None) -> str:
-        """The decimal form for a form's field; empty for None."""
-        decimals = self.decimals(network, asset)
-        return "" if raw is None or decimals is None else format_amount(raw, decimals)
-
     def decimals(self, network: str, asset: str) -> int | None:
         """The places of an asset, None for one that the networks file does not have."""
         config = self.config(network)
@@ -167,9 +163,30 @@ class Labels:
         """The tone of a state."""
         return TONES.get(state, "neutral")
 
-    def state(self, state: str) -> str:
-        """A state in words: `pending_approval` is `Pending approval`."""
-        return state.replace("_", " ").capitalize()
+    @staticmethod
+    def state(state: str) -> str:
+        """A state in words: `pending_approval` is `Awaiting approval`."""
+        return words.state(state)
+
+    @staticmethod
+    def outcome(review: Any) -> str:
+        """The state of a review in words: how it ended, else where it is."""
+        return words.state(review.status if review.status == "returning" else review.outcome or review.status)
+
+    @staticmethod
+    def plain(name: str) -> str:
+        """A kind or the name of a check as words."""
+        return words.plain(name)
+
+    @staticmethod
+    def action(action: str, subject: str) -> str:
+        """What was done, in words."""
+        return words.action(action, subject)
+
+    @staticmethod
+    def page_of(subject: str) -> str:
+        """The page of what an action was about; empty where it has none."""
+        return words.page_of(subject)
 
     @staticmethod
     def conflict(conflict: Conflict) -> str:

@@ -4,11 +4,15 @@ from app.backoffice.queue import Counts
 from app.identity.nav import Nav, NavItem
 
 
-def desk_nav(path: str, counts: Counts) -> Nav:
-    """The groups of the navigation, the same on every page; the item that leads to `path` is the current one."""
+def desk_nav(path: str, counts: Counts, account_id: str) -> Nav:
+    """The groups of the navigation, the same on every page; the item that leads to `path` is the current one.
+
+    `account_id` is the operator's who reads.
+    """
+    own = f"/desk/operators/{account_id}"
 
     def item(label: str, href: str, icon: str, count: int = 0) -> NavItem:
-        current = path == href or (href != "/desk" and path.startswith(f"{href}/"))
+        current = path == href or (href != "/desk" and path.startswith(f"{href}/") and path != own)
         return NavItem(label=label, href=href, icon=icon, current=current, count=count)
 
     return Nav(
@@ -29,9 +33,9 @@ def desk_nav(path: str, counts: Counts) -> Nav:
             (
                 "Platform",
                 (
+                    item("Look up", "/desk/look-up", "search"),
                     item("Merchants", "/desk/merchants", "merchant"),
                     item("Networks", "/desk/networks", "network"),
-                    item("Find a transaction", "/desk/transactions", "search"),
                     item("Ledgers", "/desk/ledgers", "ledger"),
                     item("Reconciliation", "/desk/reconciliation", "scale"),
                     item("Switches", "/desk/switches", "settings"),
@@ -40,6 +44,7 @@ def desk_nav(path: str, counts: Counts) -> Nav:
             (
                 "Record",
                 (
+                    item("Your decisions", own, "person"),
                     item("Audit log", "/desk/audit", "list"),
                     item("Operators", "/desk/operators", "team"),
                 ),
