@@ -14,6 +14,7 @@ from app.core import database
 from app.core.keyset import Page, Place
 from app.core.statement import Condition, Listing, Param, Statement, select
 from app.deposits import repository, reviews
+from app.deposits.reviews import Split
 from app.deposits.reviews_repository import DepositReview
 from app.deposits.tables import Deposit, Review
 from app.invoices.pricing import Share
@@ -90,6 +91,8 @@ class ReviewDetails:
     deposit was worth then, in the currency of the invoice's price: by its quote, and by the rate of its minute.
     `sender_lookalikes` are other senders to the invoice whose addresses begin and end like this one's: one of them may
     be an attacker's.
+    `held_raw` is what suspense holds of the deposit: all of it, or the rest that was not credited. `split` is how what
+    was asked would be credited and the rest returned, None where that can't be done.
     `may_still_be_paid`: the invoice has time left, and closing its last review would end it.
     """
 
@@ -107,18 +110,21 @@ class ReviewDetails:
     invoice: InvoiceNow | None
     others: tuple[OtherDeposit, ...]
     share: Share | None
+    held_raw: int
+    split: Split | None
     sender_lookalikes: tuple[str, ...]
     may_still_be_paid: bool
 
     @property
     def can_be_credited(self) -> bool:
-        """Whether its money is booked to suspense, and it has an invoice."""
-        return self.can_be_returned and self.invoice is not None
+        """Whether its money is booked to suspense, nothing of it was credited before, and it has an invoice."""
+        is_whole = self.review.deposit_status == "suspended"
+        return self.can_be_returned and is_whole and self.invoice is not None
 
     @property
     def can_be_returned(self) -> bool:
-        """Whether it is open and its money is booked to suspense."""
-        return self.review.status == "open" and self.review.deposit_status == "suspended"
+        """Whether it is open and suspense holds its money, or a rest of it."""
+        return self.review.status == "open" and self.held_raw > 0
 
 
 async def page(
@@ -237,6 +243,8 @@ async def details_of(deposit_id: str, now: datetime) -> ReviewDetails | None:
         invoice=invoice,
         others=await _others(review),
         share=await reviews.would_credit(deposit_id),
+        held_raw=await reviews.held_in_suspense_raw(deposit_id),
+        split=await reviews.would_split(deposit_id),
         sender_lookalikes=tuple(
             sender.address
             for sender in senders

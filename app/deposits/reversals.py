@@ -71,7 +71,9 @@ class ReversalService:
             left_raw = await received_raw(row.invoice, row.invoice_address) - row.counts_raw
             await self._invoices.reverse(row.invoice, counted_raw, left_raw, now)
         message = f"{row.id} was booked and is no longer on the chain: {row.asset} of {payer.owner} are on hold"
-        await self._place_hold(payer, message, now)
+        suspense = ChainId(owner=SUSPENSE, network=network, asset=row.asset)
+        for chain in {payer, suspense} if suspense in booked else {payer}:  # a rest that is returned is in suspense
+            await self._place_hold(chain, message, now)
         await alerts.raise_alert(
             severity="critical",
             kind="deep_reorg",
