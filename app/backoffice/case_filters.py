@@ -17,8 +17,10 @@ from app.core.statement import Condition, Param, Statement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFilters:
-    """None means any. `kind` is payout or refund, `verdict` that of a deposit in review, `merchant` an id or a part of a
-    name, `before` the time since which a case must have waited.
+    """None means any.
+
+    `kind` is payout or refund, `verdict` that of a deposit in review, `merchant` an id or a part of a name, `before`
+    the time since which a case must have waited.
 
     `who` is `mine` for cases that the operator who reads may decide now, `second` for those that have one approval and
     need another, `not_mine` for those that the operator may not decide.

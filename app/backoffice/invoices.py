@@ -59,8 +59,10 @@ class ListedRefund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """An event on its way to an endpoint. `answer` is the HTTP status of the last attempt, `detail` what went wrong with
-    it; both are None before the first."""
+    """An event on its way to an endpoint.
+
+    `answer` is the HTTP status of the last attempt, `detail` what went wrong with it; both are None before the first.
+    """
 
     event_id: UUID
     type: str

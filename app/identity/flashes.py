@@ -32,7 +32,7 @@ class Flashes:
         self._serializer = URLSafeTimedSerializer(derive_key(link_secret, "flash"), salt="flash")
 
     def put(self, request: Request[Any, Any, Any], text: str, tone: Tone, *, link: str = "", href: str = "") -> None:
-        """Send a message with the answer to `request`, for the next page. `href` is a path of ours, `link` its words."""
+        """Send a message with the answer to `request`, for the next page. `link` are the words of the path `href`."""
         flash = Flash(text[:MAX_LENGTH], tone, link, href)
         cookies.put(request, cookies.FLASH, self._serializer.dumps(msgspec.to_builtins(flash)))
 

@@ -40,7 +40,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 await applications.approve(application_id, desk.services.networks, by, clock.now())
         except FormRefused:
             return await show(request, "one", application_id, form, status=422)
-        return desk.done(request, f"{found.merchant_name} is approved. Its owners get an e-mail.")
+        return desk.done(request, f"{found.merchant_name} is approved. Its owners get an email.")
 
     @get("/applications/{application_id:int}/reject")
     async def reject_page(request: PageRequest, application_id: RowId) -> Response[bytes]:

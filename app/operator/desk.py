@@ -64,7 +64,7 @@ class Desk:
     def done(
         self, request: PageRequest, flash: str, path: str = QUEUE, link: tuple[str, str] = ("", "")
     ) -> Response[Any]:
-        """Redirect to the queue, or to `path`, with a message on what was done and a link to it: its words, its path."""
+        """Redirect to the queue, or to `path`, with a message on what was done and a link: its words, its path."""
         return self.identity.redirect(request, path, flash=flash, link=link)
 
 

@@ -53,6 +53,11 @@ CONFLICTS: Mapping[Conflict, str] = MappingProxyType(
 )
 """Why the operator who reads the list may not approve a withdrawal."""
 
+CONFLICTS_OF_OTHERS: Mapping[Conflict, str] = MappingProxyType(
+    {"asked": "requested it", "holds_key": "knows the key that did", "member": "belongs to the merchant"}
+)
+"""Why another operator may not approve it."""
+
 TONES: Mapping[str, Tone] = MappingProxyType(
     {
         "pending": "caution",
@@ -82,6 +87,10 @@ TONES: Mapping[str, Tone] = MappingProxyType(
     }
 )
 """The tone of each state. A state that is not listed is neutral."""
+
+
+_NOBODY_ELSE = MappingProxyType({"gateway": "The gateway", "system": "The gateway", "cli": "The command line"})
+"""What acts without a name of its own."""
 
 
 class Labels:
@@ -133,9 +142,11 @@ class Labels:
         return None if config is None else config.explorer_url(txid)
 
     def who(self, actor: str | None) -> str:
-        """The name of a person or key, else the actor as the database has it."""
+        """The name of a person or key, or of what acts by itself; else the actor as the database has it."""
         if actor is None:
             return ""
+        if actor in _NOBODY_ELSE:
+            return _NOBODY_ELSE[actor]
         return self._names[actor].name if actor in self._names else actor
 
     def who_exactly(self, actor: str | None) -> str:
@@ -192,6 +203,11 @@ class Labels:
     def conflict(conflict: Conflict) -> str:
         """Why the operator who reads the page may not approve a withdrawal."""
         return CONFLICTS[conflict]
+
+    @staticmethod
+    def conflict_of_other(conflict: Conflict) -> str:
+        """Why another operator may not approve a withdrawal."""
+        return CONFLICTS_OF_OTHERS[conflict]
 
     @staticmethod
     def sentence(reason: str) -> str:

@@ -26,6 +26,7 @@ from app.networks.recognition import recognise
 from app.networks.registry import UnknownNetwork
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here, refusals
+from app.operator.words import MERCHANT_STATES
 
 ACTIONS_SHOWN = 12
 
@@ -37,6 +38,23 @@ STANDINGS: dict[str, tuple[Action, str]] = {
     "ban": (administration.ban, "banned, its keys are refused for good."),
 }
 """The changes of a merchant's status by the last part of the page's URL: the action, and the message after it."""
+
+CHANGES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    (
+        "suspend",
+        "Suspend",
+        ("approved",),
+        "Its API keys are refused at once, until somebody reinstates it. Balances and what waits stay as they are.",
+    ),
+    ("reinstate", "Reinstate", ("suspended", "banned"), "Its API keys work again at once."),
+    (
+        "ban",
+        "Ban",
+        ("approved", "suspended"),
+        "Its API keys are refused for good. Balances and what waits stay as they are.",
+    ),
+)
+"""Each change: its name in the URL, its label, the states in which it is possible, and what happens."""
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -56,7 +74,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "search": search,
             "search_is": recognise(search),
             "status": status,
-            "statuses": merchants.STATUSES,
+            "statuses": MERCHANT_STATES,
             "pager": query.pager(found),
         }
         return await desk.page(request, "merchants/list", context)
@@ -64,7 +82,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/merchants/{merchant_id:str}")
     async def one(request: PageRequest, merchant_id: str) -> Response[bytes]:
         actions = await log.page(Filters(merchant_id=merchant_id), None, ACTIONS_SHOWN)
-        context = {"details": await find(merchant_id), "actions": actions}
+        details = await find(merchant_id)
+        context = {
+            "details": details,
+            "actions": actions,
+            "standings": [
+                (change, label, words) for change, label, states, words in CHANGES if details.status in states
+            ],
+        }
         return await desk.page(request, "merchants/one", context, actors=[action.actor for action in actions])
 
     @get("/merchants/{merchant_id:str}/standing/{change:str}")
@@ -146,7 +171,15 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         if change not in STANDINGS:
             raise nothing_here()
-        context = {"details": await find(merchant_id), "change": change, "form": form}
+        label, states, words = next(rest for name, *rest in CHANGES if name == change)
+        context = {
+            "details": await find(merchant_id),
+            "change": change,
+            "label": label,
+            "states": states,
+            "words": words,
+            "form": form,
+        }
         return await desk.page(request, "merchants/change_status", context, status=status)
 
     def find_asset(key: str, symbol: str) -> tuple[NetworkConfig, Asset]:

@@ -1,6 +1,6 @@
 """The desk's words: for states, for actions of the audit log, and where the page of a subject is.
 
-A state has the same words here as in the cabinet (app/cabinet/labels.py). No page shows a name of the API or the database.
+A state has the same words here as in the cabinet (app/cabinet/labels.py). No page shows a name of the API.
 """
 
 import re
