@@ -90,6 +90,7 @@ class Identity:
 
     async def recognise(self, request: PageRequest) -> Visitor | None:
         """The signed-in visitor, whose use of the session is recorded; None if nobody is signed in."""
+        request.scope["state"]["read_at"] = int(clock.now().timestamp() * 1000)
         session = await self.session_of(request)
         if session is None:
             return None
@@ -225,7 +226,10 @@ class Identity:
     def page(
         self, request: PageRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
-        """A page. Its template gets `context`, visitor, csrf_token, flash, path and needs_code."""
+        """A page. Its template gets `context`, visitor, csrf_token, flash, path and needs_code.
+
+        `read_at` is when the request began, in milliseconds: what changed later, the page may not show yet.
+        """
         visitor = known_visitor(request)
         frame = {
             "visitor": visitor,
@@ -233,6 +237,7 @@ class Identity:
             "flash": self._flashes.take(request),
             "path": request.scope["path"],
             "needs_code": visitor.needs_code(clock.now()) if visitor else False,
+            "read_at": request.scope["state"].get("read_at", 0),
         }
         return self._pages.page(template, frame | dict(context or {}), status=status)
 

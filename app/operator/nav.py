@@ -52,4 +52,7 @@ def desk_nav(path: str, counts: Counts, account_id: str) -> Nav:
         ),
         modes=(),
         merchants_url="/cabinet",
+        live_url="/desk/live",
+        live_counts="queue",
+        live_banners="queue",
     )
