@@ -37,6 +37,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         context = {
             "actions": actions,
             "given": given,
+            "areas": AREAS,
             "merchant_names": await merchants.names([action.merchant_id for action in actions if action.merchant_id]),
             "pager": query.pager(actions),
         }

@@ -89,7 +89,9 @@ TONES: Mapping[str, Tone] = MappingProxyType(
 """The tone of each state. A state that is not listed is neutral."""
 
 
-_NOBODY_ELSE = MappingProxyType({"gateway": "The gateway", "system": "The gateway", "cli": "The command line"})
+_NOBODY_ELSE = MappingProxyType(
+    {"gateway": "The gateway", "system": "The gateway", "cli": "The command line", "customer": "The customer"}
+)
 """What acts without a name of its own."""
 
 
@@ -147,7 +149,9 @@ class Labels:
             return ""
         if actor in _NOBODY_ELSE:
             return _NOBODY_ELSE[actor]
-        return self._names[actor].name if actor in self._names else actor
+        if actor in self._names:
+            return self._names[actor].name
+        return f"API key {actor.removeprefix('api_key:')}" if actor.startswith("api_key:") else actor
 
     def who_exactly(self, actor: str | None) -> str:
         """What distinguishes equal names; empty for an actor without a name."""
@@ -164,6 +168,8 @@ class Labels:
         if {"network", "asset", "amount_raw"} <= left.keys():
             network, asset, raw = left.pop("network"), left.pop("asset"), left.pop("amount_raw")
             shown.append(("amount", f"{self.amount_in_text(network, asset, int(raw))} on {self.network(network)}"))
+        if "verdict" in left:
+            left["verdict"] = self.verdict(left["verdict"])
         return shown + [(name.replace("_", " "), _text(value)) for name, value in left.items() if value is not None]
 
     def verdict(self, verdict: str) -> str:

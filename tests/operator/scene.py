@@ -34,6 +34,9 @@ from tests.identity.browsing import Account, an_account
 POISONED = to_checksum_address("0x7099aa5eb1b8b8bd3e16a8f2c4fe3a18e1ae79c8")
 """Begins and ends like CUSTOMER."""
 
+SENT_TXID = "0x" + 32 * "5e"
+"""The transaction of the confirmed payout."""
+
 OTHER = to_checksum_address("0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc")
 
 
@@ -251,6 +254,16 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
         clock.now(),
     )
     await _previews(usual.id, poisoned.id, large.id)
+    async with database.transaction():  # the factory's transaction has an id that none could have
+        await database.execute("SET LOCAL session_replication_role = replica")
+        await database.execute(
+            """
+            UPDATE outgoing_transactions SET txid = $2
+            WHERE id = (SELECT transaction FROM outgoing_payments WHERE withdrawal = $1)
+            """,
+            confirmed.id,
+            SENT_TXID,
+        )
     await _frozen()
     await switches.pause("refunds", "An incident at a partner.", by, clock.now())
     waiting_run = await requests.request(by, full=True, now=clock.now())
@@ -280,7 +293,7 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
             "SELECT a.address FROM deposits d JOIN deposit_addresses a ON a.id = d.deposit_address WHERE d.id = $1",
             review_ids[0],
         ),
-        sent_txid=await database.fetch_value("SELECT txid FROM outgoing_transactions ORDER BY id LIMIT 1"),
+        sent_txid=SENT_TXID,
         application=application.id,
         alert=drift.id,
         old_alert=old.id,
