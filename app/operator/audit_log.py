@@ -12,14 +12,14 @@ from app.identity import days
 from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
-from app.operator.desk import Desk, nothing_here
+from app.operator.desk import Desk, nothing_here, operator_of
 from app.operator.words import AREAS
 
 FIELDS = ("actor", "action", "subject", "merchant", "from", "to")
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
-    """The handlers of `/desk/audit`, `/desk/operators` and `/desk/operators/{id}`."""
+    """The handlers of `/desk/audit`, `/desk/operators`, `/desk/operators/{id}` and `/desk/history`."""
 
     @get("/audit")
     async def listed(request: PageRequest) -> Response[bytes]:
@@ -47,8 +47,15 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def people(request: PageRequest) -> Response[bytes]:
         return await desk.page(request, "operators", {"people": await accounts_repository.operators()})
 
+    @get("/history")
+    async def own_history(request: PageRequest) -> Response[bytes]:
+        return await show_history(request, operator_of(request).account_id)
+
     @get("/operators/{account_id:str}")
     async def history(request: PageRequest, account_id: str) -> Response[bytes]:
+        return await show_history(request, account_id)
+
+    async def show_history(request: PageRequest, account_id: str) -> Response[bytes]:
         person = next((one for one in await accounts_repository.operators() if one.account_id == account_id), None)
         if person is None:
             raise nothing_here()
@@ -65,6 +72,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), query.place)
         context = {
             "person": person,
+            "path": request.url.path,
             "actions": actions,
             "given": given,
             "areas": AREAS,
@@ -72,7 +80,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         }
         return await desk.page(request, "history", context, actors=[f"account:{account_id}"])
 
-    return [listed, people, history]
+    return [listed, people, own_history, history]
 
 
 def _actor(text: str) -> str | None:

@@ -48,7 +48,7 @@ class Desk:
             request,
             f"operator/{template}.html",
             {
-                "nav": desk_nav(request.url.path, await queue.counts(), operator_of(request).account_id),
+                "nav": desk_nav(request.url.path, await queue.counts()),
                 "labels": Labels(self.services.networks, await names.of_actors(actors)),
                 "operator": operator_of(request),
                 **context,

@@ -82,14 +82,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/merchants/{merchant_id:str}")
     async def one(request: PageRequest, merchant_id: str) -> Response[bytes]:
         actions = await log.page(Filters(merchant_id=merchant_id), None, ACTIONS_SHOWN)
-        details = await find(merchant_id)
-        context = {
-            "details": details,
-            "actions": actions,
-            "standings": [
-                (change, label, words) for change, label, states, words in CHANGES if details.status in states
-            ],
-        }
+        context = {"details": await find(merchant_id), "actions": actions}
         return await desk.page(request, "merchants/one", context, actors=[action.actor for action in actions])
 
     @get("/merchants/{merchant_id:str}/standing/{change:str}")

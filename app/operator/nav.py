@@ -4,15 +4,11 @@ from app.backoffice.queue import Counts
 from app.identity.nav import Nav, NavItem
 
 
-def desk_nav(path: str, counts: Counts, account_id: str) -> Nav:
-    """The groups of the navigation, the same on every page; the item that leads to `path` is the current one.
-
-    `account_id` is the operator's who reads.
-    """
-    own = f"/desk/operators/{account_id}"
+def desk_nav(path: str, counts: Counts) -> Nav:
+    """The groups of the navigation, the same on every page; the item that leads to `path` is the current one."""
 
     def item(label: str, href: str, icon: str, count: int = 0) -> NavItem:
-        current = path == href or (href != "/desk" and path.startswith(f"{href}/") and path != own)
+        current = path == href or (href != "/desk" and path.startswith(f"{href}/"))
         return NavItem(label=label, href=href, icon=icon, current=current, count=count)
 
     return Nav(
@@ -44,7 +40,7 @@ def desk_nav(path: str, counts: Counts, account_id: str) -> Nav:
             (
                 "Record",
                 (
-                    item("Your decisions", own, "person"),
+                    item("Your decisions", "/desk/history", "person"),
                     item("Audit log", "/desk/audit", "list"),
                     item("Operators", "/desk/operators", "team"),
                 ),
