@@ -37,6 +37,9 @@ class Counts:
         return self.applications + self.approvals + self.reviews + self.holds + self.alerts
 
 
+NOTHING_WAITS = Counts(applications=0, approvals=0, reviews=0, holds=0, alerts=0, critical_alerts=0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingWithdrawal:
     """A payout or refund that waits for approval, as a list shows it. `approvals` are those who have approved it, by

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from litestar import Response, Router, get
 
-from app.cabinet.nav import outside
+from app.cabinet import nav
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.identity.form_routes import NoStepUp, form_post
@@ -67,7 +67,7 @@ def routers(identity: Identity) -> list[Router]:
         if found is None:
             return identity.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
         context = {
-            "nav": outside("Invitation"),
+            "nav": nav.outside("Invitation"),
             "invitation": found,
             "role_words": DESCRIPTIONS[found.role],
             "is_theirs": visitor_of(request).session.email == found.email,
@@ -79,5 +79,5 @@ def routers(identity: Identity) -> list[Router]:
 
     return [
         signed_out_router("/invitation", [invitation_page], identity),
-        signed_in_router("/invitation", [accept_page, accept], identity),
+        signed_in_router("/invitation", [accept_page, accept], identity, nav.of_request),
     ]

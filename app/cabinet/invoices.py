@@ -12,7 +12,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
-from app.cabinet.lists import list_query
+from app.cabinet.lists import OLDEST_FIRST, chips, list_query
 from app.cabinet.return_addresses import STATES as RETURN_STATES
 from app.cabinet.return_addresses import row_of as row_of_case
 from app.cabinet.return_addresses import waits_for_merchant
@@ -24,7 +24,6 @@ from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
-from app.identity.paging import PAGE_LENGTH
 from app.invoices.presentation import InvoiceBody, QuoteBody
 from app.invoices.quoting import amount_worth_raw, format_price, parse_price
 from app.invoices.reading_repository import Filters
@@ -42,12 +41,14 @@ from app.withdrawals.presentation import RefundBody
 from app.withdrawals.presented_repository import Filters as WithdrawalFilters
 from app.withdrawals.presented_repository import live_refunds_raw
 
-FILTERS = ("search", "status", "asset", "from", "to")
+FILTERS = ("search", "status", "asset", "from", "to", "order")
 
 MOST_REFUNDS = 50
 """Refunds of one invoice that its page lists."""
 
 MAX_REASON_LENGTH = 500
+
+NOT_CANCELLABLE = "It can’t be cancelled any more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +80,24 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def invoices(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, *FILTERS)
         filters = filters_of(cabinet, ctx, query)
+        oldest_first = query.get("order") == OLDEST_FIRST
         page = await page_or_first(
-            lambda place: services.invoice_reader.page(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH),
+            lambda place: services.invoice_reader.page(
+                ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first
+            ),
             query.place,
         )
+        states, offered = list(labels.INVOICE_STATES.items()), assets.options(assets.every(services, ctx))
         context = {
             "query": query,
             "rows": [row_of(invoice) for invoice in page],
             "pager": query.pager(page),
-            "states": list(labels.INVOICE_STATES.items()),
+            "total": await services.invoice_reader.total(ctx.merchant_id, ctx.mode, filters),
+            "chips": chips(query, status=states, asset=offered),
+            "oldest_first": oldest_first,
+            "states": states,
             "state_words": labels.INVOICE_STATES,
-            "assets": assets.options(assets.every(services, ctx)),
+            "assets": offered,
             "search_is": recognise(query.get("search") or ""),
         }
         return await cabinet.page(request, "cabinet/invoices/list.html", context)
@@ -121,11 +129,17 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/invoices/detail.html", context)
 
+    @get("/invoices/{invoice_id:str}/cancel", opt=needs(Permission.INVOICES_WRITE))
+    async def cancel_page(request: PageRequest, invoice_id: str) -> Response[Any]:
+        ctx, body = context_of(request), await found(request, invoice_id)
+        if not can_cancel(body.status):
+            return identity.redirect(request, ctx.path("invoices", body.id), flash=NOT_CANCELLABLE, tone="caution")
+        return await cabinet.page(request, "cabinet/invoices/cancel.html", _shown(cabinet, ctx, body))
+
     @form_post(
         "/invoices/{invoice_id:str}/cancel",
         does="Cancel an invoice",
         step_up=NoStepUp("it moves no money"),
-        page="/invoices/{invoice_id:str}",
         opt=needs(Permission.INVOICES_WRITE),
     )
     async def cancel(request: PageRequest, invoice_id: str) -> Response[Any]:
@@ -136,7 +150,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except ApiError as error:
             if error.code is not Code.INVOICE_NOT_CANCELLABLE:
                 raise
-            return identity.nothing_done(request, back, "It can’t be cancelled any more.")
+            return identity.nothing_done(request, back, NOT_CANCELLABLE)
         return identity.redirect(request, back, flash="The invoice is cancelled.")
 
     @get("/invoices/{invoice_id:str}/refund", opt=needs(Permission.REFUNDS_WRITE))
@@ -194,7 +208,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             **await _rate_of(body, asset, left_raw),
         }
 
-    return [invoices, invoice, cancel, refund_page, refund]
+    return [invoices, invoice, cancel_page, cancel, refund_page, refund]
 
 
 def row_of(invoice: InvoiceBody) -> Row:

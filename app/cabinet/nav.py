@@ -2,10 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
-from app.cabinet.context import MemberContext
+from litestar import Request
+
+from app.cabinet.context import MemberContext, known_context
 from app.identity.nav import TEST_MODE, Banner, Nav, NavItem
 from app.merchants.roles import Permission, Standing
+from app.merchants.terms import Mode
 from app.reports import reviews
 from app.webhooks import endpoints_repository
 
@@ -68,6 +72,16 @@ _STANDING_BANNERS: dict[Standing, Banner] = {
 async def nav_of(ctx: MemberContext, path: str) -> Nav:
     """The frame of a merchant's page at `path`."""
     open_reviews = await reviews.open_count(ctx.merchant_id, ctx.mode)
+    return _nav(ctx, path, open_reviews, tuple([banner async for banner in _banners(ctx)]))
+
+
+def of_request(request: Request[Any, Any, Any]) -> Nav:
+    """The frame of an error's page: the merchant's, if the guard found one, without counts and banners."""
+    ctx = known_context(request)
+    return outside() if ctx is None else _nav(ctx, request.scope["path"], 0, ())
+
+
+def _nav(ctx: MemberContext, path: str, open_reviews: int, banners: tuple[Banner, ...]) -> Nav:
     place = path.removeprefix(ctx.base).strip("/")
     groups: dict[str, list[NavItem]] = {}
     for entry in ENTRIES:
@@ -86,20 +100,27 @@ async def nav_of(ctx: MemberContext, path: str) -> Nav:
         title=ctx.member.merchant_name,
         groups=tuple((label, tuple(items)) for label, items in groups.items()),
         modes=(
-            ("Live", f"/cabinet/{ctx.merchant_id}/live", ctx.mode == "live"),
-            (TEST_MODE, f"/cabinet/{ctx.merchant_id}/test", ctx.mode == "test"),
+            ("Live", _in_mode(ctx, "live", place), ctx.mode == "live"),
+            (TEST_MODE, _in_mode(ctx, "test", place), ctx.mode == "test"),
         ),
-        merchants_url="/cabinet",
-        banners=tuple([banner async for banner in _banners(ctx)]),
+        merchants_url="/cabinet/merchants",
+        banners=banners,
         live_url=ctx.path("live"),
         live_counts="reviews",
         live_banners="webhooks settings",
     )
 
 
+def _in_mode(ctx: MemberContext, mode: Mode, place: str) -> str:
+    """The page of the navigation that one is on or below, in a mode: one thing of a list is only in its own mode."""
+    above = [entry for entry in ENTRIES if entry.place and _is_below(place, entry.place)]
+    kept = [entry.place for entry in above if ctx.member.may(entry.permission)]
+    return "/".join((f"/cabinet/{ctx.merchant_id}/{mode}", *kept))
+
+
 def outside(title: str = "Your merchants") -> Nav:
     """The frame of pages without a merchant."""
-    items = (NavItem(label="Merchants", href="/cabinet", icon="merchant", current=True),)
+    items = (NavItem(label="Merchants", href="/cabinet/merchants", icon="merchant", current=True),)
     return Nav(area="cabinet", title=title, groups=(("", items),))
 
 

@@ -17,6 +17,7 @@ from app.cabinet import (
     live,
     member_removal,
     merchant_picker,
+    nav,
     new_invoice,
     payouts,
     price_settings,
@@ -68,6 +69,6 @@ def routes(identity: Identity, hub: LiveHub) -> list[Router]:
     of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)] + live.handlers(cabinet, hub)
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)
     return [
-        signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity),
+        signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity, nav.of_request),
         *invitation.routers(identity),
     ]

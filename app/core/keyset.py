@@ -59,6 +59,22 @@ def page_of(
     )
 
 
+MOST_COUNTED = 10_000
+"""Rows that a list's total reads at most: it costs the same few milliseconds, whatever the list's length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many rows a list has. `is_exact` is False where only the newest MOST_COUNTED were looked at."""
+
+    counted: int
+    is_exact: bool
+
+    def __str__(self) -> str:
+        """Such as "42" or "10,000+"."""
+        return f"{self.counted:,}" + ("" if self.is_exact else "+")
+
+
 async def page_or_first(read: Callable[[Place | None], Awaitable[Page[T]]], place: Place | None) -> Page[T]:
     """The page at `place`. One that ends there and has none before it is the first page, in its full length."""
     page = await read(place)

@@ -6,7 +6,7 @@ from litestar import Response, Router, get
 
 from app.accounts import links, people
 from app.core import clock
-from app.identity.account_nav import account_nav
+from app.identity.account_nav import account_nav, nav_of_request
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router, signed_out_router
@@ -117,4 +117,7 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, "/account", flash=f"{words}, and every other browser is signed out.")
 
     own = [account_page, rename, email_page, change_email, password_page, change_password]
-    return [signed_in_router("/account", own, identity), signed_out_router("/", [confirm_page, confirm], identity)]
+    return [
+        signed_in_router("/account", own, identity, nav_of_request),
+        signed_out_router("/", [confirm_page, confirm], identity),
+    ]

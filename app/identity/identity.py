@@ -1,6 +1,7 @@
 """Shared by the handlers of cabinet, desk and account pages: the visitor, the submitted form, and the responses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ from app.identity import cookies, form_keys, forms, redirects
 from app.identity.flashes import Flashes
 from app.identity.form_keys import FormTokens
 from app.identity.forms import CSRF_FIELD, Form
-from app.identity.nav import Tone
+from app.identity.nav import Nav, Tone
 from app.identity.visitor import Visitor
 from app.web.client_address import site
 from app.web.errors import ErrorView
@@ -87,6 +88,11 @@ class Identity:
     async def session_of(self, request: PageRequest) -> Session | None:
         """The session of the browser's cookie, if there is one."""
         return await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
+
+    async def home_of(self, request: PageRequest) -> str | None:
+        """Where the person who is signed in begins: at the desk or in the cabinet. None if nobody is."""
+        session = await self.session_of(request) if cookies.SESSION in request.cookies else None
+        return None if session is None else "/desk" if session.is_operator else "/cabinet"
 
     async def recognise(self, request: PageRequest) -> Visitor | None:
         """The signed-in visitor, whose use of the session is recorded; None if nobody is signed in."""
@@ -230,16 +236,19 @@ class Identity:
 
         `read_at` is when the request began, in milliseconds: what changed later, the page may not show yet.
         """
+        frame = self._frame(request) | {"flash": self._flashes.take(request)}
+        return self._pages.page(template, frame | dict(context or {}), status=status)
+
+    def _frame(self, request: PageRequest) -> dict[str, Any]:
         visitor = known_visitor(request)
-        frame = {
+        return {
             "visitor": visitor,
             "csrf_token": self.csrf_token(request),
-            "flash": self._flashes.take(request),
+            "flash": None,
             "path": request.scope["path"],
             "needs_code": visitor.needs_code(clock.now()) if visitor else False,
             "read_at": request.scope["state"].get("read_at", 0),
         }
-        return self._pages.page(template, frame | dict(context or {}), status=status)
 
     def redirect(
         self,
@@ -289,14 +298,15 @@ class Identity:
         """The form again, with its errors (422)."""
         return self.page(request, template, {**(context or {}), "form": form}, status=422)
 
-    def error_page(self, request: PageRequest, view: ErrorView) -> str:
-        """The page of an error. For errors of the client it shows the message."""
+    def error_page(self, request: PageRequest, view: ErrorView, nav: Callable[[PageRequest], Nav] | None = None) -> str:
+        """The page of an error. For errors of the client it shows the message, and to a signed-in visitor `nav`."""
         title = _ERROR_TITLES.get(view.status, "Something went wrong")
         words = view.message if view.status in _ERROR_TITLES and view.status != 404 else ""
-        return self._pages.render(
-            "identity/error.html",
-            {"status": view.status, "title": title, "words": words, "request_id": view.request_id},
-        )
+        context = {"status": view.status, "title": title, "words": words, "request_id": view.request_id}
+        if known_visitor(request) is None or nav is None or view.status >= 500:  # a fault may be one of the frame
+            return self._pages.render("identity/error.html", context)
+        context["nav"] = replace(nav(request), live_url="")  # nothing on it changes
+        return self._pages.render("errors/signed_in.html", self._frame(request) | context)
 
 
 def visitor_of(request: PageRequest) -> Visitor:

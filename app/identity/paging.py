@@ -16,6 +16,12 @@ from app.web.paging import Position, decode_cursor, encode_cursor
 
 PAGE_LENGTH = 25
 
+MORE = 50
+"""Rows that "Show more" adds to a page."""
+
+MOST_ROWS = 525
+"""The longest page, ten times more: what a browser shows and the database reads at once without a wait."""
+
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 AsKey = Callable[[str], Key]
@@ -28,6 +34,8 @@ class Pager:
 
     previous_url: str
     next_url: str
+    more_url: str = ""
+    """The same page, longer."""
 
 
 def by_moment(text: str) -> Key:
@@ -55,13 +63,31 @@ def place_of(request: PageRequest, key: AsKey) -> Place | None:
     return None
 
 
-def pager(path: str, filters: Mapping[str, str], page: Page[Any], place: Place | None) -> Pager:
-    """The pager of `page`, which is at `place`. The page before one without rows is the first page."""
+def rows_of(request: PageRequest) -> int:
+    """How many rows a page has, by the URL: one of the lengths that we link to."""
+    text = request.query_params.get("rows", "")
+    return int(text) if text in _LENGTHS else PAGE_LENGTH
+
+
+_LENGTHS = frozenset(str(rows) for rows in range(PAGE_LENGTH, MOST_ROWS + 1, MORE))
+
+
+def pager(
+    path: str, filters: Mapping[str, str], page: Page[Any], place: Place | None, rows: int = PAGE_LENGTH
+) -> Pager:
+    """The pager of `page`, which is at `place` and has `rows` at most. The page before one without rows is the first
+    page."""
     previous = address(path, filters) if place is not None and not page else ""
     if page.previous is not None:
         previous = address(path, {**filters, "before": _text(page.previous.key)})
     following = page.following
-    return Pager(previous, address(path, {**filters, "after": _text(following.key)}) if following is not None else "")
+    if following is None:
+        return Pager(previous, "")
+    more = ""
+    if rows < MOST_ROWS and (place is None or not place.is_end):
+        at = {} if place is None else {"after": _text(place.key)}
+        more = address(path, {**filters, **at, "rows": str(rows + MORE)})
+    return Pager(previous, address(path, {**filters, "after": _text(following.key)}), more)
 
 
 def address(path: str, parameters: Mapping[str, str]) -> str:

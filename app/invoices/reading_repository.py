@@ -5,7 +5,7 @@ above invoices.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeVar
@@ -14,7 +14,7 @@ import msgspec
 
 from app.core import database
 from app.core.database import Row
-from app.core.keyset import Page, Place, direction, page_of
+from app.core.keyset import MOST_COUNTED, Page, Place, Total, direction, page_of
 from app.invoices.pricing import FeePayer
 from app.merchants import branding
 from app.merchants.branding import Branding
@@ -265,15 +265,47 @@ async def find_public(invoice_ids: Sequence[str]) -> list[PublicRow | None]:
 
 
 async def page(
-    merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int, made: Callable[[ShownInvoice], T]
+    merchant_id: str,
+    mode: str,
+    filters: Filters,
+    place: Place | None,
+    limit: int,
+    made: Callable[[ShownInvoice], T],
+    *,
+    oldest_first: bool = False,
 ) -> Page[T]:
-    """A page of a merchant's invoices by (created_at, id), newest first; `made` converts each row."""
-    conditions, args = _where(merchant_id, mode, filters, place)
-    _, order = direction(place)
+    """A page of a merchant's invoices by (created_at, id), newest first by default; `made` converts each row."""
+    conditions, args = _where(merchant_id, mode, filters, place, oldest_first=oldest_first)
+    _, order = direction(place, oldest_first=oldest_first)
     rows = await database.fetch_all(
         f"{_SELECT} WHERE {conditions} ORDER BY i.created_at {order}, i.id {order} LIMIT {limit + 1:d}", *args
     )
     return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: made(ShownInvoice(*row)))
+
+
+async def total(merchant_id: str, mode: str, filters: Filters) -> Total:
+    """How many invoices a merchant has with these filters.
+
+    Those that an index finds are read first, MOST_COUNTED of them at most; the others are filtered among these.
+    """
+    conditions, args = _where(merchant_id, mode, replace(filters, network=None, asset=None, price_currency=None))
+    among = ["true"]
+    for name in ("network", "asset", "price_currency"):
+        if (value := getattr(filters, name)) is not None:
+            args.append(value)
+            among.append(f"{name} = ${len(args)}")
+    row = await database.fetch_one(
+        f"""
+        SELECT count(*) FILTER (WHERE {" AND ".join(among)}) AS counted, count(*) AS read
+        FROM (
+            SELECT i.network, i.asset, i.price_currency FROM invoices i
+            WHERE {conditions} ORDER BY i.created_at DESC, i.id DESC LIMIT {MOST_COUNTED + 1:d}
+        ) newest
+        """,
+        *args,
+    )
+    assert row is not None, "an aggregate has a row"
+    return Total(min(row["counted"], MOST_COUNTED), row["read"] <= MOST_COUNTED)
 
 
 def _public(row: Row) -> PublicRow:
@@ -291,7 +323,9 @@ def _public(row: Row) -> PublicRow:
 _SHOWN = len(ShownInvoice.__struct_fields__)
 
 
-def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -> tuple[str, list[object]]:
+def _where(
+    merchant_id: str, mode: str, filters: Filters, place: Place | None = None, *, oldest_first: bool = False
+) -> tuple[str, list[object]]:
     """The WHERE clause with only the filters that are set, so that each combination gets its own plan."""
     conditions = ["i.merchant = $1", "i.mode = $2"]
     args: list[object] = [merchant_id, mode]
@@ -313,7 +347,7 @@ def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -
         addresses = list(filters.search_addresses)
         add(_SEARCH, text, text, text, addresses, addresses, text)
     if place is not None:
-        comparison, _ = direction(place)
+        comparison, _ = direction(place, oldest_first=oldest_first)
         add(f"(i.created_at, i.id) {comparison} ({{}}, {{}})", *place.key)
     return " AND ".join(conditions), args
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
+from unicodedata import combining, normalize
 from urllib.parse import urlsplit
 
 from babel import Locale
@@ -41,10 +42,16 @@ MONTHLY_VOLUMES: Mapping[str, str] = MappingProxyType(
 )
 """What a business expects to take in a month."""
 
+
+def _for_readers(name: str) -> str:
+    """A key that sorts letters with accents among those without, as readers look for them: Å with A."""
+    return "".join(one for one in normalize("NFKD", name) if not combining(one)).casefold()
+
+
 COUNTRIES: Mapping[str, str] = MappingProxyType(
     {
         code: name
-        for code, name in sorted(Locale("en").territories.items(), key=lambda item: item[1])
+        for code, name in sorted(Locale("en").territories.items(), key=lambda item: _for_readers(item[1]))
         if len(code) == 2 and code.isalpha() and code not in ("EU", "EZ", "QO", "UN", "XA", "XB", "ZZ")
     }
 )

@@ -1,7 +1,13 @@
 """The desk's navigation."""
 
-from app.backoffice.queue import Counts
+from app.backoffice.queue import NOTHING_WAITS, Counts
+from app.identity.identity import PageRequest
 from app.identity.nav import Nav, NavItem
+
+
+def nav_of_request(request: PageRequest) -> Nav:
+    """The navigation of an error's page, without counts."""
+    return desk_nav(request.url.path, NOTHING_WAITS)
 
 
 def desk_nav(path: str, counts: Counts) -> Nav:
@@ -47,7 +53,7 @@ def desk_nav(path: str, counts: Counts) -> Nav:
             ),
         ),
         modes=(),
-        merchants_url="/cabinet",
+        merchants_url="/cabinet/merchants",
         live_url="/desk/live",
         live_counts="queue",
         live_banners="queue",

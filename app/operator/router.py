@@ -25,6 +25,7 @@ from app.operator import (
     transactions,
 )
 from app.operator.desk import Desk
+from app.operator.nav import nav_of_request
 
 PAGES = (
     queue,
@@ -50,4 +51,4 @@ def desk_routes(identity: Identity, hub: LiveHub) -> Router:
     """The routes below `/desk`."""
     desk = Desk(identity.services, identity)
     handlers = [handler for page in PAGES for handler in page.routes(desk)] + live.handlers(hub)
-    return operator_router("/desk", handlers, identity)
+    return operator_router("/desk", handlers, identity, nav_of_request)

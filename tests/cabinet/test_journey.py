@@ -4,91 +4,26 @@ The console has no messages (CSP violations would appear there), axe finds nothi
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import expect
 
 from app.api_keys import administration, service
 from app.core import clock
-from app.core.settings import Settings
 from app.merchants import invitations
-from app.merchants import service as merchants
 from app.merchants.members import member
-from app.merchants.roles import Role
 from app.webhooks import pausing
-from tests.checkout.running import RunningApp, running_app
-from tests.chromium import launch_options
+from tests.cabinet.shop import Shop, receiver, shop
 from tests.factories.api_keys import api_key
-from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
-from tests.identity.browsing import PASSWORD, an_account, letters
+from tests.identity.browsing import an_account, letters
 from tests.page_checks import check_page
-from tests.webhooks.receiving import Receiver, dispatching, receiving, response
+from tests.webhooks.receiving import Receiver, dispatching, response
 from tests.webhooks.test_delivery import happen, until_settled
 
-
-@dataclass
-class Shop:
-    """The served app, one merchant of it, and browsers."""
-
-    app: RunningApp
-    chromium: Browser
-    merchant_id: str
-    settings: Settings
-
-    def url(self, place: str = "", mode: str = "test") -> str:
-        """A page of the merchant."""
-        return f"http://127.0.0.1:{self.app.port}/cabinet/{self.merchant_id}/{mode}/{place}".rstrip("/")
-
-    async def new_member(self, role: Role) -> str:
-        """A new member's account, who signs in with PASSWORD."""
-        account = await an_account(self.settings, f"{role}@example.test")
-        await merchants.add_member(self.merchant_id, account.id, role, clock.now())
-        return account.id
-
-    async def sign_in(self, email: str) -> Page:
-        """A signed-in browser page. Any message on its console fails the test at its end."""
-        context = await self.chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-        page = await context.new_page()
-        self.messages[email] = []
-        page.on("console", lambda message: self.messages[email].append(message.text))
-        page.on("pageerror", lambda error: self.messages[email].append(str(error)))
-        await page.goto(f"http://127.0.0.1:{self.app.port}/sign-in")
-        await page.get_by_label("E-mail").fill(email)
-        await page.get_by_label("Password", exact=True).fill(PASSWORD)
-        await page.get_by_role("button", name="Sign in").click()
-        await page.wait_for_url("**/cabinet**")
-        return page
-
-    def __post_init__(self) -> None:
-        self.messages: dict[str, list[str]] = {}
-
-
-@pytest.fixture
-async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
-    """The merchant's server."""
-    async with receiving(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def shop(
-    environment: dict[str, str], tmp_path: Path, db: str, valkey: str, settings: Settings, receiver: Receiver
-) -> AsyncIterator[Shop]:
-    """The app on a real server, which may send to the receiver."""
-    environment |= {"WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8", "WEBHOOK_CA_FILE": str(receiver.ca_file)}
-    async with running_app(environment, tmp_path, sandbox=False) as app, async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(**launch_options())
-        made = Shop(app, chromium, await merchant(name="Harbour & Pine"), settings)
-        yield made
-        # Refusals are answered with 403 and 422, which Chromium notes on its console.
-        assert [words for messages in made.messages.values() for words in messages if "status of 4" not in words] == []
-        await chromium.close()
+__all__ = ["receiver", "shop"]
 
 
 async def api_reply(shop: Shop, key: str) -> tuple[int, str]:

@@ -52,7 +52,7 @@ async def sign_in(page: Page, served: RunningApp, account: Account) -> str:
     await page.get_by_label("E-mail address").fill(account.email)
     await page.get_by_label("Password").fill(account.password)
     await press(page, "Sign in")
-    await page.wait_for_url("**/cabinet")
+    await page.wait_for_url("**/cabinet/**")
     return base
 
 
@@ -138,7 +138,10 @@ async def test_from_application_to_paid_invoice_and_payout(
     payout = await services.withdrawal_reader.payout(merchant_id, mode, payout_id)
     assert payout is not None
     assert payout.amount_raw == "10000000"
-    await press(page, "Cancel payout")
+    await page.get_by_role("link", name="Cancel payout").click()
+    question = page.get_by_role("dialog") if script else page.locator("main")
+    await question.get_by_role("heading", name=f"Cancel {payout.id}?").wait_for()
+    await question.get_by_role("button", name="Cancel payout").click()
     await page.get_by_role("heading", name="10.00 USDT Cancelled").wait_for()
     assert complaints == []
 
