@@ -13,7 +13,7 @@ from app.case_notes.repository import Note
 from app.core import database
 from app.core.errors import invalid
 
-__all__ = ["MAX_LENGTH", "Kind", "Note", "leave", "of_case"]
+__all__ = ["MAX_LENGTH", "Kind", "Note", "leave", "of_case", "stated"]
 
 Kind = Literal["payout", "refund", "review", "alert"]
 
@@ -26,11 +26,7 @@ of_case = repository.of_case
 async def leave(kind: Kind, subject: str, words: str, by: Operator, now: datetime) -> None:
     """Add a note to a case, which the caller has found, and record it. Raises INVALID_INPUT for an empty or too long
     note."""
-    words = words.strip()
-    if not words:
-        raise invalid("note", "Write what the others should know.")
-    if len(words) > MAX_LENGTH:
-        raise invalid("note", f"Write at most {MAX_LENGTH} characters.")
+    words = stated(words)
     async with database.transaction():
         await repository.add(kind=kind, subject=subject, account=by.account_id, words=words, written_at=now)
         await audit.record(
@@ -42,3 +38,13 @@ async def leave(kind: Kind, subject: str, words: str, by: Operator, now: datetim
             details={"note": words},
             now=now,
         )
+
+
+def stated(words: str) -> str:
+    """A note as it is stored. Raises INVALID_INPUT for one that is empty or too long."""
+    words = words.strip()
+    if not words:
+        raise invalid("note", "Write what the others should know.")
+    if len(words) > MAX_LENGTH:
+        raise invalid("note", f"Write at most {MAX_LENGTH} characters.")
+    return words

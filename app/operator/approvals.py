@@ -12,7 +12,6 @@ from typing import Any
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts.operators import stated_reason
 from app.audit import log
 from app.audit.log import Filters
 from app.backoffice import hands, networks, node_looks, queue, withdrawals
@@ -30,7 +29,7 @@ from app.lookups import limits
 from app.networks.config import Asset
 from app.operator import cases, lists, notes
 from app.operator.cases import CaseQueue
-from app.operator.desk import Desk, nothing_here, operator_of, refusals
+from app.operator.desk import Desk, nothing_here, operator_of, reason_of, refusals
 from app.operator.labels import Labels
 from app.operator.warnings import warnings_about, why_not, why_not_attach
 from app.rates.service import worth_raw
@@ -131,11 +130,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form = await identity.read_form(request)
         case = await find(request, withdrawal_id)
         try:
+            reason = reason_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                await services.approvals.reject(
-                    withdrawal_id, by.account_id, stated_reason(form.text("reason")), clock.now(), address=by.address
-                )
+                await services.approvals.reject(withdrawal_id, by.account_id, reason, clock.now(), address=by.address)
         except FormRefused:
             return await show(request, "reject", await find(request, withdrawal_id), form, status=422)
         what = _text_of(case.details, Labels(services.networks))
@@ -154,13 +152,20 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form, by = await identity.read_form(request), operator_of(request)
         case = await find(request, withdrawal_id)
         try:
+            reason, code = reason_of(form), form.text("code").replace(" ", "")
+            if not form.text("txid"):
+                form.refuse("txid", "Enter the id of the transaction.")
+            if not code:
+                form.refuse("code", "Enter the code that your authenticator app shows.")
+            if form.errors:
+                raise FormRefused(form)
             with refusals(form):
                 await services.adoption.adopt(
                     withdrawal_id,
                     form.text("txid"),
                     by.account_id,
-                    form.text("code").replace(" ", ""),
-                    stated_reason(form.text("reason")),
+                    code,
+                    reason,
                     clock.now(),
                     shown=_digest(form.text("digest")),
                     address=by.address,

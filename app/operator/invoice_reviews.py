@@ -6,7 +6,7 @@ from typing import Any, Literal
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts.operators import Operator, stated_reason
+from app.accounts.operators import Operator
 from app.backoffice.reviews import next_to_decide
 from app.core import clock
 from app.core.keyset import Place
@@ -17,7 +17,8 @@ from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.operator import cases
-from app.operator.desk import Desk, nothing_here, operator_of, refusals
+from app.operator.desk import Desk, nothing_here, operator_of, reason_of, refusals
+from app.operator.reviews import message_of
 from app.refunds import return_addresses
 
 Verb = Literal["credit", "return", "close"]
@@ -48,9 +49,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             raise nothing_here()
         form = await desk.identity.read_form(request)
         try:
+            reason = reason_of(form)
+            message_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                reason = stated_reason(form.text("reason"))
                 done = await _settle(invoice_id, VERBS[verb], form, reason, by)
         except FormRefused:
             open_now = await found(invoice_id, verb)

@@ -7,7 +7,7 @@ from app.case_notes.service import Kind, Note
 from app.core import clock
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.operator.desk import Desk, refusals
+from app.operator.desk import Desk, gathering, refusals
 
 NOTE_LEFT = "Your note is kept. The other operators see it with your name."
 
@@ -35,6 +35,8 @@ async def leave(desk: Desk, request: PageRequest, kind: Kind, subject: str) -> F
     The page has other forms too, so errors are named apart from theirs.
     """
     form = await desk.identity.read_form(request)
+    with gathering(form):
+        case_notes.stated(form.text("note"))
     try:
         by = await desk.verified_operator(request, form)
         with refusals(form):

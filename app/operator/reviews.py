@@ -11,7 +11,7 @@ from typing import cast, get_args
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts.operators import Operator, stated_reason
+from app.accounts.operators import Operator
 from app.audit import log
 from app.audit.log import Filters
 from app.backoffice import node_looks, reviews
@@ -20,7 +20,7 @@ from app.backoffice.reviews import ReviewDetails, Which
 from app.core import clock
 from app.core.keyset import Place, page_or_first
 from app.deposits import repository
-from app.deposits.reviews import open_of_invoice, why_not
+from app.deposits.reviews import MAX_MESSAGE_CHARS, open_of_invoice, why_not
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
@@ -28,9 +28,10 @@ from app.identity.paging import PAGE_LENGTH, by_moment
 from app.lookups import limits
 from app.operator import cases, lists, notes
 from app.operator.cases import CaseQueue
-from app.operator.desk import Desk, nothing_here, operator_of, refusals
+from app.operator.desk import Desk, gathering, nothing_here, operator_of, reason_of, refusals
 from app.refunds import return_addresses
 from app.wiring import Services
+from app.withdrawals import destinations
 
 STATES: tuple[Which, ...] = get_args(Which)
 
@@ -195,13 +196,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form = await desk.identity.read_form(request)
         case = await find(request, deposit_id)
         try:
+            given = Given(
+                destination=await returned_to(form, case) if verb in WITH_ADDRESS else "",
+                reason=reason_of(form),
+                message=message_of(form),
+            )
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                given = Given(
-                    destination=form.text("destination"),
-                    reason=stated_reason(form.text("reason")),
-                    message=form.text("merchant_message"),
-                )
                 done = await decision.decide(services, deposit_id, given, by, clock.now())
         except FormRefused:
             return await show(request, deposit_id, verb, form, status=422)
@@ -221,6 +222,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         if refused is not None:
             return await show_case(request, case, note_form=refused, status=422)
         return desk.done(request, notes.NOTE_LEFT, case.queue.case(deposit_id))
+
+    async def returned_to(form: Form, case: Case) -> str:
+        """The address of a return; where it is refused, its error is recorded."""
+        destination = form.text("destination")
+        with gathering(form):
+            network = services.networks.get(case.details.review.network)
+            await destinations.check(network, destination, None, field="destination", what="refund")
+        return destination
 
     def find_decision(verb: str) -> Decision:
         if verb not in DECISIONS:
@@ -293,6 +302,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await node_looks.look(services.networks, booked)
 
     return [listed, one, leave_note, decision_page, decide]
+
+
+def message_of(form: Form) -> str:
+    """The message to the merchant, empty where there is none; where it is refused, its error is recorded."""
+    message = form.text("merchant_message")
+    if len(message) > MAX_MESSAGE_CHARS:
+        form.refuse("merchant_message", f"Write at most {MAX_MESSAGE_CHARS} characters to the merchant.")
+    return message
 
 
 async def _open_together(details: ReviewDetails) -> int:
