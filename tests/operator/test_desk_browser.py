@@ -55,7 +55,7 @@ async def test_a_phone_shows_the_decision_first_and_follows_what_others_decide(
         await page.get_by_role("link", name="Next case").click()
         await expect(page).to_have_url(f"{base}/desk/approvals/{third.id}?kind=payout")
         await page.get_by_role("link", name="Reject…").click()
-        dialog = page.get_by_role("dialog", name=f"Reject {third.id}?")
+        dialog = page.get_by_role("dialog", name=f"Reject payout {third.id}")
         await expect(dialog).to_be_visible()
         await page.keyboard.press("Escape")
         await expect(dialog).to_be_hidden()
