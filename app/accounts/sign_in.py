@@ -37,7 +37,7 @@ PER_ACCOUNT = Limit("password:account", 100, timedelta(hours=1))
 """Wrong passwords for one account from anywhere: NIST SP 800-63B, section 5.2.2, allows a hundred. It is high,
 since a low limit would let strangers lock somebody out."""
 
-WRONG = "the e-mail address or the password is wrong, or the address was not confirmed yet"
+WRONG = "the email address or the password is wrong, or the address was not confirmed yet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from app.accounts.letters import Letters
 from app.accounts.links_repository import Link
 from app.accounts.service import checked_email
 from app.accounts.throttle import Limit, Throttle
-from app.core import database, ids
+from app.core import database, ids, zones
 from app.core.errors import ApiError, Code, invalid
 from app.mail import service as mail
 from app.mail.letters import Kind
@@ -63,9 +63,12 @@ class SignUp:
                 letter = self._letters.already_signed_up(known.name)
             await people.send(email, letter, now)
 
-    async def confirm(self, token: str, password: str, *, address: str, now: datetime) -> Link | None:
+    async def confirm(
+        self, token: str, password: str, *, address: str, now: datetime, time_zone: str = ""
+    ) -> Link | None:
         """Create the account of a link; None if the link has ended.
 
+        `time_zone` is what the browser said; where it is no zone that we know, the account has none yet.
         Raises INVALID_INPUT for another password than was chosen, RATE_LIMITED. Not inside a transaction.
         """
         link = await links.find("sign_up", token, now)
@@ -87,6 +90,7 @@ class SignUp:
                     is_operator=False,
                     totp_secret_sealed=None,
                     now=now,
+                    time_zone=time_zone if zones.is_known(time_zone) else None,
                 )
             except asyncpg.UniqueViolationError:
                 raise ApiError(Code.INVALID_INPUT, "this address has an account already: sign in") from None

@@ -1,4 +1,4 @@
-"""`/invitation`: the page that the e-mail links to. Sign in or up with the invited address, then accept."""
+"""`/invitation`: the page that the email links to. Sign in or up with the invited address, then accept."""
 
 from typing import Any
 from urllib.parse import quote
@@ -44,7 +44,7 @@ def routers(identity: Identity) -> list[Router]:
     @form_post(
         "/accept",
         does="Join a team",
-        step_up=NoStepUp("the link in the letter works once; it takes no right from anybody"),
+        step_up=NoStepUp("the link in the email works once; it takes no right from anybody"),
     )
     async def accept(request: PageRequest) -> Response[Any]:
         form, visitor = await identity.read_form(request), visitor_of(request)

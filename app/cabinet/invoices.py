@@ -19,7 +19,7 @@ from app.cabinet.return_addresses import waits_for_merchant
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.core.keyset import page_or_first
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
@@ -92,7 +92,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "query": query,
             "rows": [row_of(invoice) for invoice in page],
             "pager": query.pager(page),
-            "total": await services.invoice_reader.total(ctx.merchant_id, ctx.mode, filters),
+            "total": (await services.invoice_reader.total(ctx.merchant_id, ctx.mode, filters)).beside(page),
             "chips": chips(query, status=states, asset=offered),
             "oldest_first": oldest_first,
             "states": states,
@@ -310,7 +310,8 @@ async def _rate_of(body: InvoiceBody, asset: Asset, left_raw: int) -> dict[str, 
     rate = (await rates_now([asset.symbol], body.price.currency, clock.now())).get(asset.symbol)
     left_worth = ""
     if rate is not None:
-        left_worth = format_price(to_minor_units(worth_by(rate, left_raw, asset.decimals), rate.quote), rate.quote)
+        worth_raw = to_minor_units(worth_by(rate, left_raw, asset.decimals), rate.quote)
+        left_worth = group_digits(format_price(worth_raw, rate.quote))
     return {"rate": rate, "asset": asset, "left_worth": left_worth}
 
 
@@ -335,7 +336,7 @@ def _amount_of_worth(form: Form, context: dict[str, Any]) -> str | None:
 def _new_refund(form: Form, amount_of_worth: str | None) -> NewRefund:
     return NewRefund(
         amount=amount_of_worth or required(form, "amount", "enter an amount"),
-        refund_address=required(form, "refund_address", "enter the customer’s address"),
+        refund_address=required(form, "refund_address", "enter a destination address, the customer’s"),
         reason=optional(form, "reason", MAX_REASON_LENGTH),
         customer_visible_reason=optional(form, "customer_visible_reason", MAX_REASON_LENGTH),
         requested_by="",  # the service writes who requests it

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.core.errors import ApiError
 from app.identity import paging
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.identity.lists import ListQuery
 from app.identity.paging import AsKey, by_moment
 
@@ -27,7 +27,7 @@ def list_query(request: PageRequest, *names: str, key: AsKey = by_moment) -> Lis
         place = paging.place_of(request, key)
     except ApiError:
         place = None
-    return ListQuery(request.scope["path"], filters, place, paging.rows_of(request))
+    return ListQuery(request.scope["path"], filters, place, visitor_of(request).zone, paging.rows_of(request))
 
 
 OLDEST_FIRST = "oldest"

@@ -121,7 +121,7 @@ def _new_invoice(form: Form, choices: list[assets.Choice], currencies: Sequence[
         check_return_url(name, url)
     email = optional(form, "customer_email", 254)
     if email is not None and not ("@" in email and email.isprintable() and " " not in email):
-        raise invalid("customer_email", "is not an e-mail address")
+        raise invalid("customer_email", "is not an email address")
     return NewInvoice(
         amount=required(form, "amount", "enter an amount"),
         currency=unit,

@@ -160,7 +160,7 @@ def _new_payout(choices: list[assets.Choice], form: Form) -> NewPayout:
         asset=choice.asset.symbol,
         chain=choice.network.chain,
         amount=required(form, "amount", "enter an amount"),
-        destination=required(form, "destination", "enter an address"),
+        destination=required(form, "destination", "enter a destination address"),
         description=optional(form, "description", 500),
         requested_by="",  # the service writes who requests it
     )

@@ -51,7 +51,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 await identity.require_fresh_code(request, form)
                 await invitations.invite(
                     ctx.member,
-                    required(form, "email", "enter an e-mail address"),
+                    required(form, "email", "enter an email address"),
                     form.text("role"),
                     public_url=services.settings.public_url,
                     now=clock.now(),

@@ -26,7 +26,7 @@ from app.core.money import group_digits
 from app.events.types import EVENT_TYPES
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.identity.paging import by_number
 from app.merchants.roles import Permission
 from app.webhooks import deliveries_repository, endpoints_repository, service
@@ -42,9 +42,9 @@ STATUS_REASONS: Mapping[tuple[str, str | None], str] = MappingProxyType(
         "lost. Fix the endpoint, then enable it.",
         ("paused", "merchant"): "A member of your team paused it. Events wait, in order, until it is enabled.",
         ("disabled", "gone"): "It answered 410 Gone, which says that it wants no more events. Enable it to receive new "
-        "ones, and replay what it missed.",
-        ("disabled", "merchant"): "A member of your team disabled it. Enable it to receive new events, and replay what "
-        "it missed.",
+        "ones, and send again what it missed.",
+        ("disabled", "merchant"): "A member of your team disabled it. Enable it to receive new events, and send "
+        "again what it missed.",
     }
 )
 
@@ -84,7 +84,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def create(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
-            url, types = required(form, "url", "enter the address that we send to"), _event_types(form)
+            url, types = required(form, "url", "enter the URL that we send to"), _event_types(form)
             with form.catching():
                 await identity.require_fresh_code(request, form)
                 made = await endpoints_of(ctx).create(url=url, description=form.text("description"), event_types=types)
@@ -234,7 +234,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         endpoint = await found(ctx, endpoint_id)
         try:
-            since = start_of_day(form, "since")
+            since = start_of_day(form, "since", visitor_of(request).zone)
             if since is None:
                 raise form.refuse("since", "choose the day from which on events go again")
             with form.catching():

@@ -16,10 +16,10 @@ from app.withdrawals.presentation import Body
 from app.withdrawals.presented_repository import Filters
 from app.withdrawals.repository import Kind
 
-B_co = TypeVar("B_co", bound=Body, covariant=True)
+B = TypeVar("B", bound=Body)
 
 
-class ReadPage(Protocol[B_co]):
+class ReadPage(Protocol[B]):
     """Reads a page of a merchant's payouts or refunds (withdrawals/reader.py)."""
 
     def __call__(
@@ -31,7 +31,7 @@ class ReadPage(Protocol[B_co]):
         limit: int,
         *,
         oldest_first: bool = False,
-    ) -> Awaitable[Page[B_co]]:
+    ) -> Awaitable[Page[B]]:
         """The page at `place`."""
 
 
@@ -50,7 +50,7 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
     )
 
 
-async def list_context(cabinet: Cabinet, request: PageRequest, kind: Kind, read: ReadPage[B_co]) -> dict[str, Any]:
+async def list_context(cabinet: Cabinet, request: PageRequest, kind: Kind, read: ReadPage[B]) -> dict[str, Any]:
     """The context of a list's template."""
     ctx, query = context_of(request), list_query(request, *FILTERS)
     filters = filters_of(cabinet, ctx, query)
@@ -64,7 +64,9 @@ async def list_context(cabinet: Cabinet, request: PageRequest, kind: Kind, read:
         "query": query,
         "rows": [{"body": body, "created_at": datetime.fromisoformat(body.created_at)} for body in page],
         "pager": query.pager(page),
-        "total": await cabinet.services.withdrawal_reader.total(kind, ctx.merchant_id, ctx.mode, filters),
+        "total": (await cabinet.services.withdrawal_reader.total(kind, ctx.merchant_id, ctx.mode, filters)).beside(
+            page
+        ),
         "chips": chips(query, status=states, asset=offered),
         "oldest_first": oldest_first,
         "states": states,

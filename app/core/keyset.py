@@ -70,6 +70,12 @@ class Total:
     counted: int
     is_exact: bool
 
+    def beside(self, page: Page[Any]) -> "Total":
+        """This total beside a page of the list, which may know more: it has all rows, or older ones."""
+        if page.previous is None and page.following is None:
+            return Total(len(page), is_exact=True)
+        return Total(max(self.counted, len(page)), self.is_exact)
+
     def __str__(self) -> str:
         """Such as "42" or "10,000+"."""
         return f"{self.counted:,}" + ("" if self.is_exact else "+")

@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.datastructures import UploadFile
 
 from app.core.errors import ApiError, Code, invalid
+from app.core.money import group_amounts
 from app.core.text import without_direction_controls
 
 MAX_FIELDS = 1_000
@@ -159,4 +160,4 @@ def _checked(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]
+    return group_amounts(words[:1].upper() + words[1:])

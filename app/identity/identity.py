@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ from app.accounts.sessions_repository import Session
 from app.accounts.sign_in import SignIn
 from app.accounts.sign_up import SignUp
 from app.accounts.throttle import Throttle
-from app.core import clock, ids
+from app.core import clock, ids, zones
 from app.core.crypto import derive_key
 from app.core.errors import ApiError, Code
 from app.identity import cookies, form_keys, forms, redirects
@@ -232,7 +233,7 @@ class Identity:
     def page(
         self, request: PageRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
-        """A page. Its template gets `context`, visitor, csrf_token, flash, path and needs_code.
+        """A page. Its template gets `context`, visitor, csrf_token, flash, path, needs_code, zone and zone_name.
 
         `read_at` is when the request began, in milliseconds: what changed later, the page may not show yet.
         """
@@ -240,13 +241,16 @@ class Identity:
         return self._pages.page(template, frame | dict(context or {}), status=status)
 
     def _frame(self, request: PageRequest) -> dict[str, Any]:
-        visitor = known_visitor(request)
+        visitor, now = known_visitor(request), clock.now()
+        zone = visitor.zone if visitor else UTC
         return {
             "visitor": visitor,
+            "zone": zone,
+            "zone_name": zones.with_offset(zone, now),
             "csrf_token": self.csrf_token(request),
             "flash": None,
             "path": request.scope["path"],
-            "needs_code": visitor.needs_code(clock.now()) if visitor else False,
+            "needs_code": visitor.needs_code(now) if visitor else False,
             "read_at": request.scope["state"].get("read_at", 0),
         }
 

@@ -28,13 +28,13 @@ def routers(identity: Identity) -> list[Router]:
     @form_post(
         "/forgot-password",
         does="Ask for a link to choose a new password",
-        step_up=NoStepUp("nobody is signed in; letters are throttled"),
+        step_up=NoStepUp("nobody is signed in; emails are throttled"),
     )
     async def forgot(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         try:
             if not form.text("email"):
-                raise form.refuse("email", "enter your e-mail address")
+                raise form.refuse("email", "enter your email address")
             with form.catching():
                 async with minimum_duration():
                     await identity.password_changes.request_reset(
@@ -58,7 +58,7 @@ def routers(identity: Identity) -> list[Router]:
     @form_post(
         "/reset-password",
         does="Choose a new password",
-        step_up=NoStepUp("nobody is signed in; the link in the letter works once"),
+        step_up=NoStepUp("nobody is signed in; the link in the email works once"),
     )
     async def reset(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)

@@ -30,7 +30,7 @@ def routers(identity: Identity) -> list[Router]:
         next_path = redirects.own(request.query_params.get("next"), "")
         return identity.page(request, "identity/sign_up.html", {"form": Form.empty(), "next_path": next_path})
 
-    @form_post("/sign-up", does="Sign up", step_up=NoStepUp("nobody is signed in; letters are throttled"))
+    @form_post("/sign-up", does="Sign up", step_up=NoStepUp("nobody is signed in; emails are throttled"))
     async def sign_up(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         next_path = redirects.own(form.text("next"), "")
@@ -65,7 +65,7 @@ def routers(identity: Identity) -> list[Router]:
     @form_post(
         "/confirm-email",
         does="Confirm the address of a new account",
-        step_up=NoStepUp("nobody is signed in; the link in the letter works once"),
+        step_up=NoStepUp("nobody is signed in; the link in the email works once"),
     )
     async def confirm(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
@@ -74,7 +74,9 @@ def routers(identity: Identity) -> list[Router]:
         now, address, site = clock.now(), address_of(request), site_of(request)
         try:
             with form.catching():
-                link = await identity.sign_up.confirm(token, password, address=address, now=now)
+                link = await identity.sign_up.confirm(
+                    token, password, address=address, now=now, time_zone=form.text("time_zone")
+                )
                 if link is None:
                     return gone(request)
                 result = await identity.sign_in.with_password(

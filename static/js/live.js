@@ -69,6 +69,7 @@ function connect({ url, topics }) {
 
 function disconnect() {
   holder?.removeAttribute("sse-connect"); // else the extension might connect again
+  if (holder) htmx.trigger(holder, "htmx:beforeCleanupElement"); // by this the extension closes the stream
   if (holder) htmx.remove(holder);
   holder = null;
 }

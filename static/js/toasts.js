@@ -17,6 +17,7 @@ function show(toast, isAlert, retry) {
   actions.querySelector("[data-dismiss]").addEventListener("click", () => close(toast));
   toast.append(actions);
   toast.removeAttribute("role"); // the region around it is live
+  if (isAlert) toast.setAttribute("role", "alert");
   const earlier = [...ALERT.children].filter((each) => words(each) === words(toast));
   if (isAlert) ALERT.append(toast);
   else SAID.replaceChildren(toast); // what was done before it is known by now

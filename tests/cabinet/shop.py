@@ -45,7 +45,7 @@ class Shop:
         page.on("console", lambda message: self.messages[email].append(message.text))
         page.on("pageerror", lambda error: self.messages[email].append(str(error)))
         await page.goto(f"http://127.0.0.1:{self.app.port}/sign-in")
-        await page.get_by_label("E-mail").fill(email)
+        await page.get_by_label("Email").fill(email)
         await page.get_by_label("Password", exact=True).fill(PASSWORD)
         await page.get_by_role("button", name="Sign in").click()
         await page.wait_for_url("**/cabinet**")

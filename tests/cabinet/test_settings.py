@@ -25,12 +25,12 @@ async def test_a_finding_is_fixed_by_one_click(app: Edge, office: Office) -> Non
     assert "integration works from every address" in page
     assert "Allow only 203.0.113.9" in page
 
-    question = await owner.see(f"security/remedy?finding=no_allowlist:{key.id}")
+    question = await owner.see(f"security/remedy?finding=no_allowlist%3A{key.id}")
     assert "Allow only 203.0.113.9?" in question
     assert "from every other address are refused" in question
     shown = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
 
-    assert "works from that address only" in shown
+    assert "works from that IP address only" in shown
     assert "integration works from every address" not in shown
     assert (await call_api(app, key.full, "198.51.100.1")).status_code == 403
     again = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})

@@ -80,7 +80,7 @@ async def test_a_link_expires_after_a_day_and_is_purged(browser: Browsers, setti
     [
         ("password", "password", "among the first"),
         ("password", "seven77", "8 to 128"),
-        ("email", "no address", "not an e-mail"),
+        ("email", "no address", "not an email"),
         ("name", "", "1 to 100"),
         ("name", "a\u200bb", "can&#39;t be shown"),
     ],

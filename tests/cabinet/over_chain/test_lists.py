@@ -77,7 +77,8 @@ async def test_a_list_says_how_many_it_has_and_exports_what_it_shows(
     ]
     monkeypatch.setattr("app.invoices.reading_repository.MOST_COUNTED", 20)
     assert keyset.MOST_COUNTED == 10_000
-    assert count(await see("invoices")) == "20+ invoices or more"
+    assert count(await see("invoices")) == "25+ invoices or more"
+    assert count(await see("invoices?status=paid")) == "1 invoice"
 
 
 async def test_a_ledgers_references_lead_on_and_are_found(world: World, owner: Browser) -> None:
