@@ -59,14 +59,15 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         person = next((one for one in await accounts_repository.operators() if one.account_id == account_id), None)
         if person is None:
             raise nothing_here()
+        zone = visitor_of(request).zone
         given = {name: lists.text(request, name) for name in ("about", "from", "to")}
         given["what"] = lists.choice(request, "what", [area for area, _ in AREAS])
         filters = Filters(
             actor=f"account:{account_id}",
             action=given["what"] or None,
             subject=given["about"] or None,
-            at_from=days.start_of(given["from"]),
-            at_to=days.end_of(given["to"]),
+            at_from=days.start_of(given["from"], zone),
+            at_to=days.end_of(given["to"], zone),
         )
         query = lists.list_query(request, by_number, **given)
         actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), query.place)

@@ -98,9 +98,10 @@ def gathering(form: Form) -> Iterator[None]:
 
 def reason_of(form: Form) -> str:
     """The reason that a form gives; where it is refused, its error is recorded."""
+    reason = ""
     with gathering(form):
-        return stated_reason(form.text("reason"))
-    return ""
+        reason = stated_reason(form.text("reason"))
+    return reason
 
 
 def nothing_here() -> ApiError:

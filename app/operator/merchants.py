@@ -218,9 +218,10 @@ def _asset_form(setting: AssetSetting, asset: Asset) -> Form:
 def _amount(form: Form, name: str, asset: Asset) -> int | None:
     """A decimal amount of a field that may be empty; None too where it is refused, which is recorded."""
     text = form.text(name).replace(",", "").strip()
+    amount_raw = None
     with gathering(form):
-        return parse_amount(text, asset.decimals, name) if text else None
-    return None
+        amount_raw = parse_amount(text, asset.decimals, name) if text else None
+    return amount_raw
 
 
 def _whole(form: Form, name: str) -> int:
