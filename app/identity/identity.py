@@ -259,12 +259,22 @@ class Identity:
             "parts_only": parts_only(request),
         }
 
-    def redirect(self, request: PageRequest, path: str, *, flash: str = "", tone: Tone = "positive") -> Response[Any]:
-        """A redirect to another page of ours (303), which shows `flash` once. Raises ValueError for other sites."""
-        if not redirects.is_own(path):
+    def redirect(
+        self,
+        request: PageRequest,
+        path: str,
+        *,
+        flash: str = "",
+        tone: Tone = "positive",
+        link: tuple[str, str] = ("", ""),
+    ) -> Response[Any]:
+        """A redirect to another page of ours (303), which shows `flash` once, with a `link`: its words and its path.
+        Raises ValueError for other sites."""
+        words, href = link
+        if not redirects.is_own(path) or (href and not redirects.is_own(href)):
             raise ValueError("a redirect target must be a path on our own site")
         if flash:
-            self._flashes.put(request, flash, tone)
+            self._flashes.put(request, flash, tone, link=words, href=href)
         return Response(b"", status_code=303, headers={"Location": path}, media_type="text/plain")
 
     def nothing_done(self, request: PageRequest, path: str, words: str) -> Response[Any]:
