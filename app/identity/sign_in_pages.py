@@ -35,7 +35,7 @@ def routers(identity: Identity) -> list[Router]:
             return identity.redirect(request, context["next_path"] or home_of(session))
         return identity.page(request, "identity/sign_in.html", {"form": Form.empty(), **context})
 
-    @form_post("/sign-in", does="Sign in", step_up=NoStepUp("nobody is signed in yet"))
+    @form_post("/sign-in", does="Sign in", step_up=NoStepUp("nobody is signed in yet"), carries=("next",))
     async def give_password(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         next_path = redirects.own(form.text("next"), "")
@@ -55,7 +55,7 @@ def routers(identity: Identity) -> list[Router]:
             return identity.refused(request, form, "identity/sign_in.html", {"next_path": next_path})
         if isinstance(result, SignedIn):
             return await signed_in(request, result, next_path)
-        identity.start_visit(request, result.token)
+        await identity.wait_for_code(request, result.token)
         return identity.redirect(request, redirects.with_next("/sign-in/code", next_path))
 
     def start_again(request: PageRequest, next_path: str) -> Response[Any]:
@@ -69,7 +69,12 @@ def routers(identity: Identity) -> list[Router]:
             return identity.redirect(request, redirects.with_next("/sign-in", context["next_path"]))
         return identity.page(request, "identity/sign_in_code.html", {"form": Form.empty(), **context})
 
-    @form_post("/sign-in/code", does="Sign in, the second step", step_up=NoStepUp("it is the code itself"))
+    @form_post(
+        "/sign-in/code",
+        does="Sign in, the second step",
+        step_up=NoStepUp("it is the code itself"),
+        carries=("next",),
+    )
     async def give_code(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         next_path = redirects.own(form.text("next"), "")
