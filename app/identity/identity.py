@@ -26,7 +26,7 @@ from app.identity import cookies, form_keys, forms, redirects
 from app.identity.flashes import Flash, Flashes
 from app.identity.form_keys import FormTokens
 from app.identity.forms import CSRF_FIELD, Form
-from app.identity.keeping import Keeping, fill_again, is_unsent, note_refused
+from app.identity.keeping import Keeping, fill_again, is_unsent, kept_of, note_refused
 from app.identity.nav import Tone
 from app.identity.visitor import Visitor
 from app.web.client_address import site
@@ -170,6 +170,9 @@ class Identity:
         form: Form | None = request.scope["state"].get("form")
         if form is None:
             form = request.scope["state"]["form"] = await forms.read(request)
+        kept = kept_of(request)
+        if kept is not None:
+            form.proofs = dict(kept.proofs)
         return form
 
     async def require_own_form(self, request: PageRequest) -> None:
@@ -218,24 +221,34 @@ class Identity:
         await self.record_code(request)
         form.refuse_if_wrong()
 
-    async def require_password(self, request: PageRequest, form: Form, name: str = "password") -> Person:
-        """The visitor, after a check of their password in the field `name`. Raises FormRefused.
+    async def require_password_and_code(self, request: PageRequest, form: Form) -> Person:
+        """The visitor, after a check of their password and, if one is needed, of a code. Raises FormRefused with all
+        that is wrong, also if an error was recorded before.
 
-        Not inside a transaction: wrong ones are counted.
+        A right password is not asked for again while other fields of its form are put right. Not inside a transaction:
+        wrong ones are counted.
         """
-        password = form.secret(name)
-        form.forget(name)
-        try:
-            return await self.sign_in.check_password(
-                email=visitor_of(request).session.email,
-                password=password,
-                address=address_of(request),
-                site=site_of(request),
-                now=clock.now(),
-            )
-        except ApiError as error:
-            words = "this is not your password" if error.code is Code.INVALID_INPUT else error.message
-            raise form.refuse(name, words) from None
+        session, password = visitor_of(request).session, form.secret("password")
+        form.forget("password")
+        person = await accounts_repository.by_id(session.account_id)
+        proof = f"right for version {person.credentials_version}"
+        if not password and form.proofs.get("password") != proof:
+            form.record("password", "Enter your password.")
+        elif password:
+            try:
+                person = await self.sign_in.check_password(
+                    email=person.email,
+                    password=password,
+                    address=address_of(request),
+                    site=site_of(request),
+                    now=clock.now(),
+                )
+            except ApiError as error:
+                is_wrong = error.code is Code.INVALID_INPUT
+                form.record("password", "That is not your password." if is_wrong else error.message)
+        form.proofs = {} if "password" in form.errors else {"password": proof}
+        await self.require_fresh_code(request, form)
+        return person
 
     async def record_code(self, request: PageRequest) -> None:
         """Record that the visitor's code was right just now. Raises SignedOut if the session ended meanwhile."""

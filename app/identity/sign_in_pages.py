@@ -9,6 +9,7 @@ from app.accounts.sign_in import SignedIn
 from app.accounts.totp import CodeRefused
 from app.core import clock
 from app.identity import cookies, redirects
+from app.identity.fields import EMPTY_EMAIL
 from app.identity.form_routes import EVERY_PAGE, NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router, signed_out_router
@@ -42,6 +43,11 @@ def routers(identity: Identity) -> list[Router]:
         password = form.secret("password")
         form.forget("password")
         try:
+            if not form.text("email"):
+                form.record("email", EMPTY_EMAIL)
+            if not password:
+                form.record("password", "Enter your password.")
+            form.refuse_if_wrong()
             with form.catching():
                 result = await identity.sign_in.with_password(
                     email=form.text("email"),
@@ -59,7 +65,7 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, redirects.with_next("/sign-in/code", next_path))
 
     def start_again(request: PageRequest, next_path: str) -> Response[Any]:
-        words = "That took too long. Please sign in again."
+        words = "That took longer than ten minutes. Please sign in again."
         return identity.redirect(request, redirects.with_next("/sign-in", next_path), flash=words, tone="caution")
 
     @get("/sign-in/code")
@@ -89,7 +95,7 @@ def routers(identity: Identity) -> list[Router]:
                 now=clock.now(),
             )
         except CodeRefused as error:
-            form.refuse("code", str(error))
+            form.record("code", str(error))
             return identity.refused(request, form, "identity/sign_in_code.html", {"next_path": next_path})
         if result is None:
             return start_again(request, next_path)

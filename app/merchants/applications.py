@@ -14,7 +14,7 @@ from babel import Locale
 
 from app.audit import service as audit
 from app.core import database, names
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code, Problems, invalid
 from app.mail.letters import Kind, letter
 from app.merchants import applications_repository, repository, service
 from app.merchants.applications_repository import Application, Facts
@@ -53,7 +53,7 @@ COUNTRIES: Mapping[str, str] = MappingProxyType(
 
 async def apply(facts: Facts, *, account_id: str, address: str | None, now: datetime) -> str:
     """Create a merchant that waits for approval, owned by the account. Returns its id. Raises INVALID_INPUT."""
-    facts = _checked(facts)
+    facts = checked(facts)
     async with database.transaction():
         await applications_repository.lock_applicant(account_id)
         waiting = await applications_repository.count_pending(account_id)
@@ -74,7 +74,7 @@ async def apply(facts: Facts, *, account_id: str, address: str | None, now: date
 async def apply_again(by: Member, facts: Facts, now: datetime) -> None:
     """Submit another application for a rejected merchant. Raises Forbidden, INVALID_INPUT."""
     by.require(Permission.APPLICATION_WRITE)
-    facts = _checked(facts)
+    facts = checked(facts)
     async with database.transaction():
         row = await service.lock(by.merchant_id)
         if row.status != "rejected":
@@ -137,29 +137,49 @@ async def of_merchant(merchant_id: str) -> list[Application]:
     return await applications_repository.of_merchant(merchant_id)
 
 
-def _checked(facts: Facts) -> Facts:
-    """The facts without surrounding space. Raises INVALID_INPUT naming the first field that is wrong."""
-    checked = Facts(
-        name=_words("name", facts.name, 100),
-        legal_name=_words("legal_name", facts.legal_name, 200),
-        country=facts.country.strip().upper(),
-        website=_words("website", facts.website, 200),
-        business=_text("business", facts.business, 20, 1000),
+def checked(facts: Facts) -> Facts:
+    """The facts without surrounding space. Raises INVALID_INPUT, with all that is wrong."""
+    country, problems = facts.country.strip().upper(), Problems()
+    with problems.gathered():
+        name = _name("name", facts.name, 100)
+    with problems.gathered():
+        legal_name = _name("legal_name", facts.legal_name, 200)
+    with problems.gathered():
+        if country not in COUNTRIES:
+            raise invalid("country", "choose the country where the business is registered")
+    with problems.gathered():
+        website = _website(facts.website)
+    with problems.gathered():
+        business = _text("business", facts.business, 20, 1000)
+    with problems.gathered():
+        if facts.monthly_volume not in MONTHLY_VOLUMES:
+            raise invalid("monthly_volume", "choose what you expect")
+    problems.refuse()
+    return Facts(
+        name=name,
+        legal_name=legal_name,
+        country=country,
+        website=website,
+        business=business,
         monthly_volume=facts.monthly_volume,
     )
-    names.refuse_address("name", checked.name)
-    names.refuse_address("legal_name", checked.legal_name)
-    if checked.country not in COUNTRIES:
-        raise invalid("country", "choose the country where the business is registered")
+
+
+def _name(field: str, value: str, most: int) -> str:
+    name = _words(field, value, most)
+    names.refuse_address(field, name)
+    return name
+
+
+def _website(value: str) -> str:
+    website = _words("website", value, 200)
     try:
-        parts = urlsplit(checked.website)
+        parts = urlsplit(website)
     except ValueError:
         raise invalid("website", "must be an address such as https://example.com") from None
     if parts.scheme not in ("http", "https") or "." not in (parts.hostname or "") or "@" in parts.netloc:
         raise invalid("website", "must be an address such as https://example.com")
-    if checked.monthly_volume not in MONTHLY_VOLUMES:
-        raise invalid("monthly_volume", "choose what you expect")
-    return checked
+    return website
 
 
 def _words(field: str, value: str, most: int) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.core import database, ids
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code, Problems, invalid
 from app.core.money import format_amount, parse_amount
 from app.ledger import repository as ledger_repository
 from app.ledger.hashchain import ChainId
@@ -167,11 +167,15 @@ class PayoutService:
     async def _checked(self, mode: Mode, new: NewPayout) -> tuple[NetworkConfig, Asset, int, str]:
         """Check a request; its network, asset, raw amount, and the destination in canonical form."""
         network, asset = configured(self._networks, new.chain, new.asset, mode)
-        amount_raw = parse_amount(new.amount, asset.decimals)
-        if amount_raw < asset.payout_min_raw:
-            least = format_amount(asset.payout_min_raw, asset.decimals)
-            raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
-        destination = await destinations.check(network, new.destination, new.destination_memo, field="destination")
+        problems = Problems()
+        with problems.gathered():
+            amount_raw = parse_amount(new.amount, asset.decimals)
+            if amount_raw < asset.payout_min_raw:
+                least = format_amount(asset.payout_min_raw, asset.decimals)
+                raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
+        with problems.gathered():
+            destination = await destinations.check(network, new.destination, new.destination_memo, field="destination")
+        problems.refuse()
         destinations.refuse_dust(network, asset, amount_raw, destination)
         return network, asset, amount_raw, destination
 
