@@ -114,6 +114,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def request_payout(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         new, quote = await checked(request, form)
+        if form.errors or quote is None:  # the first step again, which asks for no code
+            return await cabinet.refused(request, form, "cabinet/payouts/new.html", await form_context(ctx, form))
         try:
             await identity.require_fresh_code(request, form)
             replay = replay_of(
@@ -128,7 +130,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                     replay, lambda replay: services.payouts.request(ctx.member, ctx.mode, new, replay, clock.now())
                 )
         except FormRefused:
-            if quote is None or set(form.errors) & set(FIRST_STEP_FIELDS):
+            if set(form.errors) & set(FIRST_STEP_FIELDS):
                 return await cabinet.refused(request, form, "cabinet/payouts/new.html", await form_context(ctx, form))
             context = _review_context(ctx, form, quote)
             return await cabinet.refused(request, form, "cabinet/payouts/review.html", context)

@@ -17,8 +17,8 @@ from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.merchants import settings
-from app.merchants.roles import Permission
 from app.merchants.repository import ReturnRule
+from app.merchants.roles import Permission
 from app.refunds import return_addresses
 from app.refunds.return_addresses import Refusal, ReturnAddressRefused
 from app.refunds.return_addresses_repository import Case, Decision

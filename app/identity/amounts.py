@@ -82,4 +82,4 @@ def _are_thousands(groups: list[str]) -> bool:
 def _either(number: str) -> str:
     """The two meanings of a number such as 1,250."""
     found = re.fullmatch(r"([1-9][0-9]{0,2}),([0-9]{3})", number)
-    return f"{number} can mean {found[1]}{found[2]} or {found[1]}.{found[2]}." if found else ""
+    return f"Does {number} mean {found[1]}{found[2]} or {found[1]}.{found[2]}?" if found else ""

@@ -172,7 +172,8 @@ def page_with_form(request: PageRequest, declaration: FormDeclaration) -> str:
         return re.sub(r"\{(\w+):\w+\}", lambda found: str(request.path_params[found[1]]), pattern)
 
     address: str = request.scope["path"]
-    return address.removesuffix(filled(declaration.path)) + filled(declaration.page or declaration.path)
+    page = address.removesuffix(filled(declaration.path)) + filled(declaration.page or declaration.path)
+    return page.rstrip("/") or "/"
 
 
 def _carried_out_once(handler: Handler, declaration: FormDeclaration) -> Handler:

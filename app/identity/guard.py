@@ -133,7 +133,8 @@ async def _authenticate(identity: Identity, request: PageRequest, handler: BaseR
 async def _load_kept(identity: Identity, request: PageRequest, handler: BaseRouteHandler, owner: Owner | None) -> None:
     """Load what is kept of the form on the requested page, or of the form that was sent."""
     if request.method in SAFE_METHODS:
-        await identity.keeping.load(request, owner, request.scope["path"], form_keys.key_in_address(request))
+        page = request.scope["path"].rstrip("/") or "/"
+        await identity.keeping.load(request, owner, page, form_keys.key_in_address(request))
         return
     declaration = declaration_of(handler)
     if declaration is not None and declaration.page != EVERY_PAGE:

@@ -200,7 +200,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (
         "allowlist",
         r"'(.*)' has host bits set; did you mean (.+)\?",
-        r"“\1” names one address within a network. Enter \2, or the address alone.",
+        r"Enter \2, or one address alone: “\1” is neither.",
     ),
     ("key", r"is revoked; issue a new one", "This key is revoked. Create a new one."),
     ("secrets", r"choose at least one", "Choose at least one secret to rotate."),

@@ -33,7 +33,7 @@ async def test_somebody_is_invited_by_mail_and_the_invitation_withdrawn(office: 
 async def test_errors_of_an_invitation_are_shown(office: Office) -> None:
     admin, _ = await office.new_member("admin"), await office.new_member("viewer")
     assert problems(await admin.send("team/invite", {"email": "nobody", "role": "viewer"})) != []
-    assert problems(await admin.send("team/invite", {"email": "a@b.example", "role": "king"})) == ["Choose a role"]
+    assert problems(await admin.send("team/invite", {"email": "a@b.example", "role": "king"})) == ["Choose a role."]
     already = await admin.send("team/invite", {"email": "viewer@example.test", "role": "admin"})
     assert problems(already) == ["Is a member already"]
     assert 'value="owner"' not in await admin.see("team/invite")
@@ -115,11 +115,11 @@ async def test_rotating_nothing_or_an_unknown_secret_is_refused(office: Office) 
     owner, developer = await office.new_member("owner"), await office.new_member("developer")
     await issued(developer)
     place = f"team/{developer.account.id}/secrets"
-    assert problems(await owner.send(place, {"grace_hours": "0"})) == ["Choose at least one"]
+    assert problems(await owner.send(place, {"grace_hours": "0"})) == ["Choose at least one secret to rotate."]
     foreign = await owner.send(place, {"secrets": ["api_key:ZZZZZZZZZZZZ"], "grace_hours": "0"})
     assert foreign.status_code == 404
     odd = await owner.send(place, {"secrets": ["lamp:1"], "grace_hours": "0"})
-    assert problems(odd) == ["Choose at least one"]
+    assert problems(odd) == ["Choose at least one secret to rotate."]
 
 
 async def test_names_of_foreign_operators_are_not_shown(office: Office) -> None:

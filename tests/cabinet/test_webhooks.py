@@ -89,7 +89,7 @@ async def test_an_address_that_we_would_not_send_to_is_refused(office: Office, u
 async def test_only_chosen_events_are_asked_for(office: Office, receiver: Receiver) -> None:
     developer = await office.new_member("developer")
     some = {"which": "some", "url": receiver.url(), "description": ""}
-    assert problems(await developer.send("webhooks/new", some)) == ["Choose at least one event, or all of them"]
+    assert problems(await developer.send("webhooks/new", some)) == ["Choose at least one event, or “Everything” above."]
     await developer.do("webhooks/new", {**some, "event_types": ["invoice.paid", "refund.confirmed"]})
     endpoint = await the_endpoint(office)
     assert set(endpoint.event_types) == {"invoice.paid", "refund.confirmed"}
@@ -161,7 +161,7 @@ async def test_one_event_and_everything_since_a_day_go_out_again(office: Office,
         await receiver.until(lambda: len(receiver.requests) == 6)
         await until_settled()
     refused = await developer.send(f"webhooks/{endpoint.id}/replay", {"since": "soon"})
-    assert problems(refused) == ["Enter a day, such as 2027-01-31"]
+    assert problems(refused) == ["Enter a day as year, month and day, such as 2027-01-31."]
 
 
 async def test_events_are_listed_with_their_bodies_and_deliveries(office: Office, receiver: Receiver) -> None:
