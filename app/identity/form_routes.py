@@ -218,8 +218,9 @@ async def _or_shown_again(
 ) -> Response[Any]:
     """The answer; for a form that was refused, a redirect to its page, which shows it with its errors.
 
-    htmx gets the page itself: it makes no entry in the browser's history."""
-    if declaration.page == EVERY_PAGE:
+    htmx gets the page itself: it makes no entry in the browser's history. So does a button on another page: its answer
+    asks for what is missing."""
+    if declaration.page is not None:
         return answer
     page, key = page_with_form(request, declaration), identity.form_key(request)
     if answer.status_code == 422:

@@ -137,7 +137,7 @@ async def _load_kept(identity: Identity, request: PageRequest, handler: BaseRout
         await identity.keeping.load(request, owner, page, form_keys.key_in_address(request))
         return
     declaration = declaration_of(handler)
-    if declaration is not None and declaration.page != EVERY_PAGE:
+    if declaration is not None and declaration.page is None:
         await identity.keeping.load(request, owner, page_with_form(request, declaration), identity.form_key(request))
 
 
@@ -151,7 +151,12 @@ async def _signed_out(identity: Identity, request: PageRequest, handler: BaseRou
     except ApiError:
         return SignedOut()
     token, owner = form.secret(CSRF_FIELD), Owner.of_visit(identity.visit(request))
-    return SignedOut(await _kept_unsent(identity, request, handler, owner, token))
+    page = await _kept_unsent(identity, request, handler, owner, token)
+    if page:
+        return SignedOut(page, is_kept=True)
+    declaration = declaration_of(handler)
+    has_page = declaration is not None and declaration.page not in (None, EVERY_PAGE)
+    return SignedOut(page_with_form(request, declaration) if declaration and has_page else "")
 
 
 async def _kept_unsent(
@@ -159,7 +164,7 @@ async def _kept_unsent(
 ) -> str:
     """Keep the form that was sent. Returns the URL of its page; empty where there is nothing to show again."""
     declaration = declaration_of(handler)
-    if declaration is None or declaration.page == EVERY_PAGE:
+    if declaration is None or declaration.page is not None:
         return ""
     form, page = await identity.read_form(request), page_with_form(request, declaration)
     return await identity.keeping.keep_unsent(request, owner, form, token, page, declaration.carries)
@@ -198,9 +203,9 @@ def _handlers(identity: Identity) -> ExceptionHandlersMap:
             return Response(b"", status_code=401, headers={"HX-Redirect": "/sign-in"}, media_type="text/plain")
         if request.method in SAFE_METHODS:
             return identity.redirect(request, sign_in_path(request))
-        page = error.page if isinstance(error, SignedOut) else ""
+        page, is_kept = (error.page, error.is_kept) if isinstance(error, SignedOut) else ("", False)
         target = redirects.with_next("/sign-in", page)
-        return identity.redirect(request, target, flash=SIGNED_OUT_KEPT if page else SIGNED_OUT, tone="caution")
+        return identity.redirect(request, target, flash=SIGNED_OUT_KEPT if is_kept else SIGNED_OUT, tone="caution")
 
     def form_shown_again(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         page = cast(FormShownAgain, error).page

@@ -62,11 +62,13 @@ _ERROR_TITLES = {
 
 
 class SignedOut(Exception):
-    """The browser has no session, or it has ended. `page` shows the form that was sent, as it was filled in."""
+    """The browser has no session, or it has ended. `page` has the form that was sent; `is_kept` says whether it shows
+    what was typed."""
 
-    def __init__(self, page: str = "") -> None:
+    def __init__(self, page: str = "", *, is_kept: bool = False) -> None:
         super().__init__("nobody is signed in")
         self.page = page
+        self.is_kept = is_kept
 
 
 class ForeignForm(Exception):

@@ -86,7 +86,7 @@ OF_ACCOUNT: Wrong = {
     "/cabinet/apply": (NOTHING, tuple(BUSINESS)),
     "/account": ({"name": ""}, ("name",)),
     "/account/email": ({"email": "mara", "password": ""}, ("email", "password", "code")),
-    "/account/password": ({"new_password": "short", "password": "wrong"}, ("new_password", "password", "code")),
+    "/account/password": ({"new_password": "short", "password": ""}, ("new_password", "password", "code")),
     "/account/security/authenticator": ({"password": ""}, ("password", "code")),
 }
 
