@@ -86,6 +86,20 @@ class SignUp:
                 letter = self._letters.already_signed_up(known.name)
             await people.send(email, letter, now)
 
+    async def create_invited(
+        self, *, email: str, name: str, password: str, site: str, address: str, now: datetime
+    ) -> None:
+        """Create the account of somebody who has opened the link of an invitation: that confirms the address.
+
+        Raises INVALID_INPUT for a bad name or password, or if the address has an account; RATE_LIMITED. Not inside a
+        transaction.
+        """
+        email, name = checked(email, name, password)
+        await self._throttle.take([(PER_ADDRESS, site)], now)
+        password_hash = await passwords.hash_in_thread(password)
+        async with database.transaction():
+            await _create(email, name, password_hash, address, now)
+
     async def confirm(self, token: str, password: str, *, address: str, now: datetime) -> Link | None:
         """Create the account of a link; None if the link has ended.
 
@@ -97,24 +111,29 @@ class SignUp:
         await self._throttle.take([(CONFIRMATIONS, token)], now)
         if not await passwords.is_right_in_thread(password, link.password_hash):
             raise invalid("password", "is not the one that you chose when you signed up")
-        account_id = ids.new_id(ids.ACCOUNT)
         async with database.transaction():
             if await links.use("sign_up", token, now) is None:
                 return None
-            try:
-                await repository.add(
-                    account_id=account_id,
-                    email=link.email,
-                    name=link.name,
-                    password_hash=link.password_hash,
-                    is_operator=False,
-                    totp_secret_sealed=None,
-                    now=now,
-                )
-            except asyncpg.UniqueViolationError:
-                raise ApiError(Code.INVALID_INPUT, "this address has an account already: sign in") from None
-            await people.record(await repository.by_id(account_id), "account.created", address, now)
+            await _create(link.email, link.name, link.password_hash, address, now)
         return link
+
+
+async def _create(email: str, name: str, password_hash: str, address: str, now: datetime) -> None:
+    """Add an account, in the caller's transaction. Raises INVALID_INPUT if the address has one."""
+    account_id = ids.new_id(ids.ACCOUNT)
+    try:
+        await repository.add(
+            account_id=account_id,
+            email=email,
+            name=name,
+            password_hash=password_hash,
+            is_operator=False,
+            totp_secret_sealed=None,
+            now=now,
+        )
+    except asyncpg.UniqueViolationError:
+        raise ApiError(Code.INVALID_INPUT, "This address has an account already. Sign in with it.") from None
+    await people.record(await repository.by_id(account_id), "account.created", address, now)
 
 
 def checked(email: str, name: str, password: str, proof: str | None = None) -> tuple[str, str]:

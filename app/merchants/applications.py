@@ -83,8 +83,8 @@ async def apply_again(by: Member, facts: Facts, now: datetime) -> None:
         await _submit(by.merchant_id, facts, by.account_id, by.address, now)
 
 
-async def approve(application_id: int, networks: Networks, by: Decider, now: datetime) -> None:
-    """Approve the merchant and enable every asset.
+async def approve(application_id: int, networks: Networks, by: Decider, now: datetime, *, public_url: str) -> None:
+    """Approve the merchant and enable every asset. The email to its owners links to its pages below `public_url`.
 
     Raises NOT_FOUND, INVALID_INPUT for one that is decided, ActionRefused for the operator's own.
     """
@@ -94,16 +94,16 @@ async def approve(application_id: int, networks: Networks, by: Decider, now: dat
         approved = letter(
             Kind.MERCHANT,
             "Your merchant is approved",
-            "{merchant} ({id}) is approved.\n\nYou can create API keys, take payments and ask for payouts now. Sign in"
-            " and switch to test mode to try everything without real money.\n",
-            ours={"id": merchant.id},
+            "{merchant} ({id}) is approved.\n\nYou can create API keys, take payments and ask for payouts now:\n{link}\n"
+            "\nIn test mode you can try everything without real money.\n",
+            ours={"id": merchant.id, "link": f"{public_url}/cabinet/{merchant.id}/live"},
             merchant=merchant.name,
         )
         await write_to_owners(merchant.id, approved, now)
 
 
-async def reject(application_id: int, reason: str, by: Decider, now: datetime) -> None:
-    """Reject the application; the merchant reads the reason and may apply again.
+async def reject(application_id: int, reason: str, by: Decider, now: datetime, *, public_url: str) -> None:
+    """Reject the application; the merchant reads the reason and may apply again. The email links to the form for that.
 
     Raises NOT_FOUND, INVALID_INPUT for one that is decided, or without a reason.
     """
@@ -115,9 +115,13 @@ async def reject(application_id: int, reason: str, by: Decider, now: datetime) -
         rejected = letter(
             Kind.MERCHANT,
             "Your application was not approved",
-            "Your application {id} was not approved. The reason given:\n{reason}\n\nYou can sign in, correct what the"
-            " reason names, and apply again.\n",
-            ours={"id": merchant.id, "reason": reason},
+            "Your application {id} was not approved. The reason given:\n{reason}\n\nYou can correct what the reason"
+            " names, and apply again:\n{link}\n",
+            ours={
+                "id": merchant.id,
+                "reason": reason,
+                "link": f"{public_url}/cabinet/{merchant.id}/live/application",
+            },
         )
         await write_to_owners(merchant.id, rejected, now)
 

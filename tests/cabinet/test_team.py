@@ -8,7 +8,7 @@ from app.merchants import team
 from app.web.edge import Edge
 from tests.cabinet.people import Office, problems
 from tests.cabinet.test_keys import call_api, issued
-from tests.identity.browsing import an_account, letters, mailed_path
+from tests.identity.browsing import PASSWORD, an_account, hidden, letters, mailed_path
 
 
 async def roles(office: Office) -> dict[str, str]:
@@ -86,6 +86,37 @@ async def test_a_removed_members_invitations_are_withdrawn_and_their_guests_list
     assert re.search(r"second@example\.test.*?Withdrawn", page, re.DOTALL)
     assert re.search(rf'friend@example\.test.*?Joined.*?team/{friend.id}"', page, re.DOTALL)
     assert (await office.browsers().get(pending)).status_code == 410
+
+
+async def test_who_is_invited_and_has_no_account_joins_on_the_page_of_the_link(office: Office) -> None:
+    owner = await office.new_member("owner")
+    await owner.do("team/invite", {"email": "nora@example.test", "role": "developer"})
+    path, nora = await mailed_path("nora@example.test"), office.browsers()
+    page = await nora.get(path)
+    assert "nora@example.test" in page.text
+    refused = await nora.post("/invitation", hidden(page) | {"name": "", "password": "password"})
+    assert problems(refused) == [
+        "Enter your name.",
+        "Choose another password: this one is among the first that anybody would try.",
+    ]
+    joined = await nora.post("/invitation", hidden(refused) | {"name": "Nora", "password": PASSWORD})
+    assert joined.headers["location"] == owner.path(mode="live")
+    assert "Your account is ready." in (await nora.led_on(joined)).text
+    assert "Nora" in await owner.see("team")
+    assert len(await letters("nora@example.test")) == 1, "the invitation alone"
+    assert (await office.browsers().get(path)).status_code == 410
+
+
+async def test_who_is_invited_and_has_an_account_signs_in_on_the_page_of_the_link(office: Office) -> None:
+    owner, friend = await office.new_member("owner"), await an_account(office.settings, "friend@example.test")
+    await owner.do("team/invite", {"email": friend.email, "role": "viewer"})
+    path, browser = await mailed_path(friend.email), office.browsers()
+    page = await browser.get(path)
+    assert "Create an account" not in page.text
+    signed_in = await browser.post("/sign-in", hidden(page) | {"password": PASSWORD})
+    accept = signed_in.headers["location"]
+    assert accept == path.replace("/invitation?", "/invitation/accept?")
+    assert (await browser.send("/invitation/accept", accept)).headers["location"] == owner.path(mode="live")
 
 
 async def test_secrets_known_to_a_removed_member_are_listed_and_rotated_together(app: Edge, office: Office) -> None:
