@@ -94,8 +94,8 @@ async def approve(application_id: int, networks: Networks, by: Decider, now: dat
         approved = letter(
             Kind.MERCHANT,
             "Your merchant is approved",
-            "{merchant} ({id}) is approved.\n\nYou can create API keys, take payments and ask for payouts now:\n{link}\n"
-            "\nIn test mode you can try everything without real money.\n",
+            "{merchant} ({id}) is approved.\n\nYou can create API keys, take payments and ask for payouts now:\n{link}"
+            "\n\nIn test mode you can try everything without real money.\n",
             ours={"id": merchant.id, "link": f"{public_url}/cabinet/{merchant.id}/live"},
             merchant=merchant.name,
         )

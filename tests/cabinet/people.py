@@ -15,6 +15,8 @@ from app.merchants.members import Member, member
 from app.merchants.roles import Role
 from tests.identity.browsing import Account, Browser, an_account, hidden
 
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
 
 @dataclass
 class Colleague:

@@ -182,7 +182,7 @@ async def test_a_stolen_cookie_is_not_enough_for_any_action(app: Edge, office: O
     for verb in ("keys/new", f"keys/{key_id}/edit", f"keys/{key_id}/rotate", f"keys/{key_id}/revoke"):
         answer = await owner.send(verb, {**NEW, "grace_hours": "0"})
         assert answer.status_code == 422, verb
-        assert problems(answer) == ["Enter the code that your authenticator app shows"], verb
+        assert problems(answer) == ["Enter the code that your authenticator app shows now."], verb
     assert (await call_api(app, secret)).status_code == 200
 
     answer = await owner.send(f"keys/{key_id}/rotate", {"grace_hours": "0", "code": owner.account.code()})

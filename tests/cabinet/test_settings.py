@@ -147,12 +147,13 @@ async def test_the_payment_page_is_branded_and_previewed(office: Office) -> None
 async def test_a_logo_that_is_no_image_is_refused_beside_its_field(office: Office) -> None:
     owner = await office.new_member("owner")
     token = hidden(await owner.browser.get(owner.path("settings/branding")))["csrf_token"]
-    refused = await owner.browser.client.post(
+    sent = await owner.browser.client.post(
         owner.path("settings/branding"),
         data={"csrf_token": token, "display_name": "Harbour", "own_accent": "no"},
         files={"logo": ("logo.svg", b"<svg onload='alert(1)'/>", "image/svg+xml")},
         headers=SAME_ORIGIN,
     )
+    refused = await owner.browser.shown_again(sent)
     assert refused.status_code == 422
     assert problems(refused) == ["Choose a picture in PNG, JPEG or WebP format."]
     assert 'value="Harbour"' in refused.text

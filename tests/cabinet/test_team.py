@@ -35,7 +35,7 @@ async def test_errors_of_an_invitation_are_shown(office: Office) -> None:
     assert problems(await admin.send("team/invite", {"email": "nobody", "role": "viewer"})) != []
     assert problems(await admin.send("team/invite", {"email": "a@b.example", "role": "king"})) == ["Choose a role."]
     already = await admin.send("team/invite", {"email": "viewer@example.test", "role": "admin"})
-    assert problems(already) == ["Is a member already"]
+    assert problems(already) == ["Somebody with this address is a member already. Enter another one."]
     assert 'value="owner"' not in await admin.see("team/invite")
     assert (await admin.send("team/invite", {"email": "a@b.example", "role": "owner"})).status_code == 403
 
@@ -47,7 +47,7 @@ async def test_roles_change_and_count_with_the_next_click(office: Office) -> Non
     assert "Developer is viewer from now on. What they have seen and sent before is below." in shown
     await developer.see("keys", status=403)
     last = await owner.send(f"team/{owner.account.id}", {"role": "viewer"})
-    assert problems(last) == ["The last owner must stay one: make somebody else an owner first"]
+    assert problems(last) == ["The last owner must stay one. Make somebody else an owner first."]
     assert (await roles(office))["Owner"] == "owner"
 
 
@@ -63,7 +63,7 @@ async def test_admins_can_not_touch_owners(office: Office) -> None:
 async def test_a_member_who_leaves_loses_access(office: Office) -> None:
     owner, viewer = await office.new_member("owner"), await office.new_member("viewer")
     assert problems(await owner.send("team/leave")) == [
-        "The last owner must stay one: make somebody else an owner first"
+        "The last owner must stay one. Make somebody else an owner first."
     ]
     assert (await viewer.send("team/leave")).headers["location"] == "/cabinet"
     await viewer.see("team", status=404)
@@ -184,5 +184,5 @@ async def test_a_stolen_cookie_changes_no_team(office: Office) -> None:
     ):
         sent = {"email": "x@example.test", "role": "owner", "secrets": "api_key:X", "grace_hours": "0"}
         answer = await owner.send(place, sent)
-        assert problems(answer) == ["Enter the code that your authenticator app shows"], place
+        assert problems(answer) == ["Enter the code that your authenticator app shows now."], place
     assert await roles(office) == {"Owner": "owner", "Viewer": "viewer"}

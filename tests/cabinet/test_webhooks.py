@@ -212,7 +212,7 @@ async def test_rotating_overlaps_and_reveals_are_recorded(office: Office, receiv
         f"{endpoint.id}/delete",
     ):
         refused = await owner.send(f"webhooks/{verb}", {**EVERYTHING, "url": receiver.url(), "overlap_hours": "0"})
-        assert problems(refused) == ["Enter the code that your authenticator app shows"], verb
+        assert problems(refused) == ["Enter the code that your authenticator app shows now."], verb
         assert new not in refused.text
 
 
@@ -223,7 +223,7 @@ async def test_a_deleted_endpoint_is_gone_and_a_test_of_a_paused_one_is_refused_
     await developer.send("webhooks/new", {**EVERYTHING, "url": receiver.url()})
     endpoint = await the_endpoint(office)
     await developer.do(f"webhooks/{endpoint.id}/pause")
-    assert "is paused: enable it first" in await developer.do(f"webhooks/{endpoint.id}/test")
+    assert "This endpoint is paused. Enable it first." in await developer.do(f"webhooks/{endpoint.id}/test")
     assert "The endpoint is deleted." in await developer.do(f"webhooks/{endpoint.id}/delete")
     await developer.see(f"webhooks/{endpoint.id}", status=404)
 
