@@ -91,6 +91,9 @@ async def nav_of(ctx: MemberContext, path: str) -> Nav:
         ),
         merchants_url="/cabinet",
         banners=tuple([banner async for banner in _banners(ctx)]),
+        live_url=ctx.path("live"),
+        live_counts="reviews",
+        live_banners="webhooks settings",
     )
 
 

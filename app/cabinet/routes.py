@@ -14,6 +14,7 @@ from app.cabinet import (
     invoices,
     keys,
     ledger,
+    live,
     member_removal,
     merchant_picker,
     new_invoice,
@@ -32,6 +33,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import MerchantPages
 from app.identity.guard import signed_in_router
 from app.identity.identity import Identity
+from app.live.hub import LiveHub
 
 PAGES = (
     dashboard,
@@ -60,10 +62,10 @@ PAGES = (
 """Modules with `handlers(cabinet)`: pages of one merchant in one mode. A new one goes here, and into nav.py."""
 
 
-def routes(identity: Identity) -> list[Router]:
+def routes(identity: Identity, hub: LiveHub) -> list[Router]:
     """The routes for app/asgi.py."""
     cabinet = Cabinet(identity)
-    of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)]
+    of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)] + live.handlers(cabinet, hub)
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)
     return [
         signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity),

@@ -17,7 +17,6 @@ from litestar.response import Redirect, Stream
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from app.checkout import embedding, look, lookup, receipts, returning, sending
-from app.checkout.live import LiveHub
 from app.checkout.network_fees import network_fees
 from app.checkout.receipts import Parts
 from app.checkout.returning import mistakes_in
@@ -29,6 +28,8 @@ from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import AWAITS_PAYMENT, Status
+from app.live import topics
+from app.live.hub import LiveHub
 from app.lookups import limits
 from app.networks.config import NetworkConfig
 from app.refunds import repository as refunds
@@ -167,7 +168,7 @@ def routes(
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         invoice_id = (await find(request, slug)).public.body.id
         return Stream(
-            hub.stream(invoice_id),
+            hub.stream({topics.of_thing("invoice", invoice_id): "invoice"}),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )

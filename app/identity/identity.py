@@ -110,6 +110,7 @@ class Identity:
 
     async def recognise(self, request: PageRequest) -> Visitor | None:
         """The signed-in visitor, whose use of the session is recorded; None if nobody is signed in."""
+        request.scope["state"]["read_at"] = int(clock.now().timestamp() * 1000)
         session = await self.session_of(request)
         if session is None:
             return None
@@ -279,7 +280,8 @@ class Identity:
         """A page. Its template gets `context`, visitor, csrf_token, flash, path and needs_code.
 
         The context's `form` is shown as it was refused, or as it was typed before the session ended, where that is kept
-        (keeping.py)."""
+        (keeping.py). `read_at` is when the request began, in milliseconds: what changed later, the page may not show yet.
+        """
         visitor, flash = known_visitor(request), self._flashes.take(request)
         form = (context or {}).get("form")
         if isinstance(form, Form):
@@ -295,6 +297,7 @@ class Identity:
             "flash": flash,
             "path": request.scope["path"],
             "needs_code": visitor.needs_code(clock.now()) if visitor else False,
+            "read_at": request.scope["state"].get("read_at", 0),
         }
         return self._pages.page(template, frame | dict(context or {}), status=status)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from app.addresses.service import Reservation
 from app.core.errors import ApiError, Code
 from app.core.money import format_amount
@@ -41,11 +43,11 @@ class Quoted:
             created_at=now,
             expires_at=min(now + timedelta(minutes=terms.quote_minutes), ends_at),
             state="open",
-            **{name: getattr(asked, name) for name in Asked.__struct_fields__},
+            **msgspec.structs.asdict(asked),
         )
 
-    def shown(self, quote: QuoteRow) -> ShownQuote:
-        """The quote as it will be read."""
+    def shown(self, quote: QuoteRow, asked: Asked) -> ShownQuote:
+        """The quote as it will be read; `asked` is what it asks for."""
         return ShownQuote(
             id=quote.id,
             state="open",
@@ -55,7 +57,7 @@ class Quoted:
             rate_at=self.rate.at,
             created_at=quote.created_at,
             expires_at=quote.expires_at,
-            **{name: getattr(quote, name) for name in Asked.__struct_fields__},
+            **msgspec.structs.asdict(asked),
         )
 
 

@@ -7,7 +7,7 @@ Every condition that might fail is in that statement, and a refusal changes noth
 only after a refusal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -149,11 +149,13 @@ class InvoiceCreation:
                     new.fee_payer or terms.fee_payer,
                     reservation,
                 )
-                row, quote = self._row(terms, new, asked, now), None
+                invoice_id = ids.new_id(ids.INVOICE)
+                quote, shown, priced = None, [], NOT_PRICED
                 if quoted is not None:
-                    quote = quoted.row(ids.new_id(ids.QUOTE), row.id, asked, terms.prices, now, row.expires_at)
-                    row = _quoted(row, quoted, quote)
-                shown = [] if quoted is None or quote is None else [quoted.shown(quote)]
+                    ends_at = now + new.expires_in
+                    quote = quoted.row(ids.new_id(ids.QUOTE), invoice_id, asked, terms.prices, now, ends_at)
+                    shown, priced = [quoted.shown(quote, asked)], _quoted(quoted.price, quote)
+                row = self._row(invoice_id, terms, new, asked, priced, now)
                 body = msgspec.json.encode(self._presenter.body(row, [], None, shown))
                 if await self._insertion.write(NewRows(row, body, reservation.holder, replay, by, quote)):
                     return body
@@ -179,12 +181,7 @@ class InvoiceCreation:
         """Write an invoice whose customer has yet to choose what to pay with."""
         stored = None if choices is None else [stored_choice(network.key, asset.symbol) for network, asset in choices]
         for _ in range(MAX_TRIES):
-            row = msgspec.structs.replace(
-                self._row(terms, new, None, now),
-                price_raw=price.raw,
-                price_currency=price.currency,
-                pay_in_assets=stored,
-            )
+            row = self._row(ids.new_id(ids.INVOICE), terms, new, None, _priced(price, stored), now)
             body = msgspec.json.encode(self._presenter.body(row, [], None))
             try:
                 if await self._insertion.write(NewRows(row, body, None, replay, by)):
@@ -216,12 +213,20 @@ class InvoiceCreation:
             raise invalid("pay_in_assets", "must name at least one asset, and each once")
         return [self._pay_in(terms, each.asset, each.chain) for each in given]
 
-    def _row(self, terms: Terms, new: NewInvoice, asked: Asked | None, now: datetime) -> InvoiceRow:
-        """The new row of `invoices`."""
+    def _row(
+        self,
+        invoice_id: str,
+        terms: Terms,
+        new: NewInvoice,
+        asked: Asked | None,
+        priced: Mapping[str, object],
+        now: datetime,
+    ) -> InvoiceRow:
+        """The new row of `invoices`. `priced` are the columns of its price and its quote."""
         columns = dict.fromkeys(Asked.__struct_fields__) if asked is None else msgspec.structs.asdict(asked)
         status = Status.AWAITING_CHOICE if asked is None else Status.AWAITING_DEPOSIT
         return InvoiceRow(
-            id=ids.new_id(ids.INVOICE),
+            id=invoice_id,
             merchant=terms.merchant_id,
             mode=terms.mode,
             status=status.value,
@@ -244,25 +249,31 @@ class InvoiceCreation:
             created_at=now,
             paid_at=None,
             accept_parts=terms.accept_parts,
-            price_raw=None,
-            price_currency=None,
-            pay_in_assets=None,
-            quote=None,
-            quote_expires_at=None,
             **columns,
+            **priced,  # type: ignore[arg-type]
         )
 
 
-def _quoted(row: InvoiceRow, quoted: Quoted, quote: QuoteRow) -> InvoiceRow:
-    """The row of an invoice whose price can be paid with one asset only, and that has its first quote."""
-    return msgspec.structs.replace(
-        row,
-        price_raw=quoted.price.raw,
-        price_currency=quoted.price.currency,
-        pay_in_assets=[stored_choice(quote.network, quote.asset)],
-        quote=quote.id,
-        quote_expires_at=quote.expires_at,
-    )
+NOT_PRICED: Mapping[str, object] = dict.fromkeys(
+    ("price_raw", "price_currency", "pay_in_assets", "quote", "quote_expires_at")
+)
+"""The columns of an invoice that names its asset."""
+
+
+def _priced(price: PriceOf, pay_in_assets: Sequence[str] | None) -> dict[str, object]:
+    """The columns of an invoice with a price, of which nothing is chosen."""
+    return {
+        **NOT_PRICED,
+        "price_raw": price.raw,
+        "price_currency": price.currency,
+        "pay_in_assets": pay_in_assets,
+    }
+
+
+def _quoted(price: PriceOf, quote: QuoteRow) -> dict[str, object]:
+    """The columns of an invoice whose price can be paid with one asset only, and that has its first quote."""
+    columns = _priced(price, [stored_choice(quote.network, quote.asset)])
+    return {**columns, "quote": quote.id, "quote_expires_at": quote.expires_at}
 
 
 def _price(terms: Terms, new: NewInvoice) -> PriceOf:

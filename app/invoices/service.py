@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from app.addresses import service as addresses
-from app.core import database, redis
+from app.core import database
 from app.core.errors import ApiError, Code
 from app.events import service as events
 from app.invoices import quotes_repository, repository
@@ -24,12 +24,10 @@ from app.invoices.states import (
     can_cancel,
     check_transition,
 )
+from app.live import topics
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 from app.networks.registry import Networks
-
-LIVE_CHANNEL = "live:"
-"""Prefix of the Redis channel of one invoice; open checkout pages listen there."""
 
 EXPIRE_AT_ONCE = 200
 """Invoices that one transaction expires."""
@@ -335,7 +333,7 @@ class InvoiceService:
 
 
 async def announce(*invoice_ids: str) -> None:
-    """After a commit: wake the event sequencer and every open checkout page of these invoices."""
+    """After a commit: wake the event sequencer and every open page of these invoices, where something other than their
+    state may have changed, such as confirmations."""
     if invoice_ids:
-        await events.announce()
-        await redis.publish(*(LIVE_CHANNEL + invoice_id for invoice_id in invoice_ids))
+        await events.announce(*topics.of_invoices(*invoice_ids))

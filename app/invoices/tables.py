@@ -8,7 +8,6 @@ from piccolo.table import Table
 from app.addresses.tables import DepositAddress
 from app.core import columns
 from app.merchants.tables import Merchant
-from app.rates.tables import UsedRate
 
 
 class Invoice(Table, tablename="invoices"):
@@ -99,21 +98,22 @@ class Quote(Table, tablename="quotes"):
     """What an invoice's price is in one asset, at the address that is leased for it, until `expires_at`.
 
     `amount_raw` is the price with the merchant's spread at the rate (quoting.py); fee, tail and the rest follow as for
-    any invoice (pricing.py). `state` is `open` until every block up to `expires_at` is scanned, then `ended`.
+    any invoice (pricing.py). `rate` and `deposit_address` are ids of `used_rates` and `deposit_addresses`, of which no
+    row is ever deleted. `state` is `open` until every block up to `expires_at` is scanned, then `ended`.
     """
 
     id = columns.public_id()
     invoice = columns.reference(Invoice)
     network = columns.words(40)
     asset = columns.words(20)
-    rate = columns.reference(UsedRate)
+    rate = columns.big_number()
     spread_bps = columns.number()
     amount_raw = columns.raw_amount()
     service_fee_raw = columns.raw_amount()
     cent_tail = columns.number()
     pay_in_raw = columns.raw_amount()
     net_raw = columns.raw_amount()
-    deposit_address = columns.reference(DepositAddress)
+    deposit_address = columns.big_number()
     address = columns.words(100)
     confirmations_required = columns.number()
     created_at = columns.moment()

@@ -47,4 +47,7 @@ def desk_nav(path: str, counts: Counts) -> Nav:
         ),
         modes=(),
         merchants_url="/cabinet",
+        live_url="/desk/live",
+        live_counts="queue",
+        live_banners="queue",
     )

@@ -4,6 +4,7 @@ from litestar import Router
 
 from app.identity.guard import operator_router
 from app.identity.identity import Identity
+from app.live.hub import LiveHub
 from app.operator import (
     alerts,
     applications,
@@ -13,6 +14,7 @@ from app.operator import (
     holds,
     invoice_reviews,
     ledgers,
+    live,
     merchants,
     networks,
     queue,
@@ -42,7 +44,8 @@ PAGES = (
 )
 
 
-def desk_routes(identity: Identity) -> Router:
+def desk_routes(identity: Identity, hub: LiveHub) -> Router:
     """The routes below `/desk`."""
     desk = Desk(identity.services, identity)
-    return operator_router("/desk", [handler for page in PAGES for handler in page.routes(desk)], identity)
+    handlers = [handler for page in PAGES for handler in page.routes(desk)] + live.handlers(hub)
+    return operator_router("/desk", handlers, identity)

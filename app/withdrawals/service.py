@@ -13,6 +13,7 @@ from app.events import service as events
 from app.invoices.service import InvoiceService
 from app.invoices.service import announce as announce_invoices
 from app.ledger import service as ledger
+from app.live import notices, topics
 from app.withdrawals import bookings, holds_repository, repository
 from app.withdrawals.presentation import Body, WithdrawalPresenter, event_data
 from app.withdrawals.presented_repository import confirmed_refunds_raw, presented
@@ -126,6 +127,8 @@ class WithdrawalService:
                 override_url=None,
                 now=now,
             )
+        of_invoice = topics.of_invoices(row.invoice) if row.invoice is not None else []
+        await notices.changed(*topics.of_withdrawal(row.kind, withdrawal_id), *of_invoice)
         return body
 
     async def _lock_all(self, withdrawal_id: str) -> Progress:

@@ -89,7 +89,7 @@ let askAgain = false;
 function follow() {
   if (!("live" in payment().dataset)) return;
   stream = new EventSource(live.dataset.eventsUrl);
-  stream.addEventListener("status", refresh);
+  stream.addEventListener("changed", refresh);
   stream.addEventListener("open", () => {
     stopPolling();
     refresh(); // what happened while nobody listened

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from app.addresses.service import AddressBook
@@ -32,6 +33,13 @@ async def test_two_processes_never_reserve_the_same_address(services: Services) 
     books = [AddressBook(services.networks) for _ in range(3)]
     taken = await asyncio.gather(*(book.take(network, clock.now()) for book in books for _ in range(70)))
     assert len({reservation.id for reservation in taken}) == 210
+
+
+async def test_an_address_stays_in_the_database(services: Services) -> None:
+    await invoice(services, await terms(service_fee_bps=0))
+    for statement in ("DELETE FROM deposit_addresses WHERE invoice_id IS NULL", "TRUNCATE deposit_addresses CASCADE"):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await database.execute(statement)
 
 
 @pytest.fixture

@@ -514,7 +514,7 @@ class Site:
         """Sends every open page of `name` a status event."""
         for listening_to, events in self._listeners:
             if listening_to == name:
-                events.put("event: status\ndata: {}\n\n")
+                events.put("event: changed\ndata: invoice\n\n")
 
     def listeners(self, name: str) -> int:
         """How many pages of `name` have their event stream open."""

@@ -46,6 +46,10 @@ class Shop:
         await self.driver.mine(blocks - 1)
         await self.watcher.tick()
 
+    async def seen(self) -> tuple[int, list[dict[str, object]]]:
+        """The chain's height and the deposits, for the message of a failure."""
+        return await self.driver.height(), [dict(row) for row in await database.fetch_all("SELECT * FROM deposits")]
+
     async def goes_wrong(self, kind: str) -> tuple[AskedInvoice, str, str, int]:
         """Create a review of this kind. Returns its invoice, deposit, asset and amount."""
         new = await self.invoice()
@@ -64,7 +68,9 @@ class Shop:
         elif kind == "wrong_asset":
             asset, amount_raw = "ETH", 10**15
         await self.pay(address, amount_raw, asset)
-        (review,) = await reviews.list_reviews()
+        listed = await reviews.list_reviews()
+        assert len(listed) == 1, await self.seen()
+        (review,) = listed
         assert (review.verdict, review.invoice_id, review.amount_raw) == (kind, new.id, amount_raw)
         return new, review.deposit_id, asset, amount_raw
 
