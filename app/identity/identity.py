@@ -280,14 +280,13 @@ class Identity:
         """A page. Its template gets `context`, visitor, csrf_token, flash, path and needs_code.
 
         The context's `form` is shown as it was refused, or as it was typed before the session ended, where that is kept
-        (keeping.py). `read_at` is when the request began, in milliseconds: what changed later, the page may not show yet.
+        (keeping.py). `read_at` is when the request began, in milliseconds: later changes the page may not show yet.
         """
         visitor, flash = known_visitor(request), self._flashes.take(request)
         form = (context or {}).get("form")
         if isinstance(form, Form):
             if request.method in ("GET", "HEAD"):
                 fill_again(request, form)
-                status = 422 if form.errors else status
                 flash = FILLED_AGAIN if is_unsent(request) else flash
             elif status == 422 and form.errors:
                 note_refused(request, form)

@@ -75,9 +75,17 @@ class Browser:
         return await self.shown_again(await self.client.post(path, data=fields, headers=same_origin | headers))
 
     async def shown_again(self, answer: httpx.Response) -> httpx.Response:
-        """The page with the form again, where this answer to a form leads there; else the answer."""
+        """The page with the form again, where this answer to a form leads there; else the answer.
+
+        With errors it gets the status that a refused form has where htmx sends it: 422.
+        """
         location = answer.headers.get("location", "")
-        return await self.client.get(location) if re.search(r"[?&]form=[0-9a-f]{32}$", location) else answer
+        if not re.search(r"[?&]form=[0-9a-f]{32}$", location):
+            return answer
+        page = await self.client.get(location)
+        assert page.status_code == 200, (location, page.status_code)
+        page.status_code = 422 if "<title>Error: " in page.text else 200
+        return page
 
     async def led_on(self, answer: httpx.Response) -> httpx.Response:
         """Open the page that a form's answer redirects to."""

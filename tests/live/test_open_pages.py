@@ -1,7 +1,6 @@
 """Open pages of signed-in people follow what others do, within a second and without losing anything."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
