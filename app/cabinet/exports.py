@@ -112,10 +112,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/exports.html", context)
 
+    def backwards(request: PageRequest) -> Response[Any]:
+        words = "Nothing was exported: the day in “From” is after the one in “To”. Change one of them."
+        return cabinet.identity.redirect(request, context_of(request).path("exports"), flash=words, tone="caution")
+
     @get("/exports/invoices.csv", opt=needs(Permission.VIEW))
-    async def invoices(request: PageRequest) -> Stream:
-        ctx = context_of(request)
-        filters = invoice_filters(cabinet, ctx, list_query(request, *INVOICE_FILTERS))
+    async def invoices(request: PageRequest) -> Response[Any]:
+        ctx, query = context_of(request), list_query(request, *INVOICE_FILTERS)
+        if query.is_backwards:
+            return backwards(request)
+        filters = invoice_filters(cabinet, ctx, query)
 
         async def rows(place: Place | None) -> Rows:
             page = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)
@@ -124,9 +130,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return _csv(ctx, "invoices", _INVOICE_COLUMNS, rows)
 
     @get("/exports/payouts.csv", opt=needs(Permission.VIEW))
-    async def payouts(request: PageRequest) -> Stream:
-        ctx = context_of(request)
-        filters = withdrawal_filters(cabinet, ctx, list_query(request, *WITHDRAWAL_FILTERS))
+    async def payouts(request: PageRequest) -> Response[Any]:
+        ctx, query = context_of(request), list_query(request, *WITHDRAWAL_FILTERS)
+        if query.is_backwards:
+            return backwards(request)
+        filters = withdrawal_filters(cabinet, ctx, query)
 
         async def rows(place: Place | None) -> Rows:
             page = await services.withdrawal_reader.payouts(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)
@@ -135,9 +143,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return _csv(ctx, "payouts", [*_WITHDRAWAL_COLUMNS, "destination", "description"], rows)
 
     @get("/exports/refunds.csv", opt=needs(Permission.VIEW))
-    async def refunds(request: PageRequest) -> Stream:
-        ctx = context_of(request)
-        filters = withdrawal_filters(cabinet, ctx, list_query(request, *WITHDRAWAL_FILTERS))
+    async def refunds(request: PageRequest) -> Response[Any]:
+        ctx, query = context_of(request), list_query(request, *WITHDRAWAL_FILTERS)
+        if query.is_backwards:
+            return backwards(request)
+        filters = withdrawal_filters(cabinet, ctx, query)
 
         async def rows(place: Place | None) -> Rows:
             page = await services.withdrawal_reader.refunds(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)

@@ -226,11 +226,18 @@ def grace_of(form: Form, name: str) -> int:
     return int(one_of(form, name, [hours for hours, _, _ in GRACES], NO_GRACE) or 0)
 
 
+def _scopes(form: Form) -> list[str]:
+    chosen = form.many("scopes")
+    if not chosen:
+        form.record("scopes", "must hold at least one scope")
+    return chosen
+
+
 def _settings(form: Form) -> dict[str, Any]:
     """A key's settings in the form. Records what is wrong with them."""
     settings: dict[str, Any] = {
         "name": required(form, "name", "Enter a name for the key."),
-        "scopes": form.many("scopes"),
+        "scopes": _scopes(form),
         "allowlist": lines(form, "allowlist"),
         "rate_limit_per_minute": whole_number(form, "rate_limit_per_minute"),
         "expires_at": end_of_day(form, "expires_at"),

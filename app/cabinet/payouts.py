@@ -100,7 +100,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form = Form.empty(**{name: request.query_params.get(name, "") for name in FIRST_STEP_FIELDS})
         _, quote = await checked(request, form)
         if form.errors or quote is None:
-            return await cabinet.refused(request, form, "cabinet/payouts/new.html", await form_context(ctx, form))
+            return await cabinet.page(request, "cabinet/payouts/new.html", await form_context(ctx, form))
         return await cabinet.page(request, "cabinet/payouts/review.html", _review_context(ctx, form, quote))
 
     @form_post(

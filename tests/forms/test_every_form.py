@@ -101,7 +101,7 @@ async def test_every_form_of_a_merchant_and_of_ones_account(
     ids = world.ids | {"merchant_id": world.terms.merchant_id, "mode": "test"}
     walker = Walker(person, account, ids)
 
-    await all_wrong(walker, app, OF_CABINET | OF_ACCOUNT)
+    await all_wrong(walker, app, {**OF_CABINET, **OF_ACCOUNT})
     await all_once(
         walker,
         app,
