@@ -54,7 +54,7 @@ class FormTokens:
     def make(self, key: str, bound_to: str, account_id: str | None = None) -> str:
         """The token of a form with this key, for the session or visit that `bound_to` names, and the session's
         account."""
-        token = f"{key}.{self._mac(f'{bound_to}:{key}')}"
+        token = f"{key}.{self._bound(key, bound_to)}"
         return token if account_id is None else f"{token}.{self._mark(key, account_id)}"
 
     def open(self, token: str, bound_to: str) -> str | None:
@@ -63,7 +63,8 @@ class FormTokens:
         if not _KEY.fullmatch(key):
             return None
         mac = rest.partition(".")[0]
-        return key if same(mac.encode("utf-8", "replace"), self._mac(f"{bound_to}:{key}").encode()) else None
+        is_ours = same(mac.encode("utf-8", "replace"), self._bound(key, bound_to).encode())
+        return key if is_ours else None
 
     def key_of(self, token: str) -> str | None:
         """The key of a token of any session, with a mark; None for other texts."""
@@ -77,6 +78,9 @@ class FormTokens:
             return False
         mark = token.rpartition(".")[2]
         return same(mark.encode("utf-8", "replace"), self._mark(key, account_id).encode())
+
+    def _bound(self, key: str, bound_to: str) -> str:
+        return self._mac(f"{bound_to}:{key}")
 
     def _mark(self, key: str, account_id: str) -> str:
         return self._mac(f"account:{account_id}:{key}")
