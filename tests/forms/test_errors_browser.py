@@ -8,12 +8,13 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from app.core import clock, database
+from app.identity.sentences import PLAIN_EMAIL
 from app.merchants import service as merchants
 from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
 from tests.factories.merchants import merchant
 from tests.forms.test_browser import sign_in
-from tests.identity.browsing import Account, an_account
+from tests.identity.browsing import Account, an_account, letters
 from tests.operator.browsing import chromium
 from tests.page_checks import check_page, complaints_of
 
@@ -34,6 +35,7 @@ async def test_errors_with_and_without_scripts(web: RunningApp, services: Servic
     async with chromium() as browser:
         await without_scripts(browser, site, base, owner)
         await with_scripts(browser, site, base, owner)
+        await as_a_visitor(browser, site)
 
 
 async def without_scripts(browser: Browser, site: str, base: str, owner: Account) -> None:
@@ -100,5 +102,34 @@ async def with_scripts(browser: Browser, site: str, base: str, owner: Account) -
     await expect(page).to_have_title("Error: New test key · Harbour & Pine")
     await expect(page.get_by_role("alert")).to_be_focused()
     await check_page(page, "cabinet-key-wrong")
+    await page.goto(f"{base}/team/invite")
+    await email.fill("nora@example.test")
+    await page.get_by_label("Viewer", exact=True).check()
+    await page.get_by_role("button", name="Send invitation").click()
+    await page.get_by_text("An invitation is on its way to nora@example.test.").wait_for()
+    assert complaints == []
+    await context.close()
+
+
+async def as_a_visitor(browser: Browser, site: str) -> None:
+    """Signing up, and joining on the page of an invitation: the first field has the focus, errors are beside theirs."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    complaints = complaints_of(page)
+    await page.goto(f"{site}/sign-up")
+    await expect(page.get_by_label("Your name")).to_be_focused()
+    await page.get_by_label("E-mail address").fill("nora")
+    await page.get_by_label("Password").fill("a rather long phrase 7")
+    await page.get_by_role("button", name="Create an account").click()
+    await expect(page.get_by_role("alert").get_by_role("link")).to_have_text(["Enter your name.", PLAIN_EMAIL])
+    await check_page(page, "sign-up-wrong")
+    (letter, *_) = await letters("nora@example.test")
+    await page.goto(next(word for word in letter.split() if "/invitation?token=" in word))
+    await expect(page.get_by_label("Your name")).to_be_focused()
+    await check_page(page, "invitation")
+    await page.get_by_label("Your name").fill("Nora")
+    await page.get_by_label("Password").fill("a rather long phrase 7")
+    await page.get_by_role("button", name="Create an account and join").click()
+    await page.get_by_text("Your account is ready. Welcome to the team of Harbour & Pine.").wait_for()
     assert complaints == []
     await context.close()
