@@ -1,4 +1,4 @@
-"""Change an account's e-mail address: requested while signed in, confirmed by a link to the new address.
+"""Change an account's email address: requested while signed in, confirmed by a link to the new address.
 
 The old address gets a letter at once. The link ends when any of the account's credentials change: an owner who is
 warned by that letter and resets the password revokes it.

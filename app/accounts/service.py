@@ -17,7 +17,7 @@ from app.core.settings import DataKeys
 
 
 class AccountExists(ApiError):
-    """The e-mail address has an account already."""
+    """The email address has an account already."""
 
     def __init__(self) -> None:
         super().__init__(Code.INVALID_INPUT, "email: has an account already")
@@ -57,7 +57,7 @@ async def create(
 
 
 def checked_email(email: str) -> str:
-    """An e-mail address as it is stored (core.email_address). Raises INVALID_INPUT."""
+    """An email address as it is stored (core.email_address). Raises INVALID_INPUT."""
     try:
         return str(EmailAddress.parse(email))
     except ValueError as error:

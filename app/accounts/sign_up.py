@@ -13,7 +13,7 @@ from app.accounts.letters import Letters
 from app.accounts.links_repository import Link
 from app.accounts.service import checked_email
 from app.accounts.throttle import Limit, Throttle
-from app.core import database, ids
+from app.core import database, ids, zones
 from app.core.errors import ApiError, Code, Problems, invalid
 from app.mail import service as mail
 from app.mail.letters import Kind
@@ -87,7 +87,7 @@ class SignUp:
             await people.send(email, letter, now)
 
     async def create_invited(
-        self, *, email: str, name: str, password: str, site: str, address: str, now: datetime
+        self, *, email: str, name: str, password: str, site: str, address: str, now: datetime, time_zone: str = ""
     ) -> None:
         """Create the account of somebody who has opened the link of an invitation: that confirms the address.
 
@@ -98,11 +98,14 @@ class SignUp:
         await self._throttle.take([(PER_ADDRESS, site)], now)
         password_hash = await passwords.hash_in_thread(password)
         async with database.transaction():
-            await _create(email, name, password_hash, address, now)
+            await _create(email, name, password_hash, address, now, time_zone)
 
-    async def confirm(self, token: str, password: str, *, address: str, now: datetime) -> Link | None:
+    async def confirm(
+        self, token: str, password: str, *, address: str, now: datetime, time_zone: str = ""
+    ) -> Link | None:
         """Create the account of a link; None if the link has ended.
 
+        `time_zone` is what the browser said; where it is no zone that we know, the account has none yet.
         Raises INVALID_INPUT for another password than was chosen, RATE_LIMITED. Not inside a transaction.
         """
         link = await links.find("sign_up", token, now)
@@ -114,11 +117,11 @@ class SignUp:
         async with database.transaction():
             if await links.use("sign_up", token, now) is None:
                 return None
-            await _create(link.email, link.name, link.password_hash, address, now)
+            await _create(link.email, link.name, link.password_hash, address, now, time_zone)
         return link
 
 
-async def _create(email: str, name: str, password_hash: str, address: str, now: datetime) -> None:
+async def _create(email: str, name: str, password_hash: str, address: str, now: datetime, time_zone: str) -> None:
     """Add an account, in the caller's transaction. Raises INVALID_INPUT if the address has one."""
     account_id = ids.new_id(ids.ACCOUNT)
     try:
@@ -130,6 +133,7 @@ async def _create(email: str, name: str, password_hash: str, address: str, now: 
             is_operator=False,
             totp_secret_sealed=None,
             now=now,
+            time_zone=time_zone if zones.is_known(time_zone) else None,
         )
     except asyncpg.UniqueViolationError:
         raise ApiError(Code.INVALID_INPUT, "This address has an account already. Sign in with it.") from None

@@ -8,10 +8,10 @@ from app.core import columns
 
 
 class Account(Table, tablename="accounts"):
-    """A person. The e-mail address is in lower case; the TOTP secret is encrypted with a data key.
+    """A person. The email address is in lower case; the TOTP secret is encrypted with a data key.
 
     `credentials_version` counts changes of credentials: sessions and links of an earlier version have ended
-    (accounts/credentials.py).
+    (accounts/credentials.py). `time_zone` is a name of the tz database; null until the person has one.
     """
 
     id = columns.public_id()
@@ -23,6 +23,7 @@ class Account(Table, tablename="accounts"):
     totp_last_counter = columns.big_number()
     created_at = columns.moment()
     credentials_version = Integer(default=0)
+    time_zone = columns.words(64, null=True)
 
 
 class TotpAttempt(Table, tablename="totp_attempts"):

@@ -1,7 +1,7 @@
 """Limits on tries within a window, counted in Postgres, so that a restart of a process or of Redis resets none.
 
 A try is counted in one statement before the attempt itself, so parallel attempts get no more tries than sequential
-ones. The subject is stored as a keyed hash of an e-mail address or a network address. It is counted whether or not
+ones. The subject is stored as a keyed hash of an email address or a network address. It is counted whether or not
 there is such an account, so the count does not show that.
 """
 

@@ -58,7 +58,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 )
             volume["options"] = [*volume["options"], (currency, f"All, in {currency} at the time")]
         latest = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, Filters(), None, LATEST)
-        held.sort(key=lambda one: (one.available_raw + one.locked_raw + one.pending_raw == 0, one.network.key))
+        held.sort(key=lambda one: one.available_raw + one.locked_raw + one.pending_raw == 0)
         context = {
             "balances": [
                 {
@@ -170,7 +170,7 @@ _NOUNS: dict[Concern, tuple[str, str]] = {
     "paused_webhooks": ("webhook", "webhooks"),
     "reviews": ("payment", "payments"),
     "failed_payouts": ("payout", "payouts"),
-    "held_payouts": ("withdrawal", "withdrawals"),
+    "held_payouts": ("payout or refund", "payouts and refunds"),
     "locked_keys": ("API key", "API keys"),
 }
 

@@ -2,8 +2,9 @@
 and the reader returns a neutral value.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
+from app.identity import days
 from app.identity.forms import Form
 
 MAX_DIGITS = 12
@@ -19,21 +20,21 @@ def whole_number(form: Form, name: str) -> int:
     return 0
 
 
-def end_of_day(form: Form, name: str) -> datetime | None:
-    """The end, in UTC, of the day in a date field; None where it is empty or wrong."""
+def end_of_day(form: Form, name: str, zone: tzinfo) -> datetime | None:
+    """The end, in a zone, of the day in a date field; None where it is empty or wrong."""
     day = _day(form, name)
-    return None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)
+    return None if day is None else days.beginning(day + timedelta(days=1), zone)
 
 
-def start_of_day(form: Form, name: str) -> datetime | None:
-    """The start, in UTC, of the day in a date field; None where it is empty or wrong."""
+def start_of_day(form: Form, name: str, zone: tzinfo) -> datetime | None:
+    """The start, in a zone, of the day in a date field; None where it is empty or wrong."""
     day = _day(form, name)
-    return None if day is None else datetime.combine(day, time(), UTC)
+    return None if day is None else days.beginning(day, zone)
 
 
-def last_day(moment: datetime | None) -> str:
-    """What a date field shows for the end of a day."""
-    return "" if moment is None else (moment - timedelta(microseconds=1)).date().isoformat()
+def last_day(moment: datetime | None, zone: tzinfo) -> str:
+    """What a date field shows, in a zone, for the end of a day."""
+    return "" if moment is None else (moment - timedelta(microseconds=1)).astimezone(zone).date().isoformat()
 
 
 def lines(form: Form, name: str) -> list[str]:

@@ -81,7 +81,13 @@ def routers(identity: Identity) -> list[Router]:
             form.refuse_if_wrong()
             with form.catching():
                 await identity.sign_up.create_invited(
-                    email=found.email, name=form.text("name"), password=password, site=site, address=address, now=now
+                    email=found.email,
+                    name=form.text("name"),
+                    password=password,
+                    site=site,
+                    address=address,
+                    now=now,
+                    time_zone=form.text("time_zone"),
                 )
                 opened = await identity.sign_in.with_password(
                     email=found.email,

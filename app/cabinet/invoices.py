@@ -19,7 +19,7 @@ from app.cabinet.return_addresses import waits_for_merchant
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import page_or_first
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.identity import amounts
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -319,7 +319,8 @@ async def _rate_of(body: InvoiceBody, asset: Asset, left_raw: int) -> dict[str, 
     rate = (await rates_now([asset.symbol], body.price.currency, clock.now())).get(asset.symbol)
     left_worth = ""
     if rate is not None:
-        left_worth = format_price(to_minor_units(worth_by(rate, left_raw, asset.decimals), rate.quote), rate.quote)
+        worth_raw = to_minor_units(worth_by(rate, left_raw, asset.decimals), rate.quote)
+        left_worth = group_digits(format_price(worth_raw, rate.quote))
     return {"rate": rate, "asset": asset, "left_worth": left_worth}
 
 
@@ -348,7 +349,7 @@ def _new_refund(form: Form, asset: Asset, amount_of_worth: str | None) -> NewRef
     """The refund in the form. Records what is wrong with it."""
     return NewRefund(
         amount=amount_of_worth or amounts.amount(form, "amount", asset.symbol),
-        refund_address=required(form, "refund_address", "Enter the customer’s address."),
+        refund_address=required(form, "refund_address", "Enter the destination address that the customer gave you."),
         reason=optional(form, "reason", MAX_REASON_LENGTH),
         customer_visible_reason=optional(form, "customer_visible_reason", MAX_REASON_LENGTH),
         requested_by="",  # the service writes who requests it

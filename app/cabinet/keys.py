@@ -4,7 +4,7 @@ A secret is shown once, on the page that the form that made it leads to (`Portal
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +23,7 @@ from app.cabinet.rotation import ends_with, refuse_unseen_rotation
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 
@@ -77,7 +77,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/keys/new.html", _form_context(context_of(request), form))
 
     async def check(request: PageRequest, form: Form) -> None:
-        _settings(form)
+        _settings(form, visitor_of(request).zone)
 
     @form_post(
         "/keys/new",
@@ -89,7 +89,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def create(request: PageRequest) -> Response[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         try:
-            settings = _settings(form)
+            settings = _settings(form, visitor_of(request).zone)
             await identity.require_fresh_code(request, form)
             with form.catching():
                 key, secret = await administration.issue(ctx.member, peppers, mode=ctx.mode, now=now, **settings)
@@ -119,7 +119,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 "name": key.name,
                 "allowlist": "\n".join(key.allowlist),
                 "rate_limit_per_minute": str(key.rate_limit_per_minute),
-                "expires_at": last_day(key.expires_at),
+                "expires_at": last_day(key.expires_at, visitor_of(request).zone),
             },
             lists={"scopes": list(key.scopes)},
         )
@@ -136,7 +136,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         key = await administration.get_key(ctx.member, ctx.mode, key_id)
         try:
-            settings = _settings(form)
+            settings = _settings(form, visitor_of(request).zone)
             await identity.require_fresh_code(request, form)
             with form.catching():
                 await administration.update(ctx.member, mode=ctx.mode, key_id=key_id, now=now, **settings)
@@ -233,14 +233,14 @@ def _scopes(form: Form) -> list[str]:
     return chosen
 
 
-def _settings(form: Form) -> dict[str, Any]:
-    """A key's settings in the form. Records what is wrong with them."""
+def _settings(form: Form, zone: tzinfo) -> dict[str, Any]:
+    """A key's settings in the form; its last day is one in `zone`. Records what is wrong with them."""
     settings: dict[str, Any] = {
         "name": required(form, "name", "Enter a name for the key."),
         "scopes": _scopes(form),
         "allowlist": lines(form, "allowlist"),
         "rate_limit_per_minute": whole_number(form, "rate_limit_per_minute"),
-        "expires_at": end_of_day(form, "expires_at"),
+        "expires_at": end_of_day(form, "expires_at", zone),
     }
     with form.gathering():
         checked_settings(**settings, now=clock.now())

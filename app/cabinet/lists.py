@@ -2,7 +2,7 @@
 
 from app.core.errors import ApiError
 from app.identity import paging
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.identity.lists import ListQuery
 from app.identity.paging import AsKey, by_moment
 
@@ -24,4 +24,4 @@ def list_query(request: PageRequest, *names: str, key: AsKey = by_moment) -> Lis
         place = paging.place_of(request, key)
     except ApiError:
         place = None
-    return ListQuery(request.scope["path"], filters, place)
+    return ListQuery(request.scope["path"], filters, place, visitor_of(request).zone)

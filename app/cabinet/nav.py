@@ -44,7 +44,7 @@ ENTRIES: tuple[Entry, ...] = (
 _STANDING_BANNERS: dict[Standing, Banner] = {
     "pending": Banner(
         tone="neutral",
-        title="Waiting for approval.",
+        title="Awaiting approval.",
         text="We are reading the application. Payments can be taken once it is approved.",
     ),
     "rejected": Banner(

@@ -189,7 +189,7 @@ def _new_payout(choices: list[assets.Choice], form: Form) -> NewPayout:
         asset=choice.asset.symbol if choice else "",
         chain=choice.network.chain if choice else "",
         amount=amounts.amount(form, "amount", choice.asset.symbol if choice else ""),
-        destination=required(form, "destination", "Enter the address that the money goes to."),
+        destination=required(form, "destination", "Enter the destination address."),
         description=optional(form, "description", 500),
         requested_by="",  # the service writes who requests it
     )

@@ -85,7 +85,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             case = await case_in(request, deposit_id)
             return await cabinet.refused(request, form, "cabinet/returns/address.html", context(ctx, case, form))
         done = "confirmed. An operator decides on the return" if decision == "confirmed" else "rejected"
-        return identity.redirect(request, ctx.path("invoices", case.invoice_id), flash=f"The address is {done}.")
+        return identity.redirect(request, ctx.path("invoices", case.invoice_id), flash=f"The return address is {done}.")
 
     @get("/settings/returns", opt=needs(Permission.SETTINGS_MANAGE))
     async def returns(request: PageRequest) -> Response[Any]:

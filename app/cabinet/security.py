@@ -29,7 +29,7 @@ BUTTONS = {
 }
 
 DONE = {
-    "allow_last_address": "Done: the key works from that address only.",
+    "allow_last_address": "Done: the key works from that IP address only.",
     "drop_scopes": "Done: the key has only the scopes that it uses.",
     "revoke_key": "Done: the key is revoked.",
     "remind_of_totp": "A reminder is on its way.",

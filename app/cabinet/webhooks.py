@@ -26,7 +26,7 @@ from app.core.money import group_digits
 from app.events.types import EVENT_TYPES
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.identity.sentences import sentence
 from app.merchants.roles import Permission
@@ -43,9 +43,9 @@ STATUS_REASONS: Mapping[tuple[str, str | None], str] = MappingProxyType(
         "lost. Fix the endpoint, then enable it.",
         ("paused", "merchant"): "A member of your team paused it. Events wait, in order, until it is enabled.",
         ("disabled", "gone"): "It answered 410 Gone, which says that it wants no more events. Enable it to receive new "
-        "ones, and replay what it missed.",
-        ("disabled", "merchant"): "A member of your team disabled it. Enable it to receive new events, and replay what "
-        "it missed.",
+        "ones, and send again what it missed.",
+        ("disabled", "merchant"): "A member of your team disabled it. Enable it to receive new events, and send "
+        "again what it missed.",
     }
 )
 
@@ -247,7 +247,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         endpoint = await found(ctx, endpoint_id)
         try:
-            since = start_of_day(form, "since")
+            since = start_of_day(form, "since", visitor_of(request).zone)
             if since is None:
                 form.record("since", "Choose the day from which on events are sent again.")
             await identity.require_fresh_code(request, form)

@@ -1,18 +1,21 @@
-"""Pages of a person's own account: name, email address, password."""
+"""Pages of a person's own account: name, time zone, email address, password."""
 
+from datetime import datetime
 from typing import Any
 
 from litestar import Response, Router, get
 
 from app.accounts import links, passwords, people
 from app.accounts.email_changes import checked_new
-from app.core import clock
+from app.core import clock, zones
+from app.identity import redirects
 from app.identity.account_nav import account_nav
 from app.identity.fields import check_email
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router, signed_out_router
 from app.identity.identity import Identity, PageRequest, address_of, visitor_of
+from app.identity.visitor import Visitor
 
 GONE = 410
 
@@ -21,10 +24,13 @@ def routers(identity: Identity) -> list[Router]:
     """`/account`, `/account/email`, `/account/password`, and `/confirm-email/change`, the link in the letter."""
 
     def show(request: PageRequest, template: str, form: Form) -> Response[Any]:
-        return identity.page(request, template, {"form": form, "nav": account_nav(request.scope["path"])})
+        return identity.page(request, template, {"form": form, **context(request)})
 
     def again(request: PageRequest, template: str, form: Form) -> Response[Any]:
-        return identity.refused(request, form, template, {"nav": account_nav(request.scope["path"])})
+        return identity.refused(request, form, template, context(request))
+
+    def context(request: PageRequest) -> dict[str, Any]:
+        return {"nav": account_nav(request.scope["path"]), **zone_choices(visitor_of(request), clock.now())}
 
     @get("/")
     async def account_page(request: PageRequest) -> Response[Any]:
@@ -49,6 +55,21 @@ def routers(identity: Identity) -> list[Router]:
         except FormRefused:
             return again(request, "identity/account.html", form)
         return identity.redirect(request, "/account", flash="Your name is changed.")
+
+    @form_post(
+        "/time-zone", does="Change your time zone", step_up=NoStepUp("it changes how times are written"), page="/"
+    )
+    async def choose_time_zone(request: PageRequest) -> Response[Any]:
+        form, now, visitor = await identity.read_form(request), clock.now(), visitor_of(request)
+        name = form.text("time_zone")
+        try:
+            with form.catching():
+                await people.choose_time_zone(visitor.account_id, name, address=address_of(request), now=now)
+        except FormRefused:
+            form.values.setdefault("name", visitor.session.name)
+            return again(request, "identity/account.html", form)
+        words = f"Times are in {zones.with_offset(zones.zone_of(name), now)} from now on."
+        return identity.redirect(request, redirects.own(form.text("next"), "/account"), flash=words)
 
     @get("/email")
     async def email_page(request: PageRequest) -> Response[Any]:
@@ -133,5 +154,20 @@ def routers(identity: Identity) -> list[Router]:
         await identity.continue_session(request, session, changed.token)
         return identity.redirect(request, "/account", flash=f"{words}, and every other browser is signed out.")
 
-    own = [account_page, rename, email_page, change_email, password_page, change_password]
+    own = [account_page, rename, choose_time_zone, email_page, change_email, password_page, change_password]
     return [signed_in_router("/account", own, identity), signed_out_router("/", [confirm_page, confirm], identity)]
+
+
+def zone_choices(visitor: Visitor, now: datetime) -> dict[str, Any]:
+    """The options of the time zone's field: UTC, the person's own where no area lists it, then the areas' places."""
+    groups = [(area, [(name, _place(name, now)) for name in names]) for area, names in zones.choices()]
+    listed = {name for _, options in groups for name, _ in options}
+    own = visitor.session.time_zone or zones.UTC_NAME
+    first = [zones.UTC_NAME] if own in {zones.UTC_NAME, *listed} else [zones.UTC_NAME, own]
+    return {"zone_options": [(name, name) for name in first], "zone_groups": groups, "zone_value": own}
+
+
+def _place(name: str, now: datetime) -> str:
+    """`Berlin (UTC+1)` of `Europe/Berlin`."""
+    area, _, place = zones.with_offset(zones.zone_of(name), now).partition("/")
+    return place.replace("_", " ") or area

@@ -1,6 +1,7 @@
 """Shared by the handlers of cabinet, desk and account pages: the visitor, the submitted form, and the responses."""
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ from app.accounts.sessions_repository import Session
 from app.accounts.sign_in import SignIn
 from app.accounts.sign_up import SignUp
 from app.accounts.throttle import Throttle
-from app.core import clock, ids
+from app.core import clock, ids, zones
 from app.core.crypto import derive_key
 from app.core.errors import ApiError, Code
 from app.identity import cookies, form_keys, forms, redirects
@@ -277,13 +278,14 @@ class Identity:
     def page(
         self, request: PageRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
-        """A page. Its template gets `context`, visitor, csrf_token, flash, path and needs_code.
+        """A page. Its template gets `context`, visitor, csrf_token, flash, path, needs_code, zone and zone_name.
 
         The context's `form` is shown as it was refused, or as it was typed before the session ended, where that is kept
         (keeping.py). `read_at` is when the request began, in milliseconds: later changes the page may not show yet.
         """
-        visitor, flash = known_visitor(request), self._flashes.take(request)
-        form = (context or {}).get("form")
+        visitor, now = known_visitor(request), clock.now()
+        zone = visitor.zone if visitor else UTC
+        flash, form = self._flashes.take(request), (context or {}).get("form")
         if isinstance(form, Form):
             if request.method in ("GET", "HEAD"):
                 fill_again(request, form)
@@ -292,10 +294,12 @@ class Identity:
                 note_refused(request, form)
         frame = {
             "visitor": visitor,
+            "zone": zone,
+            "zone_name": zones.with_offset(zone, now),
             "csrf_token": self.csrf_token(request),
             "flash": flash,
             "path": request.scope["path"],
-            "needs_code": visitor.needs_code(clock.now()) if visitor else False,
+            "needs_code": visitor.needs_code(now) if visitor else False,
             "read_at": request.scope["state"].get("read_at", 0),
         }
         return self._pages.page(template, frame | dict(context or {}), status=status)

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from app.core.money import group_amounts
+
 PLAIN_AMOUNT = "Enter an amount with a point and no thousands separator, such as 1250.00."
 PLAIN_EMAIL = "That is not a whole email address. Enter one such as name@example.com."
 
@@ -278,12 +280,16 @@ _COMPILED = [
     for field, message, words in _RULES
 ]
 
+_ENDS = (".", "!", "?", "…")
+
 _LACKS_SUBJECT = re.compile(r"(?:is|are|was|has|have|holds?|must|can't|belongs?|begins?|mixes|needs?|would|lacks?)\b")
 
 
 def sentence(field: str, message: str) -> str:
     """What a page shows for a message about a field, or with `""` about the whole form."""
     message = message.strip()
+    if not message.endswith(_ENDS):  # a sentence of ours may be about how an amount is typed
+        message = group_amounts(message)
     for about, pattern, words in _COMPILED:
         if about is None or about.fullmatch(field):
             found = pattern.fullmatch(message)
@@ -292,4 +298,4 @@ def sentence(field: str, message: str) -> str:
     if _LACKS_SUBJECT.match(message):
         message = f"{SUBJECTS.get(field, 'This')} {message}"
     whole = message[:1].upper() + message[1:]
-    return whole if whole.endswith((".", "!", "?", "…")) else f"{whole}."
+    return whole if whole.endswith(_ENDS) else f"{whole}."

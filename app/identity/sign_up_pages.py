@@ -105,7 +105,9 @@ def routers(identity: Identity) -> list[Router]:
             if not password:
                 raise form.refuse("password", "Enter the password that you chose when you signed up.")
             with form.catching():
-                link = await identity.sign_up.confirm(token, password, address=address, now=now)
+                link = await identity.sign_up.confirm(
+                    token, password, address=address, now=now, time_zone=form.text("time_zone")
+                )
                 if link is None:
                     return gone(request)
                 result = await identity.sign_in.with_password(

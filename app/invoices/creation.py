@@ -194,7 +194,7 @@ class InvoiceCreation:
         raise RuntimeError(f"{MAX_TRIES} new ids of invoices were taken already")
 
     def email_hash(self, email: str) -> bytes:
-        """The keyed hash of a customer's e-mail address, for searching. Upper and lower case give the same."""
+        """The keyed hash of a customer's email address, for searching. Upper and lower case give the same."""
         return hmac_sha256(self._email_hash_secret, email.strip().lower().encode())
 
     def _pay_in(self, terms: Terms, symbol: str, chain: str) -> tuple[NetworkConfig, Asset]:

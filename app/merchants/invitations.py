@@ -73,13 +73,13 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
             Kind.UNASKED,
             "You are invited to a team on Swap Pay",
             "{inviter} invites you to {merchant} as {role}.\n{description}\n\n"
-            "To accept, open this page and sign in, or sign up, with the address that this letter came to:\n"
-            "{link}\n\nThe invitation is valid for {days} days. If you don't know what this is about, ignore it.\n",
+            "To accept, open this page and sign in, or sign up, with the address that this email came to:\n"
+            "{link}\n\nThe invitation is valid until {expires_at}. If you don't know what this is about, ignore it.\n",
             ours={
                 "role": new_role,
                 "description": DESCRIPTIONS[new_role],
                 "link": f"{public_url}/invitation?token={token}",
-                "days": VALID_FOR.days,
+                "expires_at": now + VALID_FOR,
             },
             inviter=inviter,
             merchant=by.merchant_name,

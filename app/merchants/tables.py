@@ -126,7 +126,7 @@ class MerchantApplication(Table, tablename="merchant_applications"):
 
 
 class Invitation(Table, tablename="merchant_invitations"):
-    """An offer of a role to the person with an e-mail address. The letter has the token; here is its SHA-256.
+    """An offer of a role to the person with an email address. The letter has the token; here is its SHA-256.
 
     Open while it is neither accepted nor withdrawn, and only until it expires; at most one per merchant and address.
     """

@@ -9,7 +9,7 @@ from app.audit.log import Filters
 from app.backoffice import merchants
 from app.core.keyset import page_or_first
 from app.identity import days
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
 from app.operator.desk import Desk
@@ -22,14 +22,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/audit")
     async def listed(request: PageRequest) -> Response[bytes]:
-        given = {name: lists.text(request, name) for name in FIELDS}
+        given, zone = {name: lists.text(request, name) for name in FIELDS}, visitor_of(request).zone
         filters = Filters(
             actor=_actor(given["actor"]),
             action=given["action"] or None,
             subject=given["subject"] or None,
             merchant_id=given["merchant"].upper() or None,
-            at_from=days.start_of(given["from"]),
-            at_to=days.end_of(given["to"]),
+            at_from=days.start_of(given["from"], zone),
+            at_to=days.end_of(given["to"], zone),
         )
         query = lists.list_query(request, by_number, **given)
         actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), query.place)

@@ -176,7 +176,7 @@ class PayoutService:
             except IllegalTransition:
                 cancelled = False
             if not cancelled:
-                raise ApiError(Code.PAYOUT_NOT_CANCELLABLE, "the payout is not pending approval any more")
+                raise ApiError(Code.PAYOUT_NOT_CANCELLABLE, "the payout is not awaiting approval any more")
             if by is not None:
                 await by.record("payout.cancelled", payout_id, now)
             payout = await self._reader.payout(merchant_id, mode, payout_id)

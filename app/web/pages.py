@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC
 from functools import cache, partial
 from types import CodeType
 from typing import Any
@@ -25,6 +26,7 @@ from app.web import languages
 from app.web.errors import ErrorView
 from app.web.figures import exact, figure
 from app.web.languages import ENGLISH, Language
+from app.web.moments import moment, reading_in
 
 HTML = "text/html"
 """Litestar adds the charset to text."""
@@ -65,9 +67,11 @@ class Pages:
     def render(self, template: str, context: Mapping[str, Any], language: Language = ENGLISH) -> str:
         """The template as text, in which no stored value changes the direction of the rest.
 
-        Raises UndefinedError for a value that the context lacks.
+        The filter `moment` shows times in the context's `zone`, else in UTC. Raises UndefinedError for a value that the
+        context lacks.
         """
-        return harmless_page(self._environments[language].get_template(template).render(context))
+        with reading_in(context.get("zone", UTC)):
+            return harmless_page(self._environments[language].get_template(template).render(context))
 
     def error(self, request: Request[Any, Any, Any], view: ErrorView) -> str:
         """The page of an error. A status without a page of its own gets the page of 404 or 500."""
@@ -124,7 +128,7 @@ def _environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"figure": figure, "exact": exact}
+    environment.filters |= {"figure": figure, "exact": exact, "moment": moment}
     gettext = _cheap_gettext(language)
     environment.globals |= {
         "static_url": static_url,

@@ -82,7 +82,7 @@ async def disable_gone(endpoints: Sequence[str], *, now: datetime) -> None:
             endpoint,
             "Your webhook was disabled: it answered 410 Gone",
             "By answering 410 Gone your server said that it wants no more events: the endpoint is disabled.\n"
-            "Events are kept. Enable the endpoint again to receive new ones, and replay what you missed.",
+            "Events are kept. Enable the endpoint again to receive new ones, and send again what you missed.",
             now,
         )
 
@@ -91,7 +91,7 @@ async def _write_to_merchant(endpoint: StoppedEndpoint, subject: str, text: str,
     stopped = letter(
         Kind.MERCHANT,
         subject,
-        "{text}\n\nEndpoint: {id} ({mode})\nURL: {url}\n",
+        "{text}\n\nEndpoint: {id} ({mode})\nURL: {url}\nTime: {now}\n",
         ours={"text": text, "id": endpoint.id, "mode": endpoint.mode},
         url=endpoint.url,
     )

@@ -10,23 +10,6 @@ document.addEventListener("said", (event) => {
   requestAnimationFrame(() => (announcer.textContent = event.detail)); // emptied first: the same words are said again
 });
 
-// --- Times in the reader's own zone; the title keeps UTC -------------------------------------------------
-
-const FORMATS = {
-  day: { dateStyle: "medium" },
-  minute: { dateStyle: "medium", timeStyle: "short" },
-  second: { dateStyle: "medium", timeStyle: "medium" },
-};
-
-function localTimes(within) {
-  for (const time of within.querySelectorAll("time[data-moment]")) {
-    const moment = new Date(time.dateTime);
-    if (Number.isNaN(moment.getTime())) continue;
-    const format = new Intl.DateTimeFormat("en-GB", FORMATS[time.dataset.moment] ?? FORMATS.minute);
-    time.textContent = format.format(moment);
-  }
-}
-
 // --- A form is sent once ---------------------------------------------------------------------------------
 
 document.addEventListener("submit", (event) => {
@@ -74,5 +57,3 @@ document.addEventListener("change", (event) => {
 // --- Start -----------------------------------------------------------------------------------------------
 
 document.documentElement.dataset.script = "";
-localTimes(document);
-document.addEventListener("htmx:load", (event) => localTimes(event.detail.elt));

@@ -46,7 +46,7 @@ async def test_a_key_is_shown_once_works_and_is_listed_with_its_last_use(app: Ed
     assert "Shop server" in listed
     assert "203.0.113.7 and 1 more" in listed
     assert ">120</span> requests a minute" in page
-    assert "from 203.0.113.7" in page
+    assert "from the IP address 203.0.113.7" in page
     for shown in (listed, page):
         assert secret.split("_", 4)[4] not in shown
     assert "Shop server" not in await owner.see("keys", mode="live")

@@ -27,7 +27,7 @@ async def test_a_finding_is_fixed_by_one_click(app: Edge, office: Office) -> Non
 
     shown = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
 
-    assert "works from that address only" in shown
+    assert "works from that IP address only" in shown
     assert "integration works from every address" not in shown
     assert (await call_api(app, key.full, "198.51.100.1")).status_code == 403
     again = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})

@@ -77,7 +77,7 @@ async def with_scripts(browser: Browser, site: str, base: str, owner: Account) -
     complaints = complaints_of(page)
     await sign_in(page, site, owner)
     await page.goto(f"{base}/team/invite")
-    email = page.get_by_label("E-mail address")
+    email = page.get_by_label("Email address")
     words = page.get_by_text("That is not a whole email address.")
     checks: list[str] = []
     page.on("request", lambda request: checks.append(request.url) if request.method == "POST" else None)
@@ -118,7 +118,7 @@ async def as_a_visitor(browser: Browser, site: str) -> None:
     complaints = complaints_of(page)
     await page.goto(f"{site}/sign-up")
     await expect(page.get_by_label("Your name")).to_be_focused()
-    await page.get_by_label("E-mail address").fill("nora")
+    await page.get_by_label("Email address").fill("nora")
     await page.get_by_label("Password").fill("a rather long phrase 7")
     await page.get_by_role("button", name="Create an account").click()
     await expect(page.get_by_role("alert").get_by_role("link")).to_have_text(["Enter your name.", PLAIN_EMAIL])

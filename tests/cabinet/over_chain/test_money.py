@@ -6,7 +6,8 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from html import unescape
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 
 from app.cabinet import exports
 from app.core import clock, database
+from app.core.money import GROUP_GAP
 from app.core.settings import Settings
 from app.events import sequencer
 from app.invoices.creation import NewInvoice
@@ -189,10 +191,67 @@ async def test_exports_stream_everything_and_no_cell_is_a_formula(
     assert {"'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", 'harmless, "quoted"'} <= expected
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row.values())
     (paid,) = rows_of(await person.get(f"{world.base}/exports/invoices.csv?status=paid"))
-    assert (paid["id"], paid["amount"], paid["credited_raw"]) == (world.paid_invoice.id, "25.00", "24800001")
-    assert len(rows_of(await person.get(f"{world.base}/exports/payouts.csv"))) == 1
+    assert (paid["id"], paid["amount_decimal"], paid["amount_raw"]) == (world.paid_invoice.id, "25.00", "25000000")
+    assert (paid["credited_decimal"], paid["credited_raw"]) == ("24.800001", "24800001")
+    assert (paid["service_fee_decimal"], paid["service_fee_raw"]) == ("0.20", "200000")
+    (sent,) = rows_of(await person.get(f"{world.base}/exports/payouts.csv"))
+    assert int(sent["amount_raw"]) == 10**6 * Decimal(sent["amount_decimal"])
+    assert int(sent["fee_raw"]) == 10**6 * Decimal(sent["fee_decimal"])
     entries = rows_of(await person.get(f"{world.base}/exports/ledger/USDT@ethereum.csv"))
     assert [entry["seq"] for entry in entries] == ["1", "2", "3"]
+    assert (entries[0]["available_delta_decimal"], entries[0]["available_delta_raw"]) == ("24.800001", "24800001")
+
+
+async def test_a_day_is_one_of_the_readers_zone_in_lists_and_exports(
+    world: World, browser: Callable[..., Browser]
+) -> None:
+    """What Tokyo sees on 29 November was made on the 28th of UTC."""
+    person, invoice_id = await owner(world, browser), world.paid_invoice.id
+    made_at, paid_at = datetime(2026, 11, 28, 15, 30, tzinfo=UTC), datetime(2026, 11, 28, 16, 0, tzinfo=UTC)
+    await database.execute(
+        "UPDATE invoices SET created_at = $2, paid_at = $3 WHERE id = $1", invoice_id, made_at, paid_at
+    )
+
+    async def found(day: str) -> tuple[bool, int]:
+        query = f"from={day}&to={day}"
+        page = (await person.get(f"{world.base}/invoices?{query}")).text
+        rows = rows_of(await person.get(f"{world.base}/exports/invoices.csv?{query}"))
+        return invoice_id in page, len(rows)
+
+    assert await found("2026-11-28") == (True, 1)
+    assert (await person.send("/account/time-zone", "/account", time_zone="Asia/Tokyo")).status_code == 303
+    assert await found("2026-11-28") == (False, 0)
+    assert await found("2026-11-29") == (True, 1)
+    page = (await person.get(f"{world.base}/invoices/{invoice_id}")).text
+    assert 'title="2026-11-28 15:30:00 UTC">29 Nov 2026, 00:30:00</time>' in page
+    assert "Asia/Tokyo (UTC+9)" in page
+    answer = await person.get(f"{world.base}/exports/invoices.csv?from=2026-11-29&to=2026-11-29")
+    (row,) = rows_of(answer)
+    assert row["created_at"] == "2026-11-28T15:30:00Z"
+    assert (row["created_local"], row["paid_local"], row["time_zone"]) == (
+        "2026-11-29 00:30:00",
+        "2026-11-29 01:00:00",
+        "Asia/Tokyo",
+    )
+    assert answer.headers["content-disposition"].endswith('-Asia-Tokyo.csv"')
+
+
+async def test_every_amount_has_its_thousands_set_apart(
+    world: World, browser: Callable[..., Browser], works: Services, driver: AnvilDriver, token: str
+) -> None:
+    """On each page, in text and in figures: a run of five digits with places is in a field or a table to copy alone."""
+    big = await invoice(works, world.terms, amount="12345678.90")
+    await pay_on_chain(works, driver, token, big.pay_in.address, int(big.pay_in.amount_raw))
+    person = await owner(world, browser)
+    asked = httpx.QueryParams(ASKED | {"amount": "1234567.89"})
+    places = ["", "invoices", f"invoices/{big.id}", "balances", "ledger/USDT@ethereum", f"payouts/review?{asked}"]
+    places += ["payouts/new", f"invoices/{big.id}/refund", "ledger/USDT@ethereum/4"]
+    too_much = httpx.QueryParams(ASKED | {"amount": "98765432109.00"})
+    for place in (*places, f"payouts/review?{too_much}"):
+        page = (await person.get(f"{world.base}/{place}".rstrip("/"))).text
+        assert "figure__group" in page or GROUP_GAP in page, place
+        shown = re.sub(r"<(input|time|a|form|option)\b[^>]*>|data-[a-z]+=\"[^\"]*\"", "", page)
+        assert not re.search(r"[0-9]{5,}\.[0-9]{2}", shown), place
 
 
 async def test_the_timeline_of_an_invoice_has_every_fact(
