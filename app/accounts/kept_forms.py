@@ -54,6 +54,11 @@ class Owner:
         return cls(f"visit:{token}")
 
     @property
+    def is_session(self) -> bool:
+        """Whether it is a session's."""
+        return self.name.startswith("session:")
+
+    @property
     def digest(self) -> bytes:
         """What the table stores: a token is never stored itself."""
         return sha256(self.name.encode("utf-8", "replace"))

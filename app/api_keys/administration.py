@@ -14,6 +14,7 @@ from app.api_keys.scopes import Scope
 from app.api_keys.secrets import Mode
 from app.core import database
 from app.core.settings import Peppers
+from app.merchants import notices
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 
@@ -23,6 +24,8 @@ MONEY_SCOPES = frozenset({Scope.PAYOUTS_WRITE.value, Scope.REFUNDS_WRITE.value})
 CREATED = "api_key.created"
 ROTATED = "api_key.rotated"
 """Actions in the audit log that show a key's secret to the actor; app/security_checklist reads them."""
+
+REVOKED = "api_key.revoked"
 
 
 async def list_keys(by: Member, mode: Mode) -> list[Key]:
@@ -68,6 +71,7 @@ async def issue(
             now=now,
         )
         await by.record(CREATED, key.id, now, mode=mode, name=key.name, scopes=key.scopes, allowlist=key.allowlist)
+        await _tell(CREATED, by, key, now)
     return key, full
 
 
@@ -136,6 +140,7 @@ async def rotate_along(
         now=now,
     )
     await by.record(ROTATED, key.id, now, grace_hours=grace_hours)
+    await _tell(ROTATED, by, key, now)
     return key, full
 
 
@@ -150,13 +155,27 @@ async def revoke(by: Member, *, mode: Mode, key_id: str, now: datetime) -> Key:
         return before
     async with database.transaction():
         key = await service.revoke(key_id=key_id, merchant_id=by.merchant_id, now=now)
-        await by.record("api_key.revoked", key.id, now)
+        await by.record(REVOKED, key.id, now)
+        await _tell(REVOKED, by, key, now)
     return key
 
 
 def may_hold(by: Member, scopes: Iterable[str]) -> bool:
     """Whether a member may issue, change or rotate a key with these scopes: pages leave out the others."""
     return by.may(Permission.KEYS_MANAGE) and (MONEY_SCOPES.isdisjoint(scopes) or by.may(Permission.KEYS_OF_MONEY))
+
+
+async def _tell(action: str, by: Member, key: Key, now: datetime) -> None:
+    """Have the merchant's owners and admins told by email."""
+    await notices.record(
+        action,
+        merchant_id=by.merchant_id,
+        mode=key.mode,
+        subject=key.id,
+        actor=by.actor,
+        facts={"name": key.name, "scopes": ", ".join(key.scopes), "address": by.address or "not known"},
+        now=now,
+    )
 
 
 def _require(by: Member, scopes: Iterable[str]) -> None:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from app.cabinet.context import MemberContext
 from app.identity.nav import TEST_MODE, Banner, Nav, NavItem
+from app.merchants import switches
 from app.merchants.roles import Permission, Standing
 from app.reports import reviews
 from app.webhooks import endpoints_repository
+from app.webhooks.endpoints_repository import EndpointView
+from app.webhooks.pausing import answer_in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(group="Money", label="Reviews", place="reviews", icon="eye"),
     Entry(group="Money", label="Find a transaction", place="transactions", icon="search"),
     Entry(group="Books", label="Balances", place="balances", icon="balance"),
+    Entry(group="Books", label="Reports", place="reports", icon="chart"),
     Entry(group="Books", label="Ledger", place="ledger", icon="ledger"),
     Entry(group="Books", label="Exports", place="exports", icon="download"),
     Entry(group="Developers", label="API keys", place="keys", icon="key", permission=Permission.KEYS_VIEW),
@@ -107,16 +111,35 @@ async def _banners(ctx: MemberContext) -> AsyncIterator[Banner]:
     standing = _STANDING_BANNERS.get(ctx.member.standing)
     if standing is not None:
         yield standing
+    if ctx.member.standing == "approved":
+        for switch in await switches.states():
+            if switch.paused_at is not None:
+                yield Banner(
+                    tone="caution",
+                    title=f"New {switch.name} are paused by the gateway",
+                    text=f"since {switch.paused_at:%-d %b %Y, %H:%M} (UTC): {switch.reason}",
+                )
     if ctx.member.may(Permission.WEBHOOKS_VIEW):
         stopped = await endpoints_repository.list_stopped(ctx.merchant_id, ctx.mode)
         if stopped:
             yield Banner(
                 tone="critical",
                 title="Webhooks are paused." if len(stopped) > 1 else "A webhook is paused.",
-                text=f"{stopped[0].url} did not answer. Events wait until it is enabled again; none is lost.",
+                text=f"{_why_stopped(stopped[0])} Events wait until it is enabled again; none is lost.",
                 href=ctx.path("webhooks", stopped[0].id) if len(stopped) == 1 else ctx.path("webhooks"),
                 link="See why, and enable it",
             )
+
+
+def _why_stopped(endpoint: EndpointView) -> str:
+    """Why an endpoint gets nothing now, by what it answered last."""
+    if endpoint.status_reason == "gone":
+        return f"{endpoint.url} answered HTTP 410 Gone."
+    if endpoint.stopped_by is None:
+        return f"Deliveries to {endpoint.url} failed."
+    if endpoint.stopped_by.startswith("HTTP"):
+        return f"{endpoint.url} answered {endpoint.stopped_by}."
+    return f"{endpoint.url} did not answer ({answer_in_words(endpoint.stopped_by)})."
 
 
 def _is_below(place: str, entry: str) -> bool:

@@ -19,8 +19,10 @@ from app.cabinet import (
     merchant_picker,
     new_invoice,
     payouts,
+    prepared_exports,
     price_settings,
     refunds,
+    reports,
     return_addresses,
     reviews,
     security,
@@ -28,6 +30,7 @@ from app.cabinet import (
     team,
     transactions,
     webhooks,
+    work,
 )
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import MerchantPages
@@ -46,8 +49,11 @@ PAGES = (
     transactions,
     return_addresses,
     balances,
+    reports,
     ledger,
     exports,
+    prepared_exports,
+    work,
     keys,
     webhooks,
     events,

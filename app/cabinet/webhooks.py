@@ -34,6 +34,7 @@ from app.webhooks import deliveries_repository, endpoints_repository, service
 from app.webhooks.administration import EndpointAdministration
 from app.webhooks.deliveries_repository import MAX_WAITING_COUNTED
 from app.webhooks.endpoints_repository import EndpointView
+from app.webhooks.pausing import answer_in_words
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES
 from app.webhooks.service import RevealedSecret
 
@@ -53,7 +54,13 @@ DELIVERY_STATES: Mapping[str, str] = MappingProxyType(
     {"pending": "Waiting", "delivered": "Delivered", "dead": "Given up"}
 )
 
+SHOWN_DELIVERY_STATES: Mapping[str, str] = MappingProxyType({**DELIVERY_STATES, "retrying": "Retrying"})
+"""`retrying` is a pending one with a failed attempt; lists are filtered by the others."""
+
 MAX_LISTED = 100
+
+SENT_AT_ONCE = 1_000
+"""Events that are queued again while the page waits; more are queued by a worker, with its progress."""
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -131,12 +138,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {
             "endpoint": endpoint,
             "host": urlsplit(endpoint.url).netloc,
-            "reason": STATUS_REASONS.get((endpoint.status, endpoint.status_reason), ""),
+            "reason": _reason(endpoint),
             "now": clock.now(),
             "waiting": group_digits(waiting) + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
             "pause_after": PAUSE_AFTER_FAILURES,
             "deliveries": deliveries,
-            "delivery_states": DELIVERY_STATES,
+            "delivery_states": SHOWN_DELIVERY_STATES,
             "status": status,
             "tabs": [("All", here, status is None)]
             + [(words, f"{here}?status={name}", status == name) for name, words in DELIVERY_STATES.items()],
@@ -252,8 +259,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 form.record("since", "Choose the day from which on events are sent again.")
             await identity.require_fresh_code(request, form)
             assert since is not None, "without a day the form was refused"
+            missed_only, endpoints = form.has("missed_only"), endpoints_of(ctx)
             with form.catching():
-                count = await endpoints_of(ctx).redeliver_since(endpoint_id, since=since)
+                span = await endpoints.span_since(endpoint_id, since)
+                if span.length > SENT_AT_ONCE:
+                    job_id = await endpoints.start_redelivery(endpoint_id, span, missed_only=missed_only)
+                    return identity.redirect(request, ctx.path("work", job_id))
+                count = await endpoints.redeliver_since(endpoint_id, since=since, missed_only=missed_only)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/replay.html", {"endpoint": endpoint})
         words = f"{plural(count, 'event goes', 'events go')} out again, oldest first."
@@ -330,7 +342,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     )
     async def test(request: PageRequest, endpoint_id: str) -> Response[Any]:
         endpoints = endpoints_of(context_of(request))
-        words = "A test event is on its way. Load this page again in a moment to see its outcome."
+        words = "A test event is on its way. Its outcome appears below, under Deliveries."
         return await at_once(request, endpoint_id, lambda: endpoints.send_test_event(endpoint_id), words)
 
     @form_post(
@@ -368,6 +380,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         test,
         replay_one,
     ]
+
+
+def _reason(endpoint: EndpointView) -> str:
+    """Why an endpoint gets nothing now; empty while it does."""
+    words = STATUS_REASONS.get((endpoint.status, endpoint.status_reason), "")
+    if endpoint.status_reason == "failures" and endpoint.stopped_by is not None:
+        words += f" The last answer: {answer_in_words(endpoint.stopped_by)}."
+    return words
 
 
 def _form_context(form: Form) -> dict[str, Any]:

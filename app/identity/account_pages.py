@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Response, Router, get
 
-from app.accounts import links, passwords, people
+from app.accounts import email_choices, links, passwords, people
 from app.accounts.email_changes import checked_new
 from app.core import clock, zones
 from app.identity import redirects
@@ -21,7 +21,7 @@ GONE = 410
 
 
 def routers(identity: Identity) -> list[Router]:
-    """`/account`, `/account/email`, `/account/password`, and `/confirm-email/change`, the link in the letter."""
+    """`/account`, the pages below it, and `/confirm-email/change`, the link in the letter."""
 
     def show(request: PageRequest, template: str, form: Form) -> Response[Any]:
         return identity.page(request, template, {"form": form, **context(request)})
@@ -93,6 +93,22 @@ def routers(identity: Identity) -> list[Router]:
         words = "We have sent a link to the new email address. Yours changes when you open it there."
         return identity.redirect(request, "/account", flash=words)
 
+    @get("/emails")
+    async def emails_page(request: PageRequest) -> Response[Any]:
+        wanted = list(await email_choices.wanted(visitor_of(request).account_id))
+        context = {
+            "form": Form(values={}, lists={"topics": wanted}),
+            "topics": [(topic, name, words) for topic, (name, words) in email_choices.NAMES.items()],
+            "nav": account_nav(request.scope["path"]),
+        }
+        return identity.page(request, "identity/emails.html", context)
+
+    @form_post("/emails", does="Choose which emails you get", step_up=NoStepUp("emails about signing in always come"))
+    async def choose_emails(request: PageRequest) -> Response[Any]:
+        form, account_id = await identity.read_form(request), visitor_of(request).account_id
+        await email_choices.choose(account_id, form.many("topics"), address=address_of(request), now=clock.now())
+        return identity.redirect(request, "/account/emails", flash="Your choice of emails is saved.")
+
     @get("/password")
     async def password_page(request: PageRequest) -> Response[Any]:
         return show(request, "identity/password.html", Form.empty())
@@ -154,7 +170,17 @@ def routers(identity: Identity) -> list[Router]:
         await identity.continue_session(request, session, changed.token)
         return identity.redirect(request, "/account", flash=f"{words}, and every other browser is signed out.")
 
-    own = [account_page, rename, choose_time_zone, email_page, change_email, password_page, change_password]
+    own = [
+        account_page,
+        rename,
+        choose_time_zone,
+        email_page,
+        change_email,
+        emails_page,
+        choose_emails,
+        password_page,
+        change_password,
+    ]
     return [signed_in_router("/account", own, identity), signed_out_router("/", [confirm_page, confirm], identity)]
 
 

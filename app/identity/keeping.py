@@ -26,7 +26,8 @@ NEVER_KEPT = ("password", "new_password", "code", "csrf_token")
 """Fields that no page shows again."""
 
 MAX_PER_MINUTE = 60
-"""Forms that are kept for one client address in a minute; more are answered with their errors alone."""
+"""Forms that are kept in a minute for one session, or for one client address without a session; more are answered with
+their errors alone."""
 
 _LOADED, _REFUSED = "kept_form", "refused_form"
 
@@ -87,8 +88,8 @@ class Keeping:
             await kept_forms.move(*owners, lambda _: True, self._keys, clock.now())
 
     async def _keep(self, request: Request[Any, Any, Any], owner: Owner, form: KeptForm) -> bool:
-        client = site(request.scope["state"]["client_address"])
-        window = await self._rate_limiter.take(f"kept:{client}", MAX_PER_MINUTE)
+        who = owner.digest.hex() if owner.is_session else site(request.scope["state"]["client_address"])
+        window = await self._rate_limiter.take(f"kept:{who}", MAX_PER_MINUTE)
         return not window.is_exceeded and await kept_forms.keep(owner, form, self._keys, clock.now())
 
 

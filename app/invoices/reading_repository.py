@@ -276,6 +276,16 @@ async def page(
     return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: made(ShownInvoice(*row)))
 
 
+async def count(merchant_id: str, mode: str, filters: Filters, most: int | None) -> int:
+    """How many of a merchant's invoices the filters leave; with `most`, no more than so many are counted."""
+    conditions, args = _where(merchant_id, mode, filters, None)
+    limit = "" if most is None else f"LIMIT {most:d}"
+    found: int = await database.fetch_value(
+        f"SELECT count(*) FROM (SELECT FROM invoices i WHERE {conditions} {limit}) counted", *args
+    )
+    return found
+
+
 def _public(row: Row) -> PublicRow:
     return PublicRow(
         invoice=ShownInvoice(*row[:_SHOWN]),

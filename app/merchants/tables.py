@@ -183,3 +183,22 @@ class Switch(Table, tablename="switches"):
     reason = columns.text()
 
     name_known = columns.one_of("name", "invoices", "payouts", "refunds")
+
+
+class MerchantNotice(Table, tablename="merchant_notices"):
+    """Something that a merchant's people are to be told by email; deleted when the emails are in the outbox.
+
+    `facts` is JSON, free of secrets: what the words of the kind need (merchants/notices.py). `actor` is who did it, as
+    in the audit log.
+    """
+
+    id = BigSerial(primary_key=True)
+    merchant = columns.reference(Merchant)
+    mode = columns.words(4)
+    kind = columns.words(40)
+    subject = columns.words(64)
+    actor = columns.words(64)
+    facts = columns.text()
+    created_at = columns.moment()
+
+    merchant_notices_mode_known = columns.one_of("mode", "live", "test")

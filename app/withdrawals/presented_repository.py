@@ -86,6 +86,35 @@ async def page(
     kind: Kind, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
 ) -> Page[PresentedWithdrawal]:
     """A page by (created_at, id), newest first."""
+    conditions, args = _where(kind, merchant_id, mode, filters)
+    comparison, order = direction(place)
+    if place is not None:
+        args.extend(place.key)
+        conditions.append(f"(w.created_at, w.id) {comparison} (${len(args) - 1}, ${len(args)})")
+    rows = await database.fetch_all(
+        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY w.created_at {order}, w.id {order} LIMIT {limit + 1:d}",
+        *args,
+    )
+    return page_of(rows, limit, place, key=("created_at", "id"), made=_presented)
+
+
+async def count(kind: Kind, merchant_id: str, mode: str, filters: Filters, most: int | None) -> int:
+    """How many payouts or refunds of a merchant the filters leave; with `most`, no more than so many are counted."""
+    conditions, args = _where(kind, merchant_id, mode, filters)
+    limit = "" if most is None else f"LIMIT {most:d}"
+    found: int = await database.fetch_value(
+        f"""
+        SELECT count(*) FROM (
+            SELECT FROM withdrawals w LEFT JOIN refunds r ON r.id = w.id WHERE {" AND ".join(conditions)} {limit}
+        ) counted
+        """,
+        *args,
+    )
+    return found
+
+
+def _where(kind: Kind, merchant_id: str, mode: str, filters: Filters) -> tuple[list[str], list[object]]:
+    """The conditions with only the filters that are set, and their values."""
     conditions = ["w.merchant = $1", "w.mode = $2", "w.kind = $3"]
     args: list[object] = [merchant_id, mode, kind]
     wanted = {
@@ -100,15 +129,7 @@ async def page(
         if value is not None:
             args.append(value)
             conditions.append(condition.format(f"${len(args)}"))
-    comparison, order = direction(place)
-    if place is not None:
-        args.extend(place.key)
-        conditions.append(f"(w.created_at, w.id) {comparison} (${len(args) - 1}, ${len(args)})")
-    rows = await database.fetch_all(
-        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY w.created_at {order}, w.id {order} LIMIT {limit + 1:d}",
-        *args,
-    )
-    return page_of(rows, limit, place, key=("created_at", "id"), made=_presented)
+    return conditions, args
 
 
 # A transaction is shown once it was sent; the confirmed one of a bumped series before the others.

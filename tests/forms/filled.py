@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.cabinet.world import ELSEWHERE
+from tests.cabinet.world import ELSEWHERE, OPEN_JOB
 from tests.identity.browsing import PASSWORD
 
 MERCHANT = "/cabinet/{merchant_id:str}/{mode:str}"
@@ -48,6 +48,10 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
         f"{MERCHANT}/payouts/review": Filled(query=PAYOUT),
         f"{MERCHANT}/payouts/{{payout_id:str}}/cancel": Filled(),
         f"{MERCHANT}/ledger/{{name:str}}/verify": Filled(audited=0),
+        f"{MERCHANT}/work/{{job_id:str}}/cancel": Filled(ids={"job_id": OPEN_JOB}, audited=0),
+        f"{MERCHANT}/exports/invoices": Filled(query={"how": "prepare"}, audited=0),
+        f"{MERCHANT}/exports/payouts": Filled(query={"how": "prepare"}, audited=0),
+        f"{MERCHANT}/exports/refunds": Filled(query={"how": "prepare"}, audited=0),
         f"{MERCHANT}/team/{{account_id:str}}/secrets": Filled({"secrets": f"api_key:{key_id}", "grace_hours": "0"}),
         f"{MERCHANT}/keys/new": Filled(KEY),
         f"{key}/edit": Filled(KEY),
@@ -98,6 +102,7 @@ def of_account(session_id: str) -> dict[str, Filled]:
     return {
         "/cabinet/apply": Filled(BUSINESS),
         "/account": Filled({"name": "Mara"}),
+        "/account/emails": Filled({"topics": "keys"}),
         "/account/email": Filled(password | {"email": "mara@new.example"}),
         f"{security}/sessions/{{session_id:str}}/end": Filled(ids={"session_id": session_id}),
         f"{security}/sessions/end-others": Filled(),
