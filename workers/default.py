@@ -1,6 +1,6 @@
 """The `default` queue: mail, alerts, pausing of webhooks, and scheduled jobs."""
 
-from app.accounts import form_uses, links_repository, sessions_repository, throttle_repository
+from app.accounts import form_uses, kept_forms_repository, links_repository, sessions_repository, throttle_repository
 from app.cabinet.works import works
 from app.core import clock
 from app.core.mail import build_mailer
@@ -104,12 +104,12 @@ async def purge_idempotency_records(context: Context) -> int:
 
 
 async def purge_sessions(context: Context) -> int:
-    """Delete sessions, mailed links, counts of attempts and uses of forms that have expired."""
+    """Delete sessions, mailed links, counts of attempts, uses of forms and kept forms that have expired."""
     now = clock.now()
     purged = (
         await sessions_repository.purge(now) + await links_repository.purge(now) + await throttle_repository.purge(now)
     )
-    return purged + await form_uses.purge(now)
+    return purged + await form_uses.purge(now) + await kept_forms_repository.purge(now)
 
 
 async def run_background_jobs(context: Context) -> int:

@@ -130,3 +130,16 @@ class FormUse(Table, tablename="form_uses"):
     created_at = columns.moment()
 
     form_uses_secret_of_an_answer = Check("secret_sealed IS NULL OR led_to IS NOT NULL")
+
+
+class KeptForm(Table, tablename="kept_forms"):
+    """What was typed into a form that was not carried out (accounts/kept_forms.py).
+
+    `id` is the SHA-256 of the owner, the address of the form's page, and the form's one-use key. `owner` is the SHA-256
+    of the session's id, or of the visit token of a browser in which nobody is signed in.
+    """
+
+    id = columns.digest(primary_key=True)
+    owner = columns.digest()
+    content_sealed = columns.text()
+    expires_at = columns.moment()

@@ -7,7 +7,7 @@ from litestar import Response, get
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
-from app.cabinet.merchant_picker import choices, facts_of, form_of
+from app.cabinet.merchant_picker import check_application, choices, facts_of, form_of
 from app.core import clock
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -31,11 +31,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         "/application",
         does="Apply",
         step_up=NoStepUp("an operator decides before it opens anything"),
+        check=check_application,
         opt=needs(Permission.APPLICATION_WRITE),
     )
     async def apply_again(request: PageRequest) -> Response[Any]:
         form, ctx = await cabinet.identity.read_form(request), context_of(request)
         try:
+            await check_application(request, form)
+            form.refuse_if_wrong()
             with form.catching():
                 await applications.apply_again(ctx.member, facts_of(form), clock.now())
         except FormRefused:

@@ -69,24 +69,37 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`exports/invoices.csv`, `exports/payouts.csv`, `exports/refunds.csv`, `exports/ledger/…`."""
     services = cabinet.services
 
+    def backwards(request: PageRequest) -> Response[Any]:
+        words = "Nothing was exported: the day in “From” is after the one in “To”. Change one of them."
+        return cabinet.identity.redirect(request, context_of(request).path("exports"), flash=words, tone="caution")
+
     @get("/exports/invoices.csv", opt=needs(Permission.VIEW))
-    async def invoices(request: PageRequest) -> Stream:
+    async def invoices(request: PageRequest) -> Response[Any]:
         ctx, zone = context_of(request), visitor_of(request).zone
-        filters = invoice_filters(cabinet, ctx, list_query(request, *INVOICE_FILTERS))
+        query = list_query(request, *INVOICE_FILTERS)
+        if query.is_backwards:
+            return backwards(request)
+        filters = invoice_filters(cabinet, ctx, query)
 
         return _csv(services, ctx, zone, TABLES["invoices"], filters)
 
     @get("/exports/payouts.csv", opt=needs(Permission.VIEW))
-    async def payouts(request: PageRequest) -> Stream:
+    async def payouts(request: PageRequest) -> Response[Any]:
         ctx, zone = context_of(request), visitor_of(request).zone
-        filters = withdrawal_filters(cabinet, ctx, list_query(request, *WITHDRAWAL_FILTERS))
+        query = list_query(request, *WITHDRAWAL_FILTERS)
+        if query.is_backwards:
+            return backwards(request)
+        filters = withdrawal_filters(cabinet, ctx, query)
 
         return _csv(services, ctx, zone, TABLES["payouts"], filters)
 
     @get("/exports/refunds.csv", opt=needs(Permission.VIEW))
-    async def refunds(request: PageRequest) -> Stream:
+    async def refunds(request: PageRequest) -> Response[Any]:
         ctx, zone = context_of(request), visitor_of(request).zone
-        filters = withdrawal_filters(cabinet, ctx, list_query(request, *WITHDRAWAL_FILTERS))
+        query = list_query(request, *WITHDRAWAL_FILTERS)
+        if query.is_backwards:
+            return backwards(request)
+        filters = withdrawal_filters(cabinet, ctx, query)
 
         return _csv(services, ctx, zone, TABLES["refunds"], filters)
 

@@ -10,7 +10,7 @@ from litestar import Response, get
 from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
-from app.cabinet.forms import catching, optional, required
+from app.cabinet.forms import optional, required
 from app.cabinet.guard import needs
 from app.cabinet.lists import OLDEST_FIRST, chips, list_query
 from app.cabinet.return_addresses import STATES as RETURN_STATES
@@ -19,9 +19,10 @@ from app.cabinet.return_addresses import waits_for_merchant
 from app.cabinet.saved_filters import saved_links
 from app.cabinet.searching import search_of, searched
 from app.core import clock
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code
 from app.core.keyset import Page, Total, page_or_first
 from app.core.money import format_amount, group_digits
+from app.identity import amounts
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
@@ -36,6 +37,7 @@ from app.networks.registry import Networks
 from app.rates.rate import Rate
 from app.rates.service import rates_now, to_minor_units, worth_by
 from app.refunds import return_addresses
+from app.refunds import service as refund_service
 from app.refunds.service import NewRefund
 from app.reports import reviews, timeline
 from app.web.idempotency import create_once, replay_of
@@ -174,19 +176,38 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form = Form.empty(amount=context["left"])
         return await cabinet.page(request, "cabinet/invoices/refund.html", {**context, "form": form})
 
+    async def checked(request: PageRequest, form: Form, context: dict[str, Any]) -> NewRefund:
+        """The refund in the form. Records what is wrong with it."""
+        new = _new_refund(form, context["asset"], _amount_of_worth(form, context))
+        with form.gathering():
+            amount_raw, _ = await refund_service.checked(context["network"], context["asset"], new)
+            if amount_raw > context["left_raw"]:
+                left = f"{context['left']} {context['asset'].symbol}"
+                form.record("amount", f"Enter at most {left}: no more of this invoice can be sent back.")
+        return new
+
+    async def check_refund(request: PageRequest, form: Form) -> None:
+        invoice_id = request.path_params["invoice_id"]
+        context = await refund_context(request, invoice_id)
+        await checked(request, form, context)
+        if form.text("worth") and "worth" not in form.errors:
+            amount = _amount_of_worth(form, context)
+            form.notes["worth"] = f"That is {amount} {context['asset'].symbol} now."
+
     @form_post(
         "/invoices/{invoice_id:str}/refund",
         does="Request a refund",
         step_up=StepUp.FRESH_CODE,
+        check=check_refund,
         opt=needs(Permission.REFUNDS_WRITE),
     )
     async def refund(request: PageRequest, invoice_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         context = await refund_context(request, invoice_id)
         try:
-            with catching(form):
-                new = _new_refund(form, _amount_of_worth(form, context))
-                await identity.require_fresh_code(request, form)
+            new = await checked(request, form, context)
+            await identity.require_fresh_code(request, form)
+            with form.catching():
                 replay = replay_of(
                     identity.form_key(request),
                     merchant_id=ctx.merchant_id,
@@ -214,6 +235,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         body = await found(request, invoice_id)
         if body.pay_in is None:
             raise ApiError(Code.INVOICE_NOT_REFUNDABLE, f"the invoice is {body.status}")
+        network = services.networks.by(body.pay_in.chain, body.mode)
         asset = services.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
         left_raw = max(0, int(body.credited_raw or 0) - await live_refunds_raw(invoice_id))
         fee_raw = int(body.service_fee_charged_raw or 0)
@@ -222,6 +244,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "left": format_amount(left_raw, asset.decimals),
             "left_raw": left_raw,
             "fee_kept": format_amount(fee_raw, asset.decimals) if fee_raw else "",
+            "network": network,
             **await _rate_of(body, asset, left_raw),
         }
 
@@ -343,27 +366,31 @@ async def _rate_of(body: InvoiceBody, asset: Asset, left_raw: int) -> dict[str, 
 
 
 def _amount_of_worth(form: Form, context: dict[str, Any]) -> str | None:
-    """The coins that the worth in the form is at today's rate, at most what is left; None where none is given. Raises
-    INVALID_INPUT."""
+    """The coins that the worth in the form is at today's rate, at most what is left; None where none is given, or it is
+    wrong, which is recorded."""
     rate: Rate | None = context["rate"]
     text = form.text("worth")
     if not text:
         return None
     if rate is None:
-        raise invalid("worth", "there is no exchange rate at the moment")
+        form.record("worth", "There is no exchange rate at the moment. Enter an amount above instead.")
+        return None
+    typed = amounts.amount(form, "worth", rate.quote)
     try:
-        worth_raw = parse_price(text, rate.quote)
+        worth_raw = parse_price(typed, rate.quote)
     except ApiError as error:
-        raise invalid("worth", error.message.partition(": ")[2]) from error
+        form.record("worth", error.message.partition(": ")[2])
+        return None
     asset: Asset = context["asset"]
     amount_raw = amount_worth_raw(worth_raw, rate.quote, rate.figure, asset.decimals)
     return format_amount(min(amount_raw, context["left_raw"]), asset.decimals)
 
 
-def _new_refund(form: Form, amount_of_worth: str | None) -> NewRefund:
+def _new_refund(form: Form, asset: Asset, amount_of_worth: str | None) -> NewRefund:
+    """The refund in the form. Records what is wrong with it."""
     return NewRefund(
-        amount=amount_of_worth or required(form, "amount", "enter an amount"),
-        refund_address=required(form, "refund_address", "enter a destination address, the customer’s"),
+        amount=amount_of_worth or amounts.amount(form, "amount", asset.symbol),
+        refund_address=required(form, "refund_address", "Enter the destination address that the customer gave you."),
         reason=optional(form, "reason", MAX_REASON_LENGTH),
         customer_visible_reason=optional(form, "customer_visible_reason", MAX_REASON_LENGTH),
         requested_by="",  # the service writes who requests it

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.forms import required
 from app.cabinet.nav import outside
 from app.core import clock
 from app.core.errors import ApiError
@@ -25,6 +26,15 @@ from app.web.row_ids import RowId
 CHOICE = "/cabinet/merchants"
 
 FIELDS = ("name", "legal_name", "country", "website", "business", "monthly_volume")
+
+
+MISSING = {
+    "name": "Enter the name of the business.",
+    "legal_name": "Enter the legal name of the business.",
+    "website": "Enter the address of the website, such as https://example.com.",
+    "business": "Say what you sell, and to whom, in 20 to 1000 characters.",
+}
+"""What is said about fields that were left empty."""
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -78,10 +88,17 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def apply_page(request: PageRequest) -> Response[Any]:
         return identity.page(request, "cabinet/apply.html", _context(Form.empty()))
 
-    @form_post("/apply", does="Apply as a merchant", step_up=NoStepUp("an operator decides before it opens anything"))
+    @form_post(
+        "/apply",
+        does="Apply as a merchant",
+        step_up=NoStepUp("an operator decides before it opens anything"),
+        check=check_application,
+    )
     async def apply(request: PageRequest) -> Response[Any]:
         form, visitor = await identity.read_form(request), visitor_of(request)
         try:
+            await check_application(request, form)
+            form.refuse_if_wrong()
             with form.catching():
                 merchant_id = await applications.apply(
                     facts_of(form), networks, account_id=visitor.account_id, address=visitor.address, now=clock.now()
@@ -112,6 +129,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.redirect(request, f"/cabinet/{merchant_id}/test")
 
     return [begin, choice, accept, apply_page, apply, try_page, try_out]
+
+
+async def check_application(request: PageRequest, form: Form) -> None:
+    """Record what is wrong with an application's form."""
+    for name, words in MISSING.items():
+        required(form, name, words)
+    with form.gathering():
+        applications.checked(facts_of(form))
 
 
 def facts_of(form: Form) -> Facts:

@@ -10,6 +10,7 @@ from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
+from app.cabinet.forms import one_of
 from app.cabinet.guard import needs
 from app.core import clock
 from app.core.errors import ApiError, Code
@@ -108,8 +109,10 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def set_terms(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
+            with form.gathering():
+                settings.check_invoice_terms(form.text("fee_payer"), form.text("accept_parts"))
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 await settings.set_invoice_terms(
                     ctx.member, payer=form.text("fee_payer"), parts=form.text("accept_parts"), now=clock.now()
                 )
@@ -153,10 +156,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             raise ApiError(Code.NOT_FOUND, "there is no logo")
         return Response(found.data, media_type=found.media_type)
 
+    async def check_branding(request: PageRequest, form: Form) -> None:
+        _chosen(form, None)
+
     @form_post(
         "/settings/branding",
         does="Change the payment page",
         step_up=StepUp.FRESH_CODE,
+        check=check_branding,
         opt=needs(Permission.SETTINGS_MANAGE),
     )
     async def set_branding(request: PageRequest) -> Response[Any]:
@@ -164,16 +171,10 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         if form.text("then") == "preview":  # without a script; a file is sent again when it is to be saved
             return await cabinet.page(request, "cabinet/settings/branding.html", await branding_context(request, form))
         try:
+            chosen = _chosen(form, await _logo(form, ctx.merchant_id))
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
-                picture = await _logo(form, ctx.merchant_id)
-                await settings.set_branding(
-                    ctx.member,
-                    display_name=form.text("display_name") or None,
-                    accent=form.text("accent") if form.text("own_accent") == "yes" else None,
-                    logo=picture,
-                    now=clock.now(),
-                )
+                await settings.set_branding(ctx.member, **chosen, now=clock.now())
         except FormRefused:
             context = await branding_context(request, form)
             return await cabinet.refused(request, form, "cabinet/settings/branding.html", context)
@@ -182,6 +183,19 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.redirect(request, ctx.path("settings"), flash="Saved. Customers see it from now on.")
 
     return [overview, set_terms, branding_page, preview, accent_sheet, logo, set_branding]
+
+
+def _chosen(form: Form, logo: bytes | None) -> dict[str, Any]:
+    """The name, colour and logo in the form. Records what is wrong with them."""
+    own = one_of(form, "own_accent", ("yes", "no"), "Choose whose colour the page has.")
+    chosen: dict[str, Any] = {
+        "display_name": form.text("display_name") or None,
+        "accent": form.text("accent") if own == "yes" else None,
+        "logo": logo,
+    }
+    with form.gathering():
+        branding.checked(**chosen)
+    return chosen
 
 
 async def _logo(form: Form, merchant_id: str) -> bytes | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from app.core.crypto import sha256
 from app.core.database import Row
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code, Problems, invalid
 from app.merchants import image_types, repository
 
 MAX_LOGO_BYTES = 100_000
@@ -54,9 +54,7 @@ async def set_branding(
 
     `accent` is `#rrggbb`. Raises INVALID_INPUT, NOT_FOUND for a merchant that isn't there.
     """
-    name = _checked_name(display_name)
-    colour = _checked_accent(accent)
-    picture = _checked_logo(logo)
+    name, colour, picture = checked(display_name, accent, logo)
     if await repository.find(merchant_id) is None:
         raise ApiError(Code.NOT_FOUND, "no such merchant")
     tag = None if picture is None else sha256(picture.data)
@@ -110,6 +108,21 @@ async def logo(merchant_id: str) -> Logo | None:
         return None
     found = image_types.inspect(data)
     return None if found is None else Logo(data, found.media_type)
+
+
+def checked(
+    display_name: str | None, accent: str | None, logo: bytes | None
+) -> tuple[str | None, str | None, Logo | None]:
+    """The three values as they are stored. Raises INVALID_INPUT, with all that is wrong."""
+    problems = Problems()
+    with problems.gathered():
+        name = _checked_name(display_name)
+    with problems.gathered():
+        colour = _checked_accent(accent)
+    with problems.gathered():
+        picture = _checked_logo(logo)
+    problems.refuse()
+    return name, colour, picture
 
 
 def _checked_name(name: str | None) -> str | None:

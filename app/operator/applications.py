@@ -17,6 +17,8 @@ from app.web.row_ids import RowId
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/applications`."""
 
+    public_url = desk.services.settings.public_url
+
     @get("/applications")
     async def listed(request: PageRequest) -> Response[bytes]:
         return await desk.page(request, "applications/list", {"applications": await applications.waiting()})
@@ -36,7 +38,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         try:
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                await applications.approve(application_id, desk.services.networks, by, clock.now())
+                await applications.approve(
+                    application_id, desk.services.networks, by, clock.now(), public_url=public_url
+                )
         except FormRefused:
             return await show(request, "one", application_id, form, status=422)
         return desk.done(request, f"{found.merchant_name} is approved. Its owners get an email.")
@@ -52,7 +56,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             reason = reason_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                await applications.reject(application_id, reason, by, clock.now())
+                await applications.reject(application_id, reason, by, clock.now(), public_url=public_url)
         except FormRefused:
             return await show(request, "reject", application_id, form, status=422)
         return desk.done(request, f"{found.merchant_name} is rejected. Its owners read the reason.")

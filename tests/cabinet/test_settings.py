@@ -99,9 +99,13 @@ async def test_the_terms_of_invoices_are_changed_by_allowed_roles_only(office: O
     assert "The customer: it is added on top" in seen
     assert "Counts as a part" in seen
     assert (await viewer.send("settings", {"fee_payer": "merchant", "accept_parts": "no"})).status_code == 403
-    assert problems(await owner.send("settings", {"fee_payer": "nobody"})) == ["Choose who pays the fee"]
+    assert problems(await owner.send("settings", {"fee_payer": "nobody", "accept_parts": "no"})) == [
+        "Choose who pays the service fee."
+    ]
     half = {"fee_payer": "merchant", "accept_parts": "perhaps"}
-    assert problems(await owner.send("settings", half)) == ["Choose what a part counts for"]
+    assert problems(await owner.send("settings", half)) == [
+        "Choose what happens to a transfer of less than the amount."
+    ]
     assert await settings.fee_payer(office.merchant_id) == "customer", "all or nothing"
     log = await owner.see("audit")
     assert "Changed whether payments in parts are accepted" in log
@@ -159,14 +163,15 @@ async def test_the_payment_page_is_branded_and_previewed(office: Office) -> None
 async def test_a_logo_that_is_no_image_is_refused_beside_its_field(office: Office) -> None:
     owner = await office.new_member("owner")
     token = hidden(await owner.browser.get(owner.path("settings/branding")))["csrf_token"]
-    refused = await owner.browser.client.post(
+    sent = await owner.browser.client.post(
         owner.path("settings/branding"),
         data={"csrf_token": token, "display_name": "Harbour", "own_accent": "no"},
         files={"logo": ("logo.svg", b"<svg onload='alert(1)'/>", "image/svg+xml")},
         headers=SAME_ORIGIN,
     )
+    refused = await owner.browser.shown_again(sent)
     assert refused.status_code == 422
-    assert problems(refused) == ["Must be a PNG, JPEG or WebP picture"]
+    assert problems(refused) == ["Choose a picture in PNG, JPEG or WebP format."]
     assert 'value="Harbour"' in refused.text
 
 

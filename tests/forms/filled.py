@@ -185,6 +185,6 @@ ELSEWHERE_TESTED = {
 
 SIGNED_OUT = (
     *("/sign-in", "/sign-in/code", "/sign-up", "/confirm-email", "/confirm-email/change"),
-    *("/forgot-password", "/reset-password"),
+    *("/forgot-password", "/reset-password", "/invitation"),
 )
 """Forms for visitors who are not signed in: bound by links that work once, and by throttles."""

@@ -25,6 +25,9 @@ FACTS = Facts(
 )
 
 
+URL = "https://pay.example.test"
+
+
 @dataclass(frozen=True)
 class Staff:
     actor: str = "account:ACC-STAFF00000"
@@ -96,7 +99,7 @@ async def test_approval_allows_everything_and_notifies_the_owner(services: Servi
     account_id = await person()
     merchant_id = await applied(services, account_id)
     (waiting,) = await applications.waiting()
-    await applications.approve(waiting.id, services.networks, Staff(), clock.now())
+    await applications.approve(waiting.id, services.networks, Staff(), clock.now(), public_url=URL)
     assert (await current_member(account_id, merchant_id)).standing == "approved"
     assert {one.asset for one in await enabled_assets(merchant_id, "test")} == {"USDT", "ETH"}
     assert await database.fetch_value("SELECT recipient FROM mail_outbox") == "mara@example.test"
@@ -107,7 +110,7 @@ async def test_a_rejected_applicant_sees_the_reason_and_may_apply_again(services
     account_id = await person()
     merchant_id = await applied(services, account_id)
     (waiting,) = await applications.waiting()
-    await applications.reject(waiting.id, "The website shows no imprint.", Staff(), clock.now())
+    await applications.reject(waiting.id, "The website shows no imprint.", Staff(), clock.now(), public_url=URL)
     owner = await current_member(account_id, merchant_id)
     assert owner.standing == "rejected"
     assert "no imprint" in (await letters())[0].body
@@ -123,7 +126,7 @@ async def test_two_operators_decide_once(services: Services) -> None:
 
     async def approve() -> bool:
         try:
-            await applications.approve(waiting.id, services.networks, Staff(), clock.now())
+            await applications.approve(waiting.id, services.networks, Staff(), clock.now(), public_url=URL)
         except ApiError:
             return False
         return True

@@ -184,7 +184,7 @@ async def test_operators_decide_nothing_in_favour_of_their_own_merchant(
     favours: list[Callable[[], Awaitable[None]]] = [
         lambda: administration.set_terms(merchant_id, 0, 0, by, now),
         lambda: administration.set_asset_terms(merchant_id, network, asset, no_cap, by, now),
-        lambda: applications.approve(application, services.networks, by, now),
+        lambda: applications.approve(application, services.networks, by, now, public_url="https://pay.example"),
     ]
     for favour in favours:
         with pytest.raises(ActionRefused, match="you belong to the merchant"):

@@ -96,7 +96,8 @@ async def test_from_application_to_paid_invoice_and_payout(
 
     (waiting,) = await applications.waiting()
     staff = await operator(services.settings.data_keys)
-    await applications.approve(waiting.id, services.networks, Staff(f"account:{staff.id}"), clock.now())
+    by, url = Staff(f"account:{staff.id}"), services.settings.public_url
+    await applications.approve(waiting.id, services.networks, by, clock.now(), public_url=url)
 
     await page.get_by_role("link", name="Test", exact=True).click()
     await page.get_by_text("No invoices yet").wait_for()

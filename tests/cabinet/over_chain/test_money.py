@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from html import unescape
 
 import httpx
 import msgspec
@@ -85,6 +86,33 @@ async def test_an_amount_above_the_balance_is_refused_beside_its_field(
     answer = await person.post(f"{world.base}/payouts/review", fields)
     assert answer.status_code == 422
     assert 'href="#field-amount"' in answer.text
+
+
+async def test_a_payout_says_what_it_costs_and_where_it_goes_while_it_is_filled_in(
+    world: World, browser: Callable[..., Browser]
+) -> None:
+    person = await owner(world, browser)
+    path, deposit = f"{world.base}/payouts/review", world.open_invoice.pay_in.address
+    page = await person.get(f"{world.base}/payouts/new")
+    assert re.search(r'value="USDT@ethereum" selected', page.text), "the form begins with an asset that has money"
+
+    async def said(name: str, **typed: str) -> str:
+        fields = hidden(page) | {"asset": "USDT@ethereum", "amount": "1", "destination": ELSEWHERE} | typed
+        token = {"X-CSRF-Token": hidden(page)["csrf_token"]}
+        return unescape((await person.post(path, fields, **{"X-Check-Field": name}, **token)).text)
+
+    costs = await said("amount", amount="2,5")
+    assert re.search(r"fee.* 2\.\d+ USDT leaves your balance, and [\d.]+ USDT stays available\.", costs)
+    assert "Enter a smaller amount. Your balance has" in await said("amount", amount="4000 USDT")
+    assert "Does 1,250 mean 1250 or 1.250?" in await said("amount", amount="1,250")
+    assert await said("destination") == ""
+    assert "That is one of our own deposit addresses. Enter an address that is yours." in await said(
+        "destination", destination=deposit
+    )
+    assert "Enter a whole address: 0x and 40 digits" in await said("destination", destination="0x12")
+    refused = await person.get(f"{path}?asset=USDT%40ethereum&amount=4000&destination={ELSEWHERE}")
+    assert "Request payout" not in refused.text, "the second step is not reached"
+    assert 'href="#field-amount"' in refused.text
 
 
 async def test_a_stolen_cookie_gets_no_payout_without_the_code(

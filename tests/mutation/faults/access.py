@@ -234,8 +234,8 @@ CSRF = (
     ),
     Fault(
         "app/identity/form_keys.py",
-        "f'{bound_to}:{key}'.encode()",
-        "key.encode()",
+        'f"{bound_to}:{key}"',
+        "key",
         "a stranger's own form token works in somebody else's session",
         ("identity/test_guard.py::test_a_token_of_a_form_ends_with_its_session",),
     ),
