@@ -7,7 +7,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from litestar import get
+from litestar import Response, get
 from litestar.response import Stream
 
 from app.cabinet import assets

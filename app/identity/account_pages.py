@@ -95,7 +95,7 @@ def routers(identity: Identity) -> list[Router]:
 
     @get("/emails")
     async def emails_page(request: PageRequest) -> Response[Any]:
-        wanted = list(await email_choices.wanted(visitor_of(request).account_id))
+        wanted: list[str] = [*await email_choices.wanted(visitor_of(request).account_id)]
         context = {
             "form": Form(values={}, lists={"topics": wanted}),
             "topics": [(topic, name, words) for topic, (name, words) in email_choices.NAMES.items()],

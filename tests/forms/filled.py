@@ -119,6 +119,7 @@ def of_account(session_id: str) -> dict[str, Filled]:
         "/cabinet/apply": Filled(BUSINESS),
         "/cabinet/try": Filled({"name": "Harbour"}),
         "/account": Filled({"name": "Mara"}),
+        "/account/time-zone": Filled({"time_zone": "Europe/Berlin"}),
         "/account/emails": Filled({"topics": "keys"}),
         "/account/email": Filled(password | {"email": "mara@new.example"}),
         f"{security}/sessions/{{session_id:str}}/end": Filled(ids={"session_id": session_id}),
