@@ -171,7 +171,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         if form.text("then") == "preview":  # without a script; a file is sent again when it is to be saved
             return await cabinet.page(request, "cabinet/settings/branding.html", await branding_context(request, form))
         try:
-            chosen = _chosen(form, await _logo(form, ctx.merchant_id))
+            picture = await _logo(form, ctx.merchant_id)
+            chosen = _chosen(form, picture)
             await identity.require_fresh_code(request, form)
             with form.catching():
                 await settings.set_branding(ctx.member, **chosen, now=clock.now())
