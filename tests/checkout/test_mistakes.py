@@ -37,8 +37,8 @@ def test_every_mistake_says_what_happens_next_and_nothing_wrong_about_sending(an
                 assert anomaly in (Anomaly.LESS, Anomaly.OTHER_ASSET)
             returning = explain(replace(mistake, is_returning=True), view, ENGLISH)
             what = "What is too much" if anomaly is Anomaly.MORE and status is Status.PAID else "It"
-            said = (returning.happens_next, returning.can_do, returning.how_long)
-            assert said == (f"{what} is being sent back. Nothing more to do.", "", "")
+            on_its_way = (returning.happens_next, returning.can_do, returning.how_long)
+            assert on_its_way == (f"{what} is being sent back. Nothing more to do.", "", "")
             words = put_into_words(view, ENGLISH)
             assert words.anomaly == "", "each transfer is explained by itself"
 

@@ -192,11 +192,11 @@ async def test_reviews_are_filtered_and_the_message_alone_reaches_the_merchant(
     assert "The rest goes back." in decided
     # All that is wrong with a form is said at once, the code of a stale session among it.
     clock.shift(timedelta(minutes=11))
-    refused = errors(
+    complaints = errors(
         await browser.send(f"/desk/reviews/{rest}/return", reason="", destination="me", merchant_message="x" * 501)
     )
     for words in ("Give a reason", "not an address", "at most 500 characters", "authenticator"):
-        assert words in refused, (words, refused)
+        assert words in complaints, (words, complaints)
     # One that brought too little offers no such step.
     assert f"/desk/reviews/{under}/split" not in (await browser.get(f"/desk/reviews/{under}")).text
     assert "It can’t be divided" in (await browser.get(f"/desk/reviews/{under}/split")).text
