@@ -1,8 +1,6 @@
 // The live checkout page: the countdown, and following the payment by itself.
 // Without this module the page is complete, only not live: it reloads every 15 seconds.
 
-import { language, localTimes } from "./times.js";
-
 const POLL_MS = 5_000; // while the event stream is down
 const REOPEN_MS = 30_000; // after the server has refused the stream for good
 const PATIENCE_MS = 10_000; // for one answer
@@ -11,6 +9,8 @@ const WALLET_MS = 2_000; // a wallet that opens has taken the window by then
 const SOON_S = 300;
 const SPOKEN_S = [600, 300, 60];
 
+// ASCII digits and Gregorian dates in every language, as on the server (app/web/languages.py).
+const language = new Intl.Locale(document.documentElement.lang, { numberingSystem: "latn", calendar: "gregory" });
 const live = document.getElementById("live");
 const offline = document.getElementById("offline");
 const announcer = document.getElementById("announcer");
@@ -199,12 +199,11 @@ function replaceKeepingFocus(part, next) {
   successor.focus({ preventScroll: true });
 }
 
-// --- Dates in the reader's zone, and the way back to the merchant ----------------------------------------
+// --- The way back to the merchant ---------------------------------------------------------------------------
 
 let returning = 0;
 
 function dress() {
-  localTimes();
   const way = document.querySelector("[data-return-after-s]");
   if (!way || returning) return;
   // Whoever comes back here by the Back button wants to read.
@@ -242,7 +241,7 @@ let wallets = null;
 function bringWallets() {
   const script = document.getElementById("wallets")?.dataset.script;
   if (script && !wallets) wallets = import(script).catch(() => (wallets = null)); // the next change tries again
-  document.dispatchEvent(new Event("shown")); // for wallets.js, whose buttons are not the server's
+  document.dispatchEvent(new Event("shown")); // for times.js, and for wallets.js, whose buttons are not the server's
 }
 
 // --- The link to a wallet, where no app takes it ----------------------------------------------------------

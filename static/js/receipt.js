@@ -1,9 +1,6 @@
-import { localTimes } from "./times.js";
-
 // Printing is what the receipt is for; the browser's own menu does it too.
 const announcer = document.getElementById("announcer");
 document.documentElement.dataset.script = "";
-localTimes();
 document.getElementById("print").addEventListener("click", () => window.print());
 document.addEventListener("said", (event) => {
   announcer.textContent = "";
