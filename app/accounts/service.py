@@ -12,7 +12,7 @@ from app.core import ids
 from app.core.crypto import encrypt
 from app.core.email_address import EmailAddress
 from app.core.errors import ApiError, Code, invalid
-from app.core.key_rotation import SealedColumn, reseal
+from app.core.key_rotation import Progress, SealedColumn, quietly, reseal
 from app.core.settings import DataKeys
 
 
@@ -64,6 +64,7 @@ def checked_email(email: str) -> str:
         raise invalid("email", str(error)) from None
 
 
-async def reseal_all(keys: DataKeys) -> int:
+async def reseal_all(keys: DataKeys, tell: Progress = quietly) -> int:
     """Encrypt every TOTP secret with the current data key; return how many. Raises crypto.Undecryptable."""
-    return await reseal(keys, SealedColumn("accounts", "totp_secret_sealed", lambda account_id: f"totp:{account_id}"))
+    column = SealedColumn("accounts", "totp_secret_sealed", lambda account_id: f"totp:{account_id}")
+    return await reseal(keys, column, tell)

@@ -1,6 +1,6 @@
 """People who sign in."""
 
-from piccolo.columns import BigSerial, Integer, Varchar
+from piccolo.columns import BigSerial, ForeignKey, Integer, OnDelete, OnUpdate, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -24,6 +24,21 @@ class Account(Table, tablename="accounts"):
     created_at = columns.moment()
     credentials_version = Integer(default=0)
     time_zone = columns.words(64, null=True)
+
+
+class EmailChoices(Table, tablename="email_choices"):
+    """The topics about which a person wants no emails (accounts/email_choices.py). No row: all emails."""
+
+    account = ForeignKey(
+        references=Account,
+        primary_key=True,
+        default=None,
+        null=False,
+        on_delete=OnDelete.restrict,
+        on_update=OnUpdate.restrict,
+    )
+    unwanted = columns.word_list(20)
+    changed_at = columns.moment()
 
 
 class TotpAttempt(Table, tablename="totp_attempts"):
@@ -115,3 +130,16 @@ class FormUse(Table, tablename="form_uses"):
     created_at = columns.moment()
 
     form_uses_secret_of_an_answer = Check("secret_sealed IS NULL OR led_to IS NOT NULL")
+
+
+class KeptForm(Table, tablename="kept_forms"):
+    """What was typed into a form that was not carried out (accounts/kept_forms.py).
+
+    `id` is the SHA-256 of the owner, the address of the form's page, and the form's one-use key. `owner` is the SHA-256
+    of the session's id, or of the visit token of a browser in which nobody is signed in.
+    """
+
+    id = columns.digest(primary_key=True)
+    owner = columns.digest()
+    content_sealed = columns.text()
+    expires_at = columns.moment()

@@ -11,6 +11,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
 from app.cabinet.lists import chips, list_query
+from app.cabinet.saved_filters import saved_links
 from app.core.keyset import page_or_first
 from app.identity.identity import PageRequest
 from app.identity.paging import by_moment_and_number
@@ -58,6 +59,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "team.left": "Left the team",
         "team.totp_reminded": "Reminded of two-step verification",
         "merchant.applied": "Applied",
+        "merchant.tried": "Started in test mode",
         "merchant.created": "Opened the merchant",
         "merchant.fee_payer_changed": "Changed who pays the fee",
         "merchant.accept_parts_changed": "Changed whether payments in parts are accepted",
@@ -107,6 +109,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         people, areas = await activity_log.people(ctx.merchant_id), list(AREAS.items())
         context = {
             "query": query,
+            "saved": await saved_links(ctx, "audit", query),
             "rows": [(action, label(action), details(action)) for action in found],
             "pager": query.pager(found),
             "chips": chips(query, who=people, area=areas),

@@ -43,7 +43,7 @@ class MemberContext:
 
     def may(self, permission: Permission | str) -> bool:
         """Whether the member has a permission. Templates name it by its value: `ctx.may("payouts.write")`."""
-        return self.member.may(Permission(permission))
+        return self.member.may(Permission(permission), self.mode)
 
 
 def known_context(request: Request[Any, Any, Any]) -> MemberContext | None:

@@ -1,4 +1,6 @@
-"""Fields that hold more than text: numbers, days, lists one a line. Errors are shown beside their field."""
+"""Fields that hold more than text: numbers, days, lists one a line. An error is recorded, to be shown beside the field,
+and the reader returns a neutral value.
+"""
 
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -10,21 +12,22 @@ MAX_DIGITS = 12
 
 
 def whole_number(form: Form, name: str) -> int:
-    """A whole number. Raises FormRefused for anything else; separators between thousands are ignored."""
-    text = form.text(name).replace(",", "").replace(" ", "")
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
-        raise form.refuse(name, "enter a whole number")
-    return int(text)
+    """A whole number; zero where it is none. Separators between thousands are ignored."""
+    text = "".join(form.text(name).replace(",", "").split())
+    if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
+        return int(text)
+    form.record(name, "must be a whole number" if text else "Enter a whole number.")
+    return 0
 
 
 def end_of_day(form: Form, name: str, zone: tzinfo) -> datetime | None:
-    """The end, in a zone, of the day in a date field; None where it is empty. Raises FormRefused."""
+    """The end, in a zone, of the day in a date field; None where it is empty or wrong."""
     day = _day(form, name)
     return None if day is None else days.beginning(day + timedelta(days=1), zone)
 
 
 def start_of_day(form: Form, name: str, zone: tzinfo) -> datetime | None:
-    """The start, in a zone, of the day in a date field; None where it is empty. Raises FormRefused."""
+    """The start, in a zone, of the day in a date field; None where it is empty or wrong."""
     day = _day(form, name)
     return None if day is None else days.beginning(day, zone)
 
@@ -46,7 +49,9 @@ def _day(form: Form, name: str) -> date | None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise form.refuse(name, "enter a day, such as 2027-01-31") from None
+        form.record(name, "Enter a day as year, month and day, such as 2027-01-31.")
+        return None
     if not 2000 <= day.year <= 2999:
-        raise form.refuse(name, "enter a day of this century or the next")
+        form.record(name, "Enter a day after the year 2000, such as 2027-01-31.")
+        return None
     return day

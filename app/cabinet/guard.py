@@ -59,7 +59,7 @@ async def load_context(connection: ASGIConnection[Any, Any, Any, Any], handler: 
     request.scope["state"]["ctx"] = ctx  # a refusal's page is theirs too
     if request.cookies.get(cookies.PLACE) != ctx.place:
         cookies.put(request, cookies.PLACE, ctx.place, lifetime=cookies.PLACE_LIFETIME)
-    found.require(Permission(needed))
+    found.require(Permission(needed), cast(Mode, mode))
 
 
 def _refuse_undeclared(path: str, handler: Any) -> None:

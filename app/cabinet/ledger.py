@@ -11,6 +11,8 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.guard import needs
 from app.cabinet.lists import chips, list_query
+from app.cabinet.works import VERIFICATION
+from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import page_or_first
 from app.core.money import format_amount
@@ -18,12 +20,16 @@ from app.deposits import references_repository
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.identity import PageRequest
 from app.identity.paging import by_number
+from app.jobs import service as jobs
 from app.ledger import repository as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.roles import Permission
 from app.web.row_ids import RowId
 from app.withdrawals.presented_repository import Filters
+
+VERIFIED_AT_ONCE = 10_000
+"""Entries that are re-computed while the page waits; a longer ledger is verified by a worker, with its progress."""
 
 _PLACES = {"payout": "payouts", "refund": "refunds"}
 """The pages of the nouns that an entry can refer to. A deposit is on the page of its invoice."""
@@ -77,8 +83,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def verification(request: PageRequest, name: str) -> Response[Any]:
         ctx = context_of(request)
         choice, head = await found(ctx, name)
-        result = await verify.verify_chain(head)
         back = ctx.path("ledger", choice.value)
+        if head.state.seq > VERIFIED_AT_ONCE:
+            chain = {"name": choice.value, "network": choice.network.key, "asset": choice.asset.symbol}
+            try:
+                job_id = await jobs.start(ctx.member, ctx.mode, VERIFICATION, chain, clock.now())
+            except ApiError as error:
+                return cabinet.identity.nothing_done(request, back, error.message.partition(": ")[2].capitalize() + ".")
+            return cabinet.identity.redirect(request, ctx.path("work", job_id))
+        result = await verify.verify_chain(head)
         if result.fault is None:
             entries = labels.plural(result.seq, "entry", "entries")
             flash = f"The chain holds: {entries} re-computed, the last hash is {result.head_hash[:16]}…"

@@ -1,5 +1,5 @@
-"""`/cabinet` leads on to a merchant; the list of a person's merchants, with invitations that wait, and the application
-for a new one."""
+"""`/cabinet` leads on to a merchant; the list of a person's merchants with invitations that wait, the application for a
+new one, and a start in test mode without one."""
 
 from dataclasses import asdict
 from typing import Any, get_args
@@ -7,6 +7,7 @@ from typing import Any, get_args
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.forms import required
 from app.cabinet.nav import outside
 from app.core import clock
 from app.core.errors import ApiError
@@ -27,9 +28,18 @@ CHOICE = "/cabinet/merchants"
 FIELDS = ("name", "legal_name", "country", "website", "business", "monthly_volume")
 
 
+MISSING = {
+    "name": "Enter the name of the business.",
+    "legal_name": "Enter the legal name of the business.",
+    "website": "Enter the address of the website, such as https://example.com.",
+    "business": "Say what you sell, and to whom, in 20 to 1000 characters.",
+}
+"""What is said about fields that were left empty."""
+
+
 def handlers(cabinet: Cabinet) -> list[Any]:
-    """`/cabinet`, `/cabinet/merchants`, `/cabinet/invitations/{id}/accept` and `/cabinet/apply`."""
-    identity = cabinet.identity
+    """`/cabinet`, `/cabinet/merchants`, `/cabinet/invitations/{id}/accept`, `/cabinet/apply` and `/cabinet/try`."""
+    identity, networks = cabinet.identity, cabinet.services.networks
 
     @get("/")
     async def begin(request: PageRequest) -> Response[Any]:
@@ -78,19 +88,55 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def apply_page(request: PageRequest) -> Response[Any]:
         return identity.page(request, "cabinet/apply.html", _context(Form.empty()))
 
-    @form_post("/apply", does="Apply as a merchant", step_up=NoStepUp("an operator decides before it opens anything"))
+    @form_post(
+        "/apply",
+        does="Apply as a merchant",
+        step_up=NoStepUp("an operator decides before it opens anything"),
+        check=check_application,
+    )
     async def apply(request: PageRequest) -> Response[Any]:
         form, visitor = await identity.read_form(request), visitor_of(request)
         try:
+            await check_application(request, form)
+            form.refuse_if_wrong()
             with form.catching():
                 merchant_id = await applications.apply(
-                    facts_of(form), account_id=visitor.account_id, address=visitor.address, now=clock.now()
+                    facts_of(form), networks, account_id=visitor.account_id, address=visitor.address, now=clock.now()
                 )
         except FormRefused:
             return identity.refused(request, form, "cabinet/apply.html", _context(form))
-        return identity.redirect(request, f"/cabinet/{merchant_id}/live", flash="Your application was sent.")
+        words = "Your application was sent. Until it is decided, everything can be tried in test mode."
+        return identity.redirect(request, f"/cabinet/{merchant_id}/test", flash=words)
 
-    return [begin, choice, accept, apply_page, apply]
+    @get("/try")
+    async def try_page(request: PageRequest) -> Response[Any]:
+        return identity.page(request, "cabinet/try.html", {"nav": outside(), "form": Form.empty()})
+
+    @form_post("/try", does="Start in test mode", step_up=NoStepUp("test mode moves no real money"))
+    async def try_out(request: PageRequest) -> Response[Any]:
+        form, visitor = await identity.read_form(request), visitor_of(request)
+        try:
+            with form.catching():
+                merchant_id = await applications.try_out(
+                    form.text("name"),
+                    networks,
+                    account_id=visitor.account_id,
+                    address=visitor.address,
+                    now=clock.now(),
+                )
+        except FormRefused:
+            return identity.refused(request, form, "cabinet/try.html", {"nav": outside(), "form": form})
+        return identity.redirect(request, f"/cabinet/{merchant_id}/test")
+
+    return [begin, choice, accept, apply_page, apply, try_page, try_out]
+
+
+async def check_application(request: PageRequest, form: Form) -> None:
+    """Record what is wrong with an application's form."""
+    for name, words in MISSING.items():
+        required(form, name, words)
+    with form.gathering():
+        applications.checked(facts_of(form))
 
 
 def facts_of(form: Form) -> Facts:

@@ -10,6 +10,8 @@ from app.cabinet import (
     embedding,
     events,
     exports,
+    first_steps,
+    glossary,
     invitation,
     invoices,
     keys,
@@ -20,15 +22,21 @@ from app.cabinet import (
     nav,
     new_invoice,
     payouts,
+    prepared_exports,
     price_settings,
     refunds,
+    reports,
     return_addresses,
     reviews,
+    saved_filters,
+    search,
+    search_outside,
     security,
     settings,
     team,
     transactions,
     webhooks,
+    work,
 )
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import MerchantPages
@@ -44,11 +52,18 @@ PAGES = (
     payouts,
     refunds,
     reviews,
+    search,
+    saved_filters,
+    first_steps,
+    glossary,
     transactions,
     return_addresses,
     balances,
+    reports,
     ledger,
     exports,
+    prepared_exports,
+    work,
     keys,
     webhooks,
     events,
@@ -65,10 +80,15 @@ PAGES = (
 
 def routes(identity: Identity, hub: LiveHub) -> list[Router]:
     """The routes for app/asgi.py."""
-    cabinet = Cabinet(identity)
+    cabinet = Cabinet(identity, hub)
     of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)] + live.handlers(cabinet, hub)
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)
     return [
-        signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity, nav.of_request),
+        signed_in_router(
+            "/cabinet",
+            [*merchant_picker.handlers(cabinet), *search_outside.handlers(cabinet), pages],
+            identity,
+            nav.of_request,
+        ),
         *invitation.routers(identity),
     ]

@@ -6,10 +6,11 @@ from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
-from app.cabinet.forms import required
+from app.cabinet.forms import one_of
 from app.cabinet.guard import needs
 from app.core import clock
 from app.core.errors import ApiError, Code
+from app.identity.fields import check_email
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
@@ -18,6 +19,8 @@ from app.merchants.invitations import OpenInvitation
 from app.merchants.memberships_repository import Person
 from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role
 from app.web.row_ids import RowId
+
+NO_ROLE = "Choose a role."
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -43,15 +46,26 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             request, "cabinet/team/invite.html", {"form": form, "roles": _roles(context_of(request))}
         )
 
-    @form_post("/team/invite", does="Invite somebody", step_up=StepUp.FRESH_CODE, opt=needs(Permission.TEAM_INVITE))
+    async def check_invitation(request: PageRequest, form: Form) -> None:
+        check_email(form)
+        one_of(form, "role", ROLES, NO_ROLE)
+
+    @form_post(
+        "/team/invite",
+        does="Invite somebody",
+        step_up=StepUp.FRESH_CODE,
+        check=check_invitation,
+        opt=needs(Permission.TEAM_INVITE),
+    )
     async def invite(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
+            await check_invitation(request, form)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 await invitations.invite(
                     ctx.member,
-                    required(form, "email", "enter an email address"),
+                    form.text("email"),
                     form.text("role"),
                     public_url=services.settings.public_url,
                     now=clock.now(),
@@ -127,8 +141,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         person = await team.person(ctx.merchant_id, account_id)
         try:
+            one_of(form, "role", ROLES, NO_ROLE)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 await team.change_role(ctx.member, account_id, form.text("role"), clock.now())
         except FormRefused:
             context = await person_context(ctx, person, form)

@@ -8,7 +8,9 @@ from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.lists import OLDEST_FIRST, chips, list_query
-from app.core.keyset import Page, Place, page_or_first
+from app.cabinet.saved_filters import saved_links
+from app.cabinet.searching import search_of, searched
+from app.core.keyset import Page, Place, Total, page_or_first
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.reports import timeline
@@ -35,7 +37,7 @@ class ReadPage(Protocol[B]):
         """The page at `place`."""
 
 
-FILTERS = ("status", "asset", "from", "to", "order")
+FILTERS = ("search", "status", "asset", "from", "to", "order")
 
 
 def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filters:
@@ -47,6 +49,7 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
         asset=None if asset is None else asset.asset.symbol,
         created_from=query.first_day(),
         created_to=query.last_day(),
+        search=search_of(cabinet, ctx, query.get("search")),
     )
 
 
@@ -55,18 +58,24 @@ async def list_context(cabinet: Cabinet, request: PageRequest, kind: Kind, read:
     ctx, query = context_of(request), list_query(request, *FILTERS)
     filters = filters_of(cabinet, ctx, query)
     oldest_first = query.get("order") == OLDEST_FIRST
-    page = await page_or_first(
-        lambda place: read(ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first),
-        query.place,
-    )
+
+    async def read_all() -> tuple[Page[B], Total]:
+        page = await page_or_first(
+            lambda place: read(ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first),
+            query.place,
+        )
+        total = await cabinet.services.withdrawal_reader.total(kind, ctx.merchant_id, ctx.mode, filters)
+        return page, total.beside(page)
+
+    page, total = await cabinet.read(request, f"{kind}s", (filters, query.place, query.rows, oldest_first), read_all)
     states, offered = list(labels.WITHDRAWAL_STATES.items()), assets.options(assets.every(cabinet.services, ctx))
     return {
         "query": query,
+        "saved": await saved_links(ctx, f"{kind}s", query),
+        "searched": None if filters.search is None else searched(filters.search, ctx.mode),
         "rows": [{"body": body, "created_at": datetime.fromisoformat(body.created_at)} for body in page],
         "pager": query.pager(page),
-        "total": (await cabinet.services.withdrawal_reader.total(kind, ctx.merchant_id, ctx.mode, filters)).beside(
-            page
-        ),
+        "total": total,
         "chips": chips(query, status=states, asset=offered),
         "oldest_first": oldest_first,
         "states": states,

@@ -7,6 +7,7 @@ _PAGES = (
     ("Profile", "/account", "person"),
     ("Password", "/account/password", "key"),
     ("Sign-in and security", "/account/security", "shield"),
+    ("Emails", "/account/emails", "event"),
 )
 
 

@@ -44,6 +44,12 @@ class ListQuery:
         """The end of the day in a filter, exclusive."""
         return days.end_of(self.filters.get(name), self.zone)
 
+    @property
+    def is_backwards(self) -> bool:
+        """Whether the first day is after the last one, so that nothing can match."""
+        first, after = self.first_day(), self.last_day()
+        return first is not None and after is not None and first >= after
+
     def pager(self, page: Page[Any]) -> Pager:
         """The URLs of the pages before and after this one, with the same filters."""
         return paging.pager(self.path, self.filters, page, self.place, self.rows)

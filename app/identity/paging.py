@@ -1,6 +1,7 @@
 """Pages of lists in the cabinet and at the desk: the page that a URL names, and the URLs of the pages beside it.
 
-`?after=` names the row that a page begins after, `?before=` the row that it ends before.
+`?after=` names the row that a page begins after, `?before=` the row that it ends before. `?head=` is sent by open pages
+that follow changes: the first page, from the row on with which it began.
 """
 
 import re
@@ -30,12 +31,20 @@ AsKey = Callable[[str], Key]
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """The URLs of the pages beside this one; empty where there is none."""
+    """The URLs of the pages beside this one; empty where there is none.
+
+    `head` names the first row of a first page: with `?head=` the page begins with that row again, and `newer` counts
+    the rows that have come before it since, which `newest_url` shows.
+    """
 
     previous_url: str
     next_url: str
     more_url: str = ""
     """The same page, longer."""
+
+    head: str = ""
+    newer: int = 0
+    newest_url: str = ""
 
 
 def by_moment(text: str) -> Key:
@@ -60,6 +69,8 @@ def place_of(request: PageRequest, key: AsKey) -> Place | None:
         return Place(key(text))
     if text := request.query_params.get("before"):
         return Place(key(text), is_end=True)
+    if text := request.query_params.get("head"):
+        return Place(key(text), is_head=True)
     return None
 
 
@@ -77,17 +88,22 @@ def pager(
 ) -> Pager:
     """The pager of `page`, which is at `place` and has `rows` at most. The page before one without rows is the first
     page."""
-    previous = address(path, filters) if place is not None and not page else ""
+    newest = address(path, filters)
+    previous = newest if place is not None and not page else ""
     if page.previous is not None:
         previous = address(path, {**filters, "before": _text(page.previous.key)})
-    following = page.following
-    if following is None:
-        return Pager(previous, "")
-    more = ""
-    if rows < MOST_ROWS and (place is None or not place.is_end):
-        at = {} if place is None else {"after": _text(place.key)}
+    following, head, more = page.following, page.head, ""
+    if following is not None and rows < MOST_ROWS and (place is None or not place.is_end):
+        at = {"after": _text(place.key)} if place is not None and not place.is_head else {}
         more = address(path, {**filters, **at, "rows": str(rows + MORE)})
-    return Pager(previous, address(path, {**filters, "after": _text(following.key)}), more)
+    return Pager(
+        previous,
+        address(path, {**filters, "after": _text(following.key)}) if following is not None else "",
+        more,
+        head=_text(head.key) if head is not None else "",
+        newer=page.newer,
+        newest_url=newest,
+    )
 
 
 def address(path: str, parameters: Mapping[str, str]) -> str:

@@ -15,6 +15,8 @@ import msgspec
 from app.core import database
 from app.core.database import Row
 from app.core.keyset import MOST_COUNTED, Page, Place, Total, direction, page_of
+from app.core.searching import Places, Search
+from app.invoices import search_repository
 from app.invoices.pricing import FeePayer
 from app.merchants import branding
 from app.merchants.branding import Branding
@@ -66,6 +68,7 @@ class InvoiceRow(msgspec.Struct, frozen=True):
     confirmations_required: int | None
     received_raw: int
     credited_raw: int | None
+    service_fee_charged_raw: int | None
     refunded_raw: int
     description: str | None
     order_id: str | None
@@ -151,11 +154,8 @@ class PublicRow(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Exact filters of the list; None leaves one out. `created_from` is inclusive, `created_to` exclusive.
-
-    `search` is a whole id, order id, customer id, deposit address or transaction id; `search_addresses` are the forms
-    in which the address may be stored (`Networks.address_forms`).
-    """
+    """Exact filters of the list; None leaves one out. `created_from` is inclusive, `created_to` exclusive. `search` is
+    what a text means (app/reports/search.py)."""
 
     status: str | None = None
     network: str | None = None
@@ -166,8 +166,7 @@ class Filters:
     customer_email_hash: bytes | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
-    search: str | None = None
-    search_addresses: Sequence[str] = ()
+    search: Search | None = None
 
 
 WORTH = """LATERAL (
@@ -277,9 +276,10 @@ async def page(
     """A page of a merchant's invoices by (created_at, id), newest first by default; `made` converts each row."""
     conditions, args = _where(merchant_id, mode, filters, place, oldest_first=oldest_first)
     _, order = direction(place, oldest_first=oldest_first)
-    rows = await database.fetch_all(
-        f"{_SELECT} WHERE {conditions} ORDER BY i.created_at {order}, i.id {order} LIMIT {limit + 1:d}", *args
-    )
+    in_order = f"ORDER BY i.created_at {order}, i.id {order} LIMIT {limit + 1:d}"
+    if filters.search is not None:  # first which ones: a search may find hundreds, and what is shown of each costs more
+        conditions = f"i.id = ANY(ARRAY(SELECT i.id FROM invoices i WHERE {conditions} {in_order}))"
+    rows = await database.fetch_all(f"{_SELECT} WHERE {conditions} {in_order}", *args)
     return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: made(ShownInvoice(*row)))
 
 
@@ -306,6 +306,16 @@ async def total(merchant_id: str, mode: str, filters: Filters) -> Total:
     )
     assert row is not None, "an aggregate has a row"
     return Total(min(row["counted"], MOST_COUNTED), row["read"] <= MOST_COUNTED)
+
+
+async def count(merchant_id: str, mode: str, filters: Filters, most: int | None) -> int:
+    """How many of a merchant's invoices the filters leave; with `most`, no more than so many are counted."""
+    conditions, args = _where(merchant_id, mode, filters, None)
+    limit = "" if most is None else f"LIMIT {most:d}"
+    found: int = await database.fetch_value(
+        f"SELECT count(*) FROM (SELECT FROM invoices i WHERE {conditions} {limit}) counted", *args
+    )
+    return found
 
 
 def _public(row: Row) -> PublicRow:
@@ -338,32 +348,15 @@ def _where(
     for name in ("status", "network", "asset", "price_currency", "order_id", "customer_id", "customer_email_hash"):
         if (value := getattr(filters, name)) is not None:
             add(f"i.{name} = {{}}", value)
+            if name in ("order_id", "customer_id"):  # their index is of small letters, for the search
+                add(f"lower(i.{name}) = lower({{}})", value)
     if filters.created_from is not None:
         add("i.created_at >= {}", filters.created_from)
     if filters.created_to is not None:
         add("i.created_at < {}", filters.created_to)
     if filters.search is not None:
-        text = filters.search
-        addresses = list(filters.search_addresses)
-        add(_SEARCH, text, text, text, addresses, addresses, text)
+        conditions.append(search_repository.condition(filters.search, Places(args)))
     if place is not None:
         comparison, _ = direction(place, oldest_first=oldest_first)
         add(f"(i.created_at, i.id) {comparison} ({{}}, {{}})", *place.key)
     return " AND ".join(conditions), args
-
-
-# Each branch has its own index; an OR over them would read all of the merchant's invoices.
-_SEARCH = """i.id IN (
-        SELECT upper({})
-        UNION ALL SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND order_id = {}
-        UNION ALL SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND customer_id = {}
-        UNION ALL SELECT v.id FROM invoices v JOIN deposit_addresses a ON a.id = v.deposit_address
-            WHERE a.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
-                AND a.address = ANY({}::text[]) AND v.merchant = $1
-        UNION ALL SELECT q.invoice FROM quotes q JOIN deposit_addresses a ON a.id = q.deposit_address
-            WHERE a.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
-                AND a.address = ANY({}::text[])
-        UNION ALL SELECT d.invoice FROM deposits d
-            WHERE d.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
-                AND d.txid = lower({}) AND d.invoice IS NOT NULL
-    )"""

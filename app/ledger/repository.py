@@ -203,7 +203,7 @@ async def page(ledger: int, place: Place | None, limit: int, references: Collect
     """A page of entries by seq, newest first; with `references` only those of one of these ids."""
     wanted = None if references is None else list(references)
     rows = await _PAGE.page(place, limit, ledger=ledger, references=wanted)
-    return Page((row.entry() for row in rows), rows.previous, rows.following)
+    return rows.of(row.entry() for row in rows)
 
 
 _PAGE = Listing(

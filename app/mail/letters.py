@@ -25,6 +25,8 @@ class Kind(StrEnum):
     """To an account, about a change of its password, address or second step."""
     MERCHANT = "merchant"
     """To members of a merchant, about the merchant."""
+    NOTICE = "notice"
+    """To members of a merchant, about single payouts and refunds, of which there may be thousands."""
     ALERT = "alert"
     """To the operators' addresses in the settings."""
 
@@ -43,6 +45,7 @@ ALLOWANCES: Mapping[Kind, Allowance] = MappingProxyType(
         Kind.RESET: Allowance(5, 20),
         Kind.SECURITY: Allowance(30, 100),
         Kind.MERCHANT: Allowance(60, 300),
+        Kind.NOTICE: Allowance(40, 200),
         Kind.ALERT: Allowance(120, 1_000),
     }
 )

@@ -35,9 +35,9 @@ def desk_nav(path: str, counts: Counts) -> Nav:
             (
                 "Platform",
                 (
+                    item("Look up", "/desk/look-up", "search"),
                     item("Merchants", "/desk/merchants", "merchant"),
                     item("Networks", "/desk/networks", "network"),
-                    item("Find a transaction", "/desk/transactions", "search"),
                     item("Ledgers", "/desk/ledgers", "ledger"),
                     item("Reconciliation", "/desk/reconciliation", "scale"),
                     item("Switches", "/desk/switches", "settings"),
@@ -46,6 +46,7 @@ def desk_nav(path: str, counts: Counts) -> Nav:
             (
                 "Record",
                 (
+                    item("Your decisions", "/desk/history", "person"),
                     item("Audit log", "/desk/audit", "list"),
                     item("Operators", "/desk/operators", "team"),
                 ),
@@ -53,6 +54,7 @@ def desk_nav(path: str, counts: Counts) -> Nav:
         ),
         modes=(),
         merchants_url="/cabinet/merchants",
+        search_url="/desk/search",
         live_url="/desk/live",
         live_counts="queue",
         live_banners="queue",

@@ -12,6 +12,8 @@ import msgspec
 from app.core import database
 from app.core.database import Row
 from app.core.keyset import MOST_COUNTED, Page, Place, Total, direction, page_of
+from app.core.searching import Places, Search
+from app.withdrawals import search_repository
 from app.withdrawals.repository import Kind
 from app.withdrawals.states import LIVE, Status
 
@@ -21,7 +23,8 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Exact filters of a list; None leaves one out. `created_from` is inclusive, `created_to` exclusive."""
+    """Exact filters of a list; None leaves one out. `created_from` is inclusive, `created_to` exclusive. `search` is
+    what a text means (app/reports/search.py)."""
 
     status: str | None = None
     network: str | None = None
@@ -29,6 +32,7 @@ class Filters:
     invoice_id: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    search: Search | None = None
 
 
 class PresentedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +126,35 @@ async def page(
     oldest_first: bool = False,
 ) -> Page[PresentedWithdrawal]:
     """A page by (created_at, id), newest first by default."""
+    conditions, args = _where(kind, merchant_id, mode, filters)
+    comparison, order = direction(place, oldest_first=oldest_first)
+    if place is not None:
+        args.extend(place.key)
+        conditions.append(f"(w.created_at, w.id) {comparison} (${len(args) - 1}, ${len(args)})")
+    rows = await database.fetch_all(
+        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY w.created_at {order}, w.id {order} LIMIT {limit + 1:d}",
+        *args,
+    )
+    return page_of(rows, limit, place, key=("created_at", "id"), made=_presented)
+
+
+async def count(kind: Kind, merchant_id: str, mode: str, filters: Filters, most: int | None) -> int:
+    """How many payouts or refunds of a merchant the filters leave; with `most`, no more than so many are counted."""
+    conditions, args = _where(kind, merchant_id, mode, filters)
+    limit = "" if most is None else f"LIMIT {most:d}"
+    found: int = await database.fetch_value(
+        f"""
+        SELECT count(*) FROM (
+            SELECT FROM withdrawals w LEFT JOIN refunds r ON r.id = w.id WHERE {" AND ".join(conditions)} {limit}
+        ) counted
+        """,
+        *args,
+    )
+    return found
+
+
+def _where(kind: Kind, merchant_id: str, mode: str, filters: Filters) -> tuple[list[str], list[object]]:
+    """The conditions with only the filters that are set, and their values."""
     conditions = ["w.merchant = $1", "w.mode = $2", "w.kind = $3"]
     args: list[object] = [merchant_id, mode, kind]
     wanted = {
@@ -136,15 +169,9 @@ async def page(
         if value is not None:
             args.append(value)
             conditions.append(condition.format(f"${len(args)}"))
-    comparison, order = direction(place, oldest_first=oldest_first)
-    if place is not None:
-        args.extend(place.key)
-        conditions.append(f"(w.created_at, w.id) {comparison} (${len(args) - 1}, ${len(args)})")
-    rows = await database.fetch_all(
-        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY w.created_at {order}, w.id {order} LIMIT {limit + 1:d}",
-        *args,
-    )
-    return page_of(rows, limit, place, key=("created_at", "id"), made=_presented)
+    if filters.search is not None:
+        conditions.append(search_repository.condition(filters.search, kind, Places(args)))
+    return conditions, args
 
 
 # A transaction is shown once it was sent; the confirmed one of a bumped series before the others.

@@ -35,7 +35,7 @@ class WithdrawalReader:
     ) -> Page[PayoutBody]:
         """A page by (created_at, id), newest first by default."""
         page = await repository.page("payout", merchant_id, mode, filters, place, limit, oldest_first=oldest_first)
-        return Page(map(self._presenter.payout, page), page.previous, page.following)
+        return page.of(map(self._presenter.payout, page))
 
     async def refunds(
         self,
@@ -49,7 +49,7 @@ class WithdrawalReader:
     ) -> Page[RefundBody]:
         """A page by (created_at, id), newest first by default."""
         page = await repository.page("refund", merchant_id, mode, filters, place, limit, oldest_first=oldest_first)
-        return Page(map(self._presenter.refund, page), page.previous, page.following)
+        return page.of(map(self._presenter.refund, page))
 
     async def total(self, kind: Kind, merchant_id: str, mode: str, filters: Filters) -> Total:
         """How many payouts or refunds the list has, on all its pages."""

@@ -113,7 +113,7 @@ async def test_rotating_during_a_rotation_says_which_secret_ends(app: Edge, offi
     # A page from before the first rotation did not warn of this: it is refused, and the new page warns.
     refused = await owner.browser.post(owner.path(place), early_tab | {"grace_hours": "24"})
     assert problems(refused) == [
-        "Somebody has rotated it since you opened this page. Read below which secret ends, and send it again"
+        "Somebody has rotated it since you opened this page. Read below which secret ends, and send it again."
     ]
     assert "The one before it ends at once" in refused.text
     assert (await call_api(app, first)).status_code == 200

@@ -16,6 +16,7 @@ from app.merchants import invitations
 from app.merchants.members import member
 from app.webhooks import pausing
 from tests.cabinet.shop import Shop, receiver, shop
+from tests.checkout.pictures import png, white_png
 from tests.factories.api_keys import api_key
 from tests.factories.webhooks import make_endpoint
 from tests.identity.browsing import an_account, letters
@@ -142,7 +143,7 @@ async def test_the_preview_of_the_payment_page_follows_the_choices(shop: Shop) -
     await shop.new_member("owner")
     page = await shop.sign_in("owner@example.test")
     await page.goto(shop.url("settings/branding"))
-    preview = page.get_by_role("region", name="Preview of the payment page")
+    preview = page.get_by_role("region", name="Preview of the payment page, on light")
     petrol = await preview.locator(".preview__button").evaluate("e => getComputedStyle(e).backgroundColor")
     await page.get_by_label("Name").press_sequentially("Nordlicht Fahrräder")
     await expect(preview).to_contain_text("Nordlicht Fahrräder")
@@ -150,6 +151,21 @@ async def test_the_preview_of_the_payment_page_follows_the_choices(shop: Shop) -
     await page.get_by_label("Our colour").fill("#ffee00")
     await expect(page.get_by_text("darkened from yours")).to_be_visible()
     await expect(preview.locator(".preview__button")).not_to_have_css("background-color", petrol)
+    # A chosen logo is shown and measured before it is saved, and stays while the other fields change.
+    for data, words in ((png(1024, 24), "only a strip of 1 pixels"), (white_png(96), "is nearly white itself")):
+        await page.get_by_label("Logo").set_input_files({"name": "l.png", "mimeType": "image/png", "buffer": data})
+        await expect(page.locator("#logo-advice")).to_contain_text(words)
+    await page.get_by_label("Our colour").fill("#ffdd00")
+    await expect(page.get_by_text("#ffdd00")).to_be_visible()
+    await expect(page.locator("#logo-advice")).to_contain_text("is nearly white itself")
+    for scheme in ("light", "dark"):
+        await expect(page.locator(f".preview--{scheme} canvas")).to_be_visible()
+        surface = await page.locator(f".preview--{scheme}").evaluate("e => getComputedStyle(e).backgroundColor")
+        assert surface == {"light": "rgb(255, 254, 251)", "dark": "rgb(17, 27, 30)"}[scheme]
+    await page.get_by_label("Logo").set_input_files({"name": "l.png", "mimeType": "image/png", "buffer": png(96, 96)})
+    await expect(page.locator("#logo-advice")).to_be_empty()
+    await page.get_by_label("Our colour").fill("#ffee00")
+    await expect(page.get_by_text("#ffee00")).to_be_visible()
     await check_page(page, "cabinet-branding-chosen")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved. Customers see it from now on.")).to_be_visible()

@@ -83,6 +83,7 @@ def _calls(name: str) -> list[tuple[Path, ast.Call]]:
 SUBJECTS_FROM_ELSEWHERE = {
     "accounts/letters.py": "subject",  # _notice: its callers give constants, held below
     "merchants/administration.py": "SUBJECTS[action]",
+    "merchants/notices.py": "words.subject",  # constants of its table WORDS
     "webhooks/pausing.py": "subject",  # _write_to_merchant: its callers give constants, held below
     # Our own description of the fault with ids and figures, for operators only.
     "alerts/routing.py": "f\"[{alert.severity.upper()}] {alert.kind}: {' '.join(alert.message.split())}\""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from html import unescape
 
 import httpx
 import msgspec
@@ -87,6 +88,33 @@ async def test_an_amount_above_the_balance_is_refused_beside_its_field(
     assert 'href="#field-amount"' in answer.text
 
 
+async def test_a_payout_says_what_it_costs_and_where_it_goes_while_it_is_filled_in(
+    world: World, browser: Callable[..., Browser]
+) -> None:
+    person = await owner(world, browser)
+    path, deposit = f"{world.base}/payouts/review", world.open_invoice.pay_in.address
+    page = await person.get(f"{world.base}/payouts/new")
+    assert re.search(r'value="USDT@ethereum" selected', page.text), "the form begins with an asset that has money"
+
+    async def said(name: str, **typed: str) -> str:
+        fields = hidden(page) | {"asset": "USDT@ethereum", "amount": "1", "destination": ELSEWHERE} | typed
+        token = {"X-CSRF-Token": hidden(page)["csrf_token"]}
+        return unescape((await person.post(path, fields, **{"X-Check-Field": name}, **token)).text)
+
+    costs = await said("amount", amount="2,5")
+    assert re.search(r"fee.* 2\.\d+ USDT leaves your balance, and [\d.]+ USDT stays available\.", costs)
+    assert "Enter a smaller amount. Your balance has" in await said("amount", amount="4000 USDT")
+    assert "Does 1,250 mean 1250 or 1.250?" in await said("amount", amount="1,250")
+    assert await said("destination") == ""
+    assert "That is one of our own deposit addresses. Enter an address that is yours." in await said(
+        "destination", destination=deposit
+    )
+    assert "Enter a whole address: 0x and 40 digits" in await said("destination", destination="0x12")
+    refused = await person.get(f"{path}?asset=USDT%40ethereum&amount=4000&destination={ELSEWHERE}")
+    assert "Request payout" not in refused.text, "the second step is not reached"
+    assert 'href="#field-amount"' in refused.text
+
+
 async def test_a_stolen_cookie_gets_no_payout_without_the_code(
     world: World, browser: Callable[..., Browser], settings: Settings, steady_clock: None
 ) -> None:
@@ -117,22 +145,6 @@ async def test_the_requester_in_the_cabinet_cannot_approve_at_the_desk(
     payout_id = answer.headers["location"].rsplit("/", 1)[1]
     with pytest.raises(ApprovalRefused):
         await works.approvals.approve(payout_id, both.id, both.code(), clock.now())
-
-
-async def test_search_finds_by_each_name_of_an_invoice_and_only_ones_own(
-    world: World, browser: Callable[..., Browser]
-) -> None:
-    person, stranger = await owner(world, browser), browser()
-    await stranger.sign_in(world.stranger)
-    late = world.late_invoice
-    for text in (late.id, late.id.lower(), "1042", "c-77", late.pay_in.address.lower(), late.deposits[0].txid):
-        page = await person.get(f"{world.base}/invoices?search={text}")
-        assert f"/invoices/{late.id}" in page.text, text
-        foreign = await stranger.get(f"/cabinet/{world.foreign_id}/test/invoices?search={text}")
-        assert "INV-" not in foreign.text.replace(text, ""), text
-    assert "Nothing matches" in (await person.get(f"{world.base}/invoices?search=104")).text
-    elsewhere = (await person.get(f"{world.base}/invoices?search={'bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq'}")).text
-    assert "This is a Bitcoin mainnet address: no invoice here has it." in elsewhere
 
 
 async def test_pages_show_every_invoice_once(world: World, browser: Callable[..., Browser], works: Services) -> None:
