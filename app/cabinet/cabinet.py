@@ -8,7 +8,7 @@ from litestar import Response
 from app.cabinet.context import context_of
 from app.cabinet.nav import nav_of
 from app.identity.forms import Form
-from app.identity.identity import Identity, PageRequest
+from app.identity.identity import Identity, PageRequest, visitor_of
 
 
 class Cabinet:
@@ -32,4 +32,8 @@ class Cabinet:
 
     async def _framed(self, request: PageRequest, context: Mapping[str, Any] | None) -> dict[str, Any]:
         ctx = context_of(request)
-        return {"ctx": ctx, "nav": await nav_of(ctx, request.scope["path"]), **(context or {})}
+        return {
+            "ctx": ctx,
+            "nav": await nav_of(ctx, request.scope["path"], visitor_of(request).zone),
+            **(context or {}),
+        }

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from app.cabinet.context import MemberContext
+from app.core import zones
 from app.identity.nav import TEST_MODE, Banner, Nav, NavItem
 from app.merchants import switches
 from app.merchants.roles import Permission, Standing
@@ -69,8 +71,8 @@ _STANDING_BANNERS: dict[Standing, Banner] = {
 }
 
 
-async def nav_of(ctx: MemberContext, path: str) -> Nav:
-    """The frame of a merchant's page at `path`."""
+async def nav_of(ctx: MemberContext, path: str, zone: tzinfo) -> Nav:
+    """The frame of a merchant's page at `path`, for a reader in `zone`."""
     open_reviews = await reviews.open_count(ctx.merchant_id, ctx.mode)
     place = path.removeprefix(ctx.base).strip("/")
     groups: dict[str, list[NavItem]] = {}
@@ -94,7 +96,7 @@ async def nav_of(ctx: MemberContext, path: str) -> Nav:
             (TEST_MODE, f"/cabinet/{ctx.merchant_id}/test", ctx.mode == "test"),
         ),
         merchants_url="/cabinet",
-        banners=tuple([banner async for banner in _banners(ctx)]),
+        banners=tuple([banner async for banner in _banners(ctx, zone)]),
         live_url=ctx.path("live"),
         live_counts="reviews",
         live_banners="webhooks settings",
@@ -107,7 +109,7 @@ def outside(title: str = "Your merchants") -> Nav:
     return Nav(area="cabinet", title=title, groups=(("", items),))
 
 
-async def _banners(ctx: MemberContext) -> AsyncIterator[Banner]:
+async def _banners(ctx: MemberContext, zone: tzinfo) -> AsyncIterator[Banner]:
     standing = _STANDING_BANNERS.get(ctx.member.standing)
     if standing is not None:
         yield standing
@@ -117,7 +119,7 @@ async def _banners(ctx: MemberContext) -> AsyncIterator[Banner]:
                 yield Banner(
                     tone="caution",
                     title=f"New {switch.name} are paused by the gateway",
-                    text=f"since {switch.paused_at:%-d %b %Y, %H:%M} (UTC): {switch.reason}",
+                    text=f"since {zones.in_words(switch.paused_at, zone)}: {switch.reason}",
                 )
     if ctx.member.may(Permission.WEBHOOKS_VIEW):
         stopped = await endpoints_repository.list_stopped(ctx.merchant_id, ctx.mode)
