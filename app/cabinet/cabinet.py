@@ -8,7 +8,7 @@ from litestar import Response
 from app.cabinet.context import context_of
 from app.cabinet.nav import nav_of
 from app.identity.forms import Form
-from app.identity.identity import Identity, PageRequest, parts_only
+from app.identity.identity import Identity, PageRequest, parts_only, visitor_of
 from app.live.hub import LiveHub
 from app.live.shared_reads import SharedReads
 from app.live.topics import of_merchant
@@ -48,6 +48,6 @@ class Cabinet:
         ctx = context_of(request)
         return {
             "ctx": ctx,
-            "nav": await nav_of(ctx, request.scope["path"], bare=parts_only(request)),
+            "nav": await nav_of(ctx, request.scope["path"], visitor_of(request).zone, bare=parts_only(request)),
             **(context or {}),
         }

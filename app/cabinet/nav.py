@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from litestar import Request
 
 from app.cabinet.context import MemberContext, known_context
+from app.core import zones
 from app.identity.nav import TEST_MODE, Banner, Nav, NavItem
 from app.merchants import applications, switches
 from app.merchants.roles import Permission, Standing
@@ -73,12 +75,13 @@ _STANDING_BANNERS: dict[Standing, Banner] = {
 }
 
 
-async def nav_of(ctx: MemberContext, path: str, *, bare: bool = False) -> Nav:
-    """The frame of a merchant's page at `path`. A `bare` one is for a page whose frame is not shown."""
+async def nav_of(ctx: MemberContext, path: str, zone: tzinfo, *, bare: bool = False) -> Nav:
+    """The frame of a merchant's page at `path`, for a reader in `zone`. A `bare` one is for a page whose frame is not
+    shown."""
     if bare:
         return Nav(area="cabinet", title=ctx.member.merchant_name, groups=(), live_url=ctx.path("live"))
     open_reviews = await reviews.open_count(ctx.merchant_id, ctx.mode)
-    return _nav(ctx, path, open_reviews, tuple([banner async for banner in _banners(ctx)]))
+    return _nav(ctx, path, open_reviews, tuple([banner async for banner in _banners(ctx, zone)]))
 
 
 def of_request(request: Request[Any, Any, Any]) -> Nav:
@@ -131,7 +134,7 @@ def outside(title: str = "Your merchants") -> Nav:
     return Nav(area="cabinet", title=title, groups=(("", items),))
 
 
-async def _banners(ctx: MemberContext) -> AsyncIterator[Banner]:
+async def _banners(ctx: MemberContext, zone: tzinfo) -> AsyncIterator[Banner]:
     standing = _STANDING_BANNERS.get(ctx.member.standing)
     if ctx.member.standing == "pending" and not await applications.of_merchant(ctx.merchant_id):
         yield Banner(
@@ -149,7 +152,7 @@ async def _banners(ctx: MemberContext) -> AsyncIterator[Banner]:
                 yield Banner(
                     tone="caution",
                     title=f"New {switch.name} are paused by the gateway",
-                    text=f"since {switch.paused_at:%-d %b %Y, %H:%M} (UTC): {switch.reason}",
+                    text=f"since {zones.in_words(switch.paused_at, zone)}: {switch.reason}",
                 )
     if ctx.may(Permission.WEBHOOKS_VIEW):
         stopped = await endpoints_repository.list_stopped(ctx.merchant_id, ctx.mode)
