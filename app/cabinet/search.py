@@ -73,7 +73,7 @@ def text_of(request: PageRequest) -> str:
 
 async def places_of(request: PageRequest, ctx: MemberContext) -> list[Hit]:
     """The pages that the member may go to: those of the navigation, what can be made, and what is outside of it."""
-    nav = await nav_of(ctx, request.scope["path"])
+    nav = await nav_of(ctx, request.scope["path"], visitor_of(request).zone)
     return [*palette.pages_of(nav), *_actions(ctx), *_outside(request, ctx)]
 
 
