@@ -12,6 +12,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from app.accounts.sessions_repository import Session
+from app.core import zones
 from app.core.errors import ApiError, Code
 from app.core.money import group_digits
 from app.identity import charts
@@ -137,6 +138,8 @@ def context(name: str) -> dict[str, Any]:
     wrong = name in ("errors", "identity-error")
     return {
         "visitor": _visitor(),
+        "zone": _visitor().zone,
+        "zone_name": zones.with_offset(_visitor().zone, NOW),
         "csrf_token": "gallery",
         "needs_code": True,
         "flash": None,
