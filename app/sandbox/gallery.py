@@ -170,7 +170,7 @@ def _visitor() -> Visitor:
         address="192.0.2.7",
         user_agent="Gallery",
         token_hash=b"",
-        time_zone="Europe/Lisbon",
+        time_zone="Asia/Tokyo",
     )
     return Visitor(session, "192.0.2.7")
 
