@@ -21,7 +21,7 @@ def ends_with(previous_until: datetime | None) -> str:
 def refuse_unseen_rotation(form: Form, previous_until: datetime | None) -> None:
     """Raise FormRefused where the form's page did not say that this rotation ends a secret that is still valid."""
     shown, now = form.text(FIELD), ends_with(previous_until)
-    form.values[FIELD] = now  # what the page shows next time
+    form.values[FIELD], form.lists[FIELD] = now, [now]  # what the page shows next time
     if now and now != shown:
         words = "Somebody has rotated it since you opened this page. Read below which secret ends, and send it again."
         raise form.refuse("", words)
