@@ -74,7 +74,7 @@ def create_app(
             *cabinet.routes(identity, hub),
             desk_routes(identity, hub),
             static_files(),
-            *site.routes(pages, settings),
+            *site.routes(pages, settings, identity.home_of),
             *ops.routes(settings),
             *proof.routes(rate_limiter),
             *([sandbox_routes(pages)] if sandbox_routes else []),

@@ -13,6 +13,7 @@ APP_CONFIG = AppConfig(
             "app.audit.tables",
             "app.mail.tables",
             "app.accounts.tables",
+            "app.case_notes.tables",
             "app.merchants.tables",
             "app.jobs.tables",
             "app.api_keys.tables",

@@ -87,7 +87,7 @@ async def measure(dsn: str, count: int) -> None:
     await timed("the 12 months before, kept", lambda: sums(earlier))
     await timed("time to pay, 30 days", lambda: times(month))
     await timed("time to pay, 12 months", lambda: times(year))
-    await timed("figures of the home page", lambda: dashboard.figures(merchant_id, "test", now))
+    await timed("figures of the home page", lambda: dashboard.figures(merchant_id, "test", now, UTC))
     await database.close_pool()
 
 

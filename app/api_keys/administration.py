@@ -56,7 +56,7 @@ async def issue(
     now: datetime,
 ) -> tuple[Key, str]:
     """Issue a key. Returns it and its full string, which is shown only once. Raises Forbidden, INVALID_INPUT."""
-    _require(by, scopes)
+    _require(by, mode, scopes)
     async with database.transaction():
         key, full = await service.issue(
             peppers,
@@ -89,7 +89,7 @@ async def update(
 ) -> Key:
     """Replace a key's settings. Raises Forbidden, NOT_FOUND, INVALID_INPUT."""
     before = await get_key(by, mode, key_id)
-    _require(by, (*before.scopes, *scopes))
+    _require(by, mode, (*before.scopes, *scopes))
     async with database.transaction():
         key = await service.update(
             key_id=key_id,
@@ -130,7 +130,7 @@ async def rotate_along(
     """`rotate` in the caller's transaction: several are rotated together or not at all (app/security_checklist)."""
     database.in_transaction()
     before = await get_key(by, mode, key_id)
-    _require(by, before.scopes)
+    _require(by, mode, before.scopes)
     key, full = await service.rotate(
         peppers,
         key_id=key_id,
@@ -149,7 +149,7 @@ async def revoke(by: Member, *, mode: Mode, key_id: str, now: datetime) -> Key:
 
     A member without the permission KEYS_OF_MONEY may still revoke a key with money scopes.
     """
-    by.require(Permission.KEYS_MANAGE)
+    by.require(Permission.KEYS_MANAGE, mode)
     before = await get_key(by, mode, key_id)
     if before.revoked_at is not None:
         return before
@@ -160,9 +160,11 @@ async def revoke(by: Member, *, mode: Mode, key_id: str, now: datetime) -> Key:
     return key
 
 
-def may_hold(by: Member, scopes: Iterable[str]) -> bool:
-    """Whether a member may issue, change or rotate a key with these scopes: pages leave out the others."""
-    return by.may(Permission.KEYS_MANAGE) and (MONEY_SCOPES.isdisjoint(scopes) or by.may(Permission.KEYS_OF_MONEY))
+def may_hold(by: Member, mode: Mode, scopes: Iterable[str]) -> bool:
+    """Whether a member may issue, change or rotate a key of this mode with these scopes: pages leave out the others."""
+    return by.may(Permission.KEYS_MANAGE, mode) and (
+        MONEY_SCOPES.isdisjoint(scopes) or by.may(Permission.KEYS_OF_MONEY, mode)
+    )
 
 
 async def _tell(action: str, by: Member, key: Key, now: datetime) -> None:
@@ -178,7 +180,7 @@ async def _tell(action: str, by: Member, key: Key, now: datetime) -> None:
     )
 
 
-def _require(by: Member, scopes: Iterable[str]) -> None:
-    by.require(Permission.KEYS_MANAGE)
+def _require(by: Member, mode: Mode, scopes: Iterable[str]) -> None:
+    by.require(Permission.KEYS_MANAGE, mode)
     if not MONEY_SCOPES.isdisjoint(scopes):
-        by.require(Permission.KEYS_OF_MONEY)
+        by.require(Permission.KEYS_OF_MONEY, mode)

@@ -6,14 +6,14 @@ from typing import Any
 
 from litestar import Response, get
 
-from app.cabinet import labels
+from app.cabinet import first_steps, labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.guard import needs
 from app.core import clock
 from app.core.money import format_amount, group_digits
 from app.identity import charts
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.invoices.quoting import format_price
 from app.invoices.reading_repository import Filters
 from app.merchants import applications, settings
@@ -42,24 +42,25 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/", opt=needs(Permission.VIEW))
     async def home(request: PageRequest) -> Response[Any]:
-        ctx, now = context_of(request), clock.now()
-        if ctx.member.standing in ("pending", "rejected"):
+        ctx, now, zone = context_of(request), clock.now(), visitor_of(request).zone
+        if ctx.mode == "live" and ctx.member.standing in ("pending", "rejected"):
             newest = (await applications.of_merchant(ctx.merchant_id))[:1]
             return await cabinet.page(request, "cabinet/waiting.html", {"application": newest[0] if newest else None})
         held = await balances(services.networks, ctx.merchant_id, ctx.mode)
-        figures = await dashboard.figures(ctx.merchant_id, ctx.mode, now)
+        figures = await dashboard.figures(ctx.merchant_id, ctx.mode, now, zone)
         currency = (await settings.price_terms(ctx.merchant_id)).reporting_currency
         wanted = request.query_params.get("asset", "")
         volume = _volume(cabinet, figures, wanted)
         if currency is not None and volume["options"]:
             if wanted == currency:
                 volume |= _worth_volume(
-                    await dashboard.worth_figures(ctx.merchant_id, ctx.mode, currency, now), currency
+                    await dashboard.worth_figures(ctx.merchant_id, ctx.mode, currency, now, zone), currency
                 )
             volume["options"] = [*volume["options"], (currency, f"All, in {currency} at the time")]
         latest = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, Filters(), None, LATEST)
         held.sort(key=lambda one: one.available_raw + one.locked_raw + one.pending_raw == 0)
         context = {
+            "first": await first_steps.shown(cabinet, ctx, now),
             "balances": [
                 {
                     "asset": one.asset.symbol,

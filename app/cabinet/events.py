@@ -32,7 +32,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def events(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, key=by_number)
         found = await page_or_first(
-            lambda place: repository.list_newest(ctx.merchant_id, ctx.mode, limit=PAGE_LENGTH, place=place),
+            lambda place: repository.list_newest(ctx.merchant_id, ctx.mode, limit=query.rows, place=place),
             query.place,
         )
         return await cabinet.page(request, "cabinet/events/list.html", {"events": found, "pager": query.pager(found)})

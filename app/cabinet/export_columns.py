@@ -21,7 +21,7 @@ def units(*names: str) -> list[str]:
     return [f"{name}_{unit}" for name in names for unit in ("decimal", "raw")]
 
 
-INVOICE_AMOUNTS = ("service_fee", "net", "received", "credited", "refunded")
+INVOICE_AMOUNTS = ("service_fee", "net", "received", "credited", "service_fee_charged", "refunded")
 
 INVOICE_COLUMNS = [
     "id",

@@ -4,7 +4,7 @@ and the reader returns a neutral value.
 
 from datetime import date, datetime, timedelta, tzinfo
 
-from app.identity import days
+from app.core.zones import beginning
 from app.identity.forms import Form
 
 MAX_DIGITS = 12
@@ -23,13 +23,13 @@ def whole_number(form: Form, name: str) -> int:
 def end_of_day(form: Form, name: str, zone: tzinfo) -> datetime | None:
     """The end, in a zone, of the day in a date field; None where it is empty or wrong."""
     day = _day(form, name)
-    return None if day is None else days.beginning(day + timedelta(days=1), zone)
+    return None if day is None else beginning(day + timedelta(days=1), zone)
 
 
 def start_of_day(form: Form, name: str, zone: tzinfo) -> datetime | None:
     """The start, in a zone, of the day in a date field; None where it is empty or wrong."""
     day = _day(form, name)
-    return None if day is None else days.beginning(day, zone)
+    return None if day is None else beginning(day, zone)
 
 
 def last_day(moment: datetime | None, zone: tzinfo) -> str:

@@ -12,7 +12,7 @@ from litestar import Response, Router, get
 from app.accounts import passwords, people, sessions
 from app.accounts import repository as accounts_repository
 from app.accounts.sign_in import SignedIn
-from app.cabinet.nav import outside
+from app.cabinet import nav
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.identity.form_routes import NoStepUp, form_post
@@ -144,7 +144,7 @@ def routers(identity: Identity) -> list[Router]:
         if found is None:
             return identity.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
         context = {
-            "nav": outside("Invitation"),
+            "nav": nav.outside("Invitation"),
             "invitation": found,
             "role_words": DESCRIPTIONS[found.role],
             "is_theirs": visitor_of(request).session.email == found.email,
@@ -156,5 +156,5 @@ def routers(identity: Identity) -> list[Router]:
 
     return [
         signed_out_router("/invitation", [invitation_page, join], identity),
-        signed_in_router("/invitation", [accept_page, accept], identity),
+        signed_in_router("/invitation", [accept_page, accept], identity, nav.of_request),
     ]

@@ -252,7 +252,7 @@ def _form_context(ctx: MemberContext, form: Form) -> dict[str, Any]:
     offered = [
         (scope.value, label, hint)
         for scope, (label, hint) in ((scope, SCOPES[scope]) for scope in Scope)
-        if administration.may_hold(ctx.member, [scope])
+        if administration.may_hold(ctx.member, ctx.mode, [scope])
     ]
     return {"form": form, "scopes": offered, "may_hold_money": len(offered) == len(Scope)}
 
@@ -265,6 +265,6 @@ def _key_context(by: Member, key: Key) -> dict[str, Any]:
         "state": state_of(key, now),
         "now": now,
         "scope_words": {scope: label for scope, (label, _) in SCOPES.items()},
-        "can_change": not is_over and administration.may_hold(by, key.scopes),
-        "can_revoke": not is_over and by.may(Permission.KEYS_MANAGE),
+        "can_change": not is_over and administration.may_hold(by, key.mode, key.scopes),
+        "can_revoke": not is_over and by.may(Permission.KEYS_MANAGE, key.mode),
     }

@@ -30,6 +30,8 @@ from app.withdrawals.states import Status
 FIRST_STEP_FIELDS = ("asset", "amount", "destination", "description")
 """Fields of the first step, which the second step repeats."""
 
+NOT_CANCELLABLE = "It can’t be cancelled any more: an operator has decided, or it was cancelled already."
+
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`payouts`, `payouts/new`, `payouts/review`, `payouts/{id}`, `payouts/{id}/cancel`."""
@@ -37,7 +39,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/payouts", opt=needs(Permission.VIEW))
     async def payouts(request: PageRequest) -> Response[Any]:
-        context = await list_context(cabinet, request, services.withdrawal_reader.payouts)
+        context = await list_context(cabinet, request, "payout", services.withdrawal_reader.payouts)
         return await cabinet.page(request, "cabinet/payouts/list.html", context)
 
     async def form_context(ctx: MemberContext, form: Form) -> dict[str, Any]:
@@ -155,26 +157,37 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/payouts/detail.html", context)
 
+    @get("/payouts/{payout_id:str}/cancel", opt=needs(Permission.PAYOUTS_WRITE))
+    async def cancel_page(request: PageRequest, payout_id: str) -> Response[Any]:
+        ctx = context_of(request)
+        body = await found(ctx, payout_id)
+        if body.status != Status.PENDING_APPROVAL:
+            return identity.redirect(request, ctx.path("payouts", body.id), flash=NOT_CANCELLABLE, tone="caution")
+        return await cabinet.page(request, "cabinet/payouts/cancel.html", {"payout": body, "form": Form.empty()})
+
     @form_post(
         "/payouts/{payout_id:str}/cancel",
         does="Cancel a payout",
         step_up=StepUp.FRESH_CODE,
-        page="/payouts/{payout_id:str}",
         opt=needs(Permission.PAYOUTS_WRITE),
     )
     async def cancel(request: PageRequest, payout_id: str) -> Response[Any]:
-        ctx = context_of(request)
-        back = ctx.path("payouts", (await found(ctx, payout_id)).id)
-        await identity.require_fresh_code(request, await identity.read_form(request))
+        form, ctx = await identity.read_form(request), context_of(request)
+        body = await found(ctx, payout_id)
+        back = ctx.path("payouts", body.id)
+        try:
+            await identity.require_fresh_code(request, form)
+        except FormRefused:
+            return await cabinet.refused(request, form, "cabinet/payouts/cancel.html", {"payout": body})
         try:
             await services.payouts.cancel_by(ctx.member, ctx.mode, payout_id, clock.now())
         except ApiError as error:
             if error.code is not Code.PAYOUT_NOT_CANCELLABLE:
                 raise
-            return identity.nothing_done(request, back, "An operator has decided already.")
+            return identity.nothing_done(request, back, NOT_CANCELLABLE)
         return identity.redirect(request, back, flash="The payout is cancelled, and its amount available again.")
 
-    return [payouts, new_payout, review, request_payout, payout, cancel]
+    return [payouts, new_payout, review, request_payout, payout, cancel_page, cancel]
 
 
 def _value_of(one: AssetBalance) -> str:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from itertools import pairwise
 from types import MappingProxyType
 
-from app.identity import days
+from app.core.zones import beginning
 
 CHOICES: Mapping[str, str] = MappingProxyType(
     {"7": "7 days", "30": "30 days", "90": "90 days", "12m": "12 months", "own": "From and to"}
@@ -104,7 +104,7 @@ def _months_before(day: date, count: int) -> date:
 
 
 def _by(firsts: list[date], after: date, unit: str, zone: tzinfo) -> Period:
-    moments = [days.beginning(day, zone) for day in (*firsts, after)]
+    moments = [beginning(day, zone) for day in (*firsts, after)]
     starts = [moment for moment in moments if moment is not None]
     names = [_name(first, following, unit) for first, following in pairwise((*firsts, after))]
     return Period(tuple(starts[:-1]), starts[-1], tuple(names), unit, firsts[0], after - timedelta(days=1))

@@ -10,6 +10,8 @@ from app.cabinet import (
     embedding,
     events,
     exports,
+    first_steps,
+    glossary,
     invitation,
     invoices,
     keys,
@@ -17,6 +19,7 @@ from app.cabinet import (
     live,
     member_removal,
     merchant_picker,
+    nav,
     new_invoice,
     payouts,
     prepared_exports,
@@ -25,6 +28,9 @@ from app.cabinet import (
     reports,
     return_addresses,
     reviews,
+    saved_filters,
+    search,
+    search_outside,
     security,
     settings,
     team,
@@ -46,6 +52,10 @@ PAGES = (
     payouts,
     refunds,
     reviews,
+    search,
+    saved_filters,
+    first_steps,
+    glossary,
     transactions,
     return_addresses,
     balances,
@@ -70,10 +80,15 @@ PAGES = (
 
 def routes(identity: Identity, hub: LiveHub) -> list[Router]:
     """The routes for app/asgi.py."""
-    cabinet = Cabinet(identity)
+    cabinet = Cabinet(identity, hub)
     of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)] + live.handlers(cabinet, hub)
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)
     return [
-        signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity),
+        signed_in_router(
+            "/cabinet",
+            [*merchant_picker.handlers(cabinet), *search_outside.handlers(cabinet), pages],
+            identity,
+            nav.of_request,
+        ),
         *invitation.routers(identity),
     ]

@@ -9,11 +9,13 @@ from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import one_of
 from app.cabinet.guard import needs
 from app.core import clock
+from app.core.errors import ApiError, Code
 from app.identity.fields import check_email
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.merchants import invitations, team
+from app.merchants.invitations import OpenInvitation
 from app.merchants.memberships_repository import Person
 from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role
 from app.web.row_ids import RowId
@@ -74,16 +76,31 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             request, ctx.path("team"), flash=f"An invitation is on its way to {form.text('email')}."
         )
 
+    async def open_invitation(ctx: MemberContext, invitation_id: int) -> OpenInvitation:
+        every = await invitations.open_of(ctx.merchant_id, clock.now())
+        found = next((one for one in every if one.id == invitation_id), None)
+        if found is None:
+            raise ApiError(Code.NOT_FOUND, "no such invitation")
+        return found
+
+    @get("/team/invitations/{invitation_id:int}/withdraw", opt=needs(Permission.TEAM_MANAGE))
+    async def withdraw_page(request: PageRequest, invitation_id: RowId) -> Response[Any]:
+        context = {"invitation": await open_invitation(context_of(request), invitation_id), "form": Form.empty()}
+        return await cabinet.page(request, "cabinet/team/withdraw.html", context)
+
     @form_post(
         "/team/invitations/{invitation_id:int}/withdraw",
         does="Withdraw an invitation",
         step_up=StepUp.FRESH_CODE,
-        page="/team",
         opt=needs(Permission.TEAM_MANAGE),
     )
     async def withdraw(request: PageRequest, invitation_id: RowId) -> Response[Any]:
-        ctx = context_of(request)
-        await identity.require_fresh_code(request, await identity.read_form(request))
+        form, ctx = await identity.read_form(request), context_of(request)
+        try:
+            await identity.require_fresh_code(request, form)
+        except FormRefused:
+            context = {"invitation": await open_invitation(ctx, invitation_id)}
+            return await cabinet.refused(request, form, "cabinet/team/withdraw.html", context)
         await invitations.withdraw(ctx.member, invitation_id, clock.now())
         return identity.redirect(request, ctx.path("team"), flash="The invitation is withdrawn.")
 
@@ -139,7 +156,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return identity.redirect(request, ctx.path("team", account_id, "secrets"), flash=words)
         return identity.redirect(request, ctx.path("team"), flash=words)
 
-    return [people, invite_page, invite, withdraw, leave_page, leave, person_page, change_role]
+    return [people, invite_page, invite, withdraw_page, withdraw, leave_page, leave, person_page, change_role]
 
 
 def _roles(ctx: MemberContext) -> list[tuple[str, str, str]]:

@@ -27,7 +27,7 @@ from app.events.types import EVENT_TYPES
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest, visitor_of
-from app.identity.paging import PAGE_LENGTH, by_number
+from app.identity.paging import by_number
 from app.identity.sentences import sentence
 from app.merchants.roles import Permission
 from app.webhooks import deliveries_repository, endpoints_repository, service
@@ -129,7 +129,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         status = query.one_of("status", DELIVERY_STATES)
         deliveries = await page_or_first(
             lambda place: service.list_deliveries(
-                ctx.merchant_id, ctx.mode, endpoint_id, status=status, limit=PAGE_LENGTH, place=place
+                ctx.merchant_id, ctx.mode, endpoint_id, status=status, limit=query.rows, place=place
             ),
             query.place,
         )

@@ -154,10 +154,10 @@ async def after_commit(do: AfterCommit, *items: str) -> None:
     Not after a rollback. Outside of a transaction it is called at once: what it is about is committed already.
     """
     current = engine.current_transaction.get()
-    if current is None:
-        await do(dict.fromkeys(items).keys())
-    else:
+    if isinstance(current, _Transaction):
         current.after_commit.setdefault(do, {}).update(dict.fromkeys(items))
+    else:
+        await do(dict.fromkeys(items).keys())
 
 
 def in_transaction() -> asyncpg.Connection:

@@ -5,7 +5,7 @@ doesn't know counts as UTC, so that a page never fails for it.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -47,6 +47,24 @@ def choices() -> Sequence[tuple[str, Sequence[str]]]:
         if area in by_area:
             by_area[area].append(name)
     return tuple((area, tuple(names)) for area, names in by_area.items() if names)
+
+
+def beginning(day: date, zone: tzinfo) -> datetime | None:
+    """The first moment of a day, in UTC; None for a day at the calendar's edge, which UTC can't express.
+
+    Where midnight does not exist, the day begins when the clock goes on; where it comes twice, with the first.
+    """
+    try:
+        return datetime.combine(day, time(), zone).astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def last_days(count: int, zone: tzinfo, now: datetime) -> tuple[list[date], list[datetime]]:
+    """The last `count` days in a zone, today included, and the first moment of each."""
+    today = now.astimezone(zone).date()
+    days = [today - timedelta(days=count - 1 - place) for place in range(count)]
+    return days, [moment for day in days if (moment := beginning(day, zone)) is not None]
 
 
 def in_words(at: datetime, zone: tzinfo, kind: Kind = "minute") -> str:

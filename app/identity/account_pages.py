@@ -9,7 +9,7 @@ from app.accounts import email_choices, links, passwords, people
 from app.accounts.email_changes import checked_new
 from app.core import clock, zones
 from app.identity import redirects
-from app.identity.account_nav import account_nav
+from app.identity.account_nav import account_nav, nav_of_request
 from app.identity.fields import check_email
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -181,7 +181,10 @@ def routers(identity: Identity) -> list[Router]:
         password_page,
         change_password,
     ]
-    return [signed_in_router("/account", own, identity), signed_out_router("/", [confirm_page, confirm], identity)]
+    return [
+        signed_in_router("/account", own, identity, nav_of_request),
+        signed_out_router("/", [confirm_page, confirm], identity),
+    ]
 
 
 def zone_choices(visitor: Visitor, now: datetime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 The guard is on the router, so no handler below can forget it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from litestar import Request, Response
@@ -35,6 +35,7 @@ from app.identity.identity import (
     sign_in_path,
     visitor_of,
 )
+from app.identity.nav import Nav
 from app.web.errors import ErrorView, exception_handlers
 from app.web.pages import HTML
 from app.web.routing import Router
@@ -53,6 +54,8 @@ OUT_OF_DATE = (
 )
 
 
+NavOf = Callable[[PageRequest], Nav]
+"""The navigation around an error page, which must not need the database. Without one the page stands alone."""
 SIGNED_OUT = "You were signed out meanwhile, so nothing was sent. Sign in and try again."
 
 SIGNED_OUT_KEPT = (
@@ -74,18 +77,28 @@ class CodesMissing(Exception):
 
 
 def signed_in_router(
-    path: str, handlers: Sequence[Any], identity: Identity, *, max_body_bytes: int = MAX_FORM_BYTES
+    path: str,
+    handlers: Sequence[Any],
+    identity: Identity,
+    nav: NavOf | None = None,
+    *,
+    max_body_bytes: int = MAX_FORM_BYTES,
 ) -> Router:
     """Routes for signed-in people; others are redirected to sign in. Forms must belong to the session."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         await _authenticate(identity, cast(PageRequest, connection), handler)
 
-    return _signed_in(path, handlers, identity, guard, max_body_bytes)
+    return _signed_in(path, handlers, identity, guard, nav, max_body_bytes)
 
 
 def operator_router(
-    path: str, handlers: Sequence[Any], identity: Identity, *, max_body_bytes: int = MAX_FORM_BYTES
+    path: str,
+    handlers: Sequence[Any],
+    identity: Identity,
+    nav: NavOf | None = None,
+    *,
+    max_body_bytes: int = MAX_FORM_BYTES,
 ) -> Router:
     """Routes for operators: others get 404. An operator without two-step verification is sent to set it up."""
 
@@ -98,7 +111,7 @@ def operator_router(
         if not session.has_totp:
             raise CodesMissing
 
-    return _signed_in(path, handlers, identity, guard, max_body_bytes)
+    return _signed_in(path, handlers, identity, guard, nav, max_body_bytes)
 
 
 def signed_out_router(path: str, handlers: Sequence[Any], identity: Identity) -> Router:
@@ -170,16 +183,24 @@ async def _kept_unsent(
     return await identity.keeping.keep_unsent(request, owner, form, token, page, declaration.carries)
 
 
-def _signed_in(path: str, handlers: Sequence[Any], identity: Identity, guard: Any, max_body_bytes: int) -> Router:
+def _signed_in(
+    path: str, handlers: Sequence[Any], identity: Identity, guard: Any, nav: NavOf | None, max_body_bytes: int
+) -> Router:
     """A router whose forms are carried out once: their pages have the key in their URL."""
     addresses = AddressesWithKeys()
-    router = _router(path, handlers, identity, guard, max_body_bytes, before_request=addresses)
+    router = _router(path, handlers, identity, guard, max_body_bytes, before_request=addresses, nav=nav)
     addresses.know(router.routes)
     return router
 
 
 def _router(
-    path: str, handlers: Sequence[Any], identity: Identity, guard: Any, max_body_bytes: int, before_request: Any = None
+    path: str,
+    handlers: Sequence[Any],
+    identity: Identity,
+    guard: Any,
+    max_body_bytes: int,
+    before_request: Any = None,
+    nav: NavOf | None = None,
 ) -> Router:
     """Raises ImproperlyConfiguredException for a form whose route doesn't declare its step-up."""
     router = Router(
@@ -187,7 +208,7 @@ def _router(
         route_handlers=handlers,
         guards=[guard],
         before_request=before_request,
-        exception_handlers=_handlers(identity),
+        exception_handlers=_handlers(identity, nav),
         request_max_body_size=max_body_bytes,
         include_in_schema=False,
     )
@@ -195,12 +216,15 @@ def _router(
     return router
 
 
-def _handlers(identity: Identity) -> ExceptionHandlersMap:
-    """The answers to errors below our routers: a redirect to sign in, or an error page."""
+def _handlers(identity: Identity, nav: NavOf | None) -> ExceptionHandlersMap:
+    """The answers to errors below our routers: a redirect to sign in, or an error page, with `nav` around it."""
+
+    def error_page(request: PageRequest, view: ErrorView) -> str:
+        return identity.error_page(request, view, nav)
 
     def signed_out(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        if "hx-request" in request.headers:  # htmx would put the sign-in page into a part of this one
-            return Response(b"", status_code=401, headers={"HX-Redirect": "/sign-in"}, media_type="text/plain")
+        if "hx-request" in request.headers:  # the page asks to sign in again and keeps what was typed (failures.js)
+            return Response(b"", status_code=401, media_type="text/plain")
         if request.method in SAFE_METHODS:
             return identity.redirect(request, sign_in_path(request))
         page, is_kept = (error.page, error.is_kept) if isinstance(error, SignedOut) else ("", False)
@@ -216,7 +240,7 @@ def _handlers(identity: Identity) -> ExceptionHandlersMap:
     def in_words(request: PageRequest, status: int, code: str, words: str) -> Response[Any]:
         request_id = request.scope["state"].get("request_id", "")
         view = ErrorView(status=status, code=code, message=words, request_id=request_id)
-        return Response(identity.error_page(request, view), status_code=status, media_type=HTML, headers=NO_STORE)
+        return Response(error_page(request, view), status_code=status, media_type=HTML, headers=NO_STORE)
 
     def foreign_form(request: Request[Any, Any, Any], _: Exception) -> Response[Any]:
         return in_words(request, 403, "FORBIDDEN", OUT_OF_DATE)
@@ -240,7 +264,7 @@ def _handlers(identity: Identity) -> ExceptionHandlersMap:
         return identity.redirect(request, "/account/security/authenticator", flash=words, tone="caution")
 
     return {
-        **exception_handlers(identity.error_page),
+        **exception_handlers(error_page),
         SignedOut: signed_out,
         Outdated: signed_out,
         ForeignForm: foreign_form,

@@ -1,6 +1,7 @@
 """Shared by the handlers of cabinet, desk and account pages: the visitor, the submitted form, and the responses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 from urllib.parse import quote
@@ -28,7 +29,7 @@ from app.identity.flashes import Flash, Flashes
 from app.identity.form_keys import FormTokens
 from app.identity.forms import CSRF_FIELD, Form
 from app.identity.keeping import Keeping, fill_again, is_unsent, kept_of, note_refused
-from app.identity.nav import Tone
+from app.identity.nav import Nav, Tone
 from app.identity.visitor import Visitor
 from app.web.client_address import site
 from app.web.errors import ErrorView
@@ -44,6 +45,8 @@ PageRequest = Request[Any, Any, Any]
 CSRF_HEADER = "x-csrf-token"
 """The header that htmx sends in place of the hidden field (`hx-headers`)."""
 
+FRAME_PARTS = frozenset(("navigation", "notices"))
+"""Parts of open pages that belong to the frame."""
 FILLED_AGAIN = Flash(
     "This is what you had filled in. Nothing was sent yet: check it, enter passwords and codes, and send it.", "neutral"
 )
@@ -108,6 +111,11 @@ class Identity:
     async def session_of(self, request: PageRequest) -> Session | None:
         """The session of the browser's cookie, if there is one."""
         return await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
+
+    async def home_of(self, request: PageRequest) -> str | None:
+        """Where the person who is signed in begins: at the desk or in the cabinet. None if nobody is."""
+        session = await self.session_of(request) if cookies.SESSION in request.cookies else None
+        return None if session is None else "/desk" if session.is_operator else "/cabinet"
 
     async def recognise(self, request: PageRequest) -> Visitor | None:
         """The signed-in visitor, whose use of the session is recorded; None if nobody is signed in."""
@@ -281,10 +289,9 @@ class Identity:
         """A page. Its template gets `context`, visitor, csrf_token, flash, path, needs_code, zone and zone_name.
 
         The context's `form` is shown as it was refused, or as it was typed before the session ended, where that is kept
-        (keeping.py). `read_at` is when the request began, in milliseconds: later changes the page may not show yet.
+        (keeping.py). `parts_only`: only parts of its content are wanted, and the frame is left out. `read_at` is when
+        the request began, in milliseconds: what changed later, the page may not show yet.
         """
-        visitor, now = known_visitor(request), clock.now()
-        zone = visitor.zone if visitor else UTC
         flash, form = self._flashes.take(request), (context or {}).get("form")
         if isinstance(form, Form):
             if request.method in ("GET", "HEAD"):
@@ -292,28 +299,44 @@ class Identity:
                 flash = FILLED_AGAIN if is_unsent(request) else flash
             elif status == 422 and form.errors:
                 note_refused(request, form)
-        frame = {
+        frame = self._frame(request) | {"flash": flash}
+        return self._pages.page(template, frame | dict(context or {}), status=status)
+
+    def _frame(self, request: PageRequest) -> dict[str, Any]:
+        visitor, now = known_visitor(request), clock.now()
+        zone = visitor.zone if visitor else UTC
+        return {
             "visitor": visitor,
             "zone": zone,
             "zone_name": zones.with_offset(zone, now),
             "csrf_token": self.csrf_token(request),
-            "flash": flash,
+            "flash": None,
             "path": request.scope["path"],
             "needs_code": visitor.needs_code(now) if visitor else False,
             "read_at": request.scope["state"].get("read_at", 0),
+            "parts_only": parts_only(request),
         }
-        return self._pages.page(template, frame | dict(context or {}), status=status)
 
     def fragment(self, template: str, context: Mapping[str, Any]) -> Response[bytes]:
         """A part of a page, without its frame."""
         return self._pages.page(template, context)
 
-    def redirect(self, request: PageRequest, path: str, *, flash: str = "", tone: Tone = "positive") -> Response[Any]:
-        """A redirect to another page of ours (303), which shows `flash` once. Raises ValueError for other sites."""
-        if not redirects.is_own(path):
+    def redirect(
+        self,
+        request: PageRequest,
+        path: str,
+        *,
+        flash: str = "",
+        tone: Tone = "positive",
+        link: tuple[str, str] = ("", ""),
+    ) -> Response[Any]:
+        """A redirect to another page of ours (303), which shows `flash` once, with a `link`: its words and its path.
+        Raises ValueError for other sites."""
+        words, href = link
+        if not redirects.is_own(path) or (href and not redirects.is_own(href)):
             raise ValueError("a redirect target must be a path on our own site")
         if flash:
-            self._flashes.put(request, flash, tone)
+            self._flashes.put(request, flash, tone, link=words, href=href)
         return Response(b"", status_code=303, headers={"Location": path}, media_type="text/plain")
 
     def nothing_done(self, request: PageRequest, path: str, words: str) -> Response[Any]:
@@ -346,14 +369,15 @@ class Identity:
         """The form again, with its errors (422)."""
         return self.page(request, template, {**(context or {}), "form": form}, status=422)
 
-    def error_page(self, request: PageRequest, view: ErrorView) -> str:
-        """The page of an error. For errors of the client it shows the message."""
+    def error_page(self, request: PageRequest, view: ErrorView, nav: Callable[[PageRequest], Nav] | None = None) -> str:
+        """The page of an error. For errors of the client it shows the message, and to a signed-in visitor `nav`."""
         title = _ERROR_TITLES.get(view.status, "Something went wrong")
         words = view.message if view.status in _ERROR_TITLES and view.status != 404 else ""
-        return self._pages.render(
-            "identity/error.html",
-            {"status": view.status, "title": title, "words": words, "request_id": view.request_id},
-        )
+        context = {"status": view.status, "title": title, "words": words, "request_id": view.request_id}
+        if known_visitor(request) is None or nav is None or view.status >= 500:  # a fault may be one of the frame
+            return self._pages.render("identity/error.html", context)
+        context["nav"] = replace(nav(request), live_url="")  # nothing on it changes
+        return self._pages.render("errors/signed_in.html", self._frame(request) | context)
 
 
 def visitor_of(request: PageRequest) -> Visitor:
@@ -368,6 +392,12 @@ def known_visitor(request: PageRequest) -> Visitor | None:
     """The signed-in visitor, if there is one and the guard has read the session."""
     visitor: Visitor | None = request.scope["state"].get("visitor")
     return visitor
+
+
+def parts_only(request: PageRequest) -> bool:
+    """Whether an open page reads itself again (static/js/live.js), and wants nothing of its frame."""
+    wanted = request.headers.get("x-live-parts", "").split()
+    return bool(wanted) and FRAME_PARTS.isdisjoint(wanted)
 
 
 def address_of(request: PageRequest) -> str:

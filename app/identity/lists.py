@@ -15,7 +15,8 @@ from app.identity.paging import Pager
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """The path of a list, its filters that have a value, and the place of the page; None for the first page.
+    """The path of a list, its filters that have a value, the place of the page, None for the first one, and how many
+    rows it has at most.
 
     `zone` is the reader's: days in filters are days there.
     """
@@ -24,6 +25,7 @@ class ListQuery:
     filters: Mapping[str, str]
     place: Place | None = None
     zone: tzinfo = UTC
+    rows: int = paging.PAGE_LENGTH
 
     def get(self, name: str) -> str | None:
         """A filter's value, None where it is not set."""
@@ -50,7 +52,11 @@ class ListQuery:
 
     def pager(self, page: Page[Any]) -> Pager:
         """The URLs of the pages before and after this one, with the same filters."""
-        return paging.pager(self.path, self.filters, page, self.place)
+        return paging.pager(self.path, self.filters, page, self.place, self.rows)
+
+    def without(self, name: str) -> str:
+        """The URL of the first page without one of the filters."""
+        return paging.address(self.path, {other: value for other, value in self.filters.items() if other != name})
 
     @property
     def first_url(self) -> str:

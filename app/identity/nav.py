@@ -49,6 +49,8 @@ class Nav:
     modes: tuple[tuple[str, str, bool], ...] = ()
     merchants_url: str = ""
     banners: tuple[Banner, ...] = ()
+    search_url: str = "/cabinet/search"
+    """The page of the search; what it shows while somebody types is below it, at `found`."""
     live_url: str = ""
     live_counts: str = ""
     live_banners: str = ""

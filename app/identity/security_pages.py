@@ -12,7 +12,7 @@ from app.accounts import repository as accounts_repository
 from app.accounts.enrolment import Offer
 from app.core import clock
 from app.core.errors import ApiError, Code
-from app.identity.account_nav import account_nav
+from app.identity.account_nav import account_nav, nav_of_request
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router
@@ -181,4 +181,4 @@ def routers(identity: Identity) -> list[Router]:
         end_session,
         end_others,
     ]
-    return [signed_in_router(SECURITY, pages, identity)]
+    return [signed_in_router(SECURITY, pages, identity, nav_of_request)]

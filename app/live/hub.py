@@ -111,6 +111,7 @@ class LiveHub:
         self._streams_by_owner: Counter[str] = Counter()
         self._streams = 0
         self._changed_at: OrderedDict[str, datetime] = OrderedDict()
+        self._versions: Counter[str] = Counter()
         self._remembers_since: datetime | None = None
         self._listener: asyncio.Task[None] | None = None
         self._hears_redis = False
@@ -135,6 +136,10 @@ class LiveHub:
             self._streams_by_owner[owner] -= 1
             if not self._streams_by_owner[owner]:
                 del self._streams_by_owner[owner]
+
+    def version(self, topic: str) -> int | None:
+        """A number that changes with each notice of this topic; None while notices may be missed."""
+        return self._versions[topic] if self._hears_redis else None
 
     def open(self) -> None:
         """Subscribe to Redis."""
@@ -223,6 +228,7 @@ class LiveHub:
                     await subscription.subscribe(CHANNEL)
                     self._hears_redis = True
                     self._changed_at.clear()
+                    self._versions.clear()
                     self._remembers_since = clock.now()
                     self._wake_all()  # what was published while nobody listened
                     await self._pass_on(subscription)
@@ -250,12 +256,14 @@ class LiveHub:
         now = clock.now()
         for topic in topics:
             self._changed_at[topic] = now
+            self._versions[topic] += 1
             self._changed_at.move_to_end(topic)
             for listener in self._listeners.get(topic, ()):
                 listener.hear(topic)
 
         while len(self._changed_at) > MAX_REMEMBERED:
-            _, self._remembers_since = self._changed_at.popitem(last=False)
+            topic, self._remembers_since = self._changed_at.popitem(last=False)
+            del self._versions[topic]
 
     def _wake_all(self) -> None:
         for listener in {each for listeners in self._listeners.values() for each in listeners}:

@@ -21,6 +21,7 @@ _OF_DEEDS: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
     ("refund.", ("refunds",), ("approvals", "queue")),
     ("hold.", (), ("holds", "approvals", "queue")),
     ("alert.", (), ("alerts", "queue")),
+    ("note.", (), ("approvals", "reviews", "alerts")),
     ("reconciliation.", (), ("reconciliation",)),
     ("switch.", (), ("networks",)),
     ("consolidation.", (), ("networks",)),

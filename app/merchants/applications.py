@@ -1,13 +1,14 @@
 """Applications of businesses: an operator approves or rejects each, and a rejected business may apply again.
 
-The first application creates the merchant, `pending`, and its owner. An application is never changed, so that an
-operator decides on what they have read.
+The first application creates the merchant, `pending`, and its owner. Whoever wants to try test mode first gives only a
+name, and applies later. An application is never changed, so that an operator decides on what they have read.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
+from unicodedata import combining, normalize
 from urllib.parse import urlsplit
 
 from babel import Locale
@@ -29,6 +30,9 @@ FIRST_SERVICE_FEE_BPS = 80
 MAX_PENDING = 3
 """Applications that one account may have waiting: operators read each of them."""
 
+MAX_UNDECIDED = 5
+"""Merchants that wait for approval, with an application or without, that one account may own."""
+
 MAX_REASON_LENGTH = 500
 
 MONTHLY_VOLUMES: Mapping[str, str] = MappingProxyType(
@@ -41,43 +45,77 @@ MONTHLY_VOLUMES: Mapping[str, str] = MappingProxyType(
 )
 """What a business expects to take in a month."""
 
+
+def _for_readers(name: str) -> str:
+    """A key that sorts letters with accents among those without, as readers look for them: Å with A."""
+    return "".join(one for one in normalize("NFKD", name) if not combining(one)).casefold()
+
+
 COUNTRIES: Mapping[str, str] = MappingProxyType(
     {
         code: name
-        for code, name in sorted(Locale("en").territories.items(), key=lambda item: item[1])
+        for code, name in sorted(Locale("en").territories.items(), key=lambda item: _for_readers(item[1]))
         if len(code) == 2 and code.isalpha() and code not in ("EU", "EZ", "QO", "UN", "XA", "XB", "ZZ")
     }
 )
 """Countries and territories by their code in ISO 3166, in English; other entries of CLDR are left out."""
 
 
-async def apply(facts: Facts, *, account_id: str, address: str | None, now: datetime) -> str:
-    """Create a merchant that waits for approval, owned by the account. Returns its id. Raises INVALID_INPUT."""
+async def apply(facts: Facts, networks: Networks, *, account_id: str, address: str | None, now: datetime) -> str:
+    """Create a merchant that waits for approval, owned by the account; its test mode is open. Returns its id. Raises
+    INVALID_INPUT."""
     facts = checked(facts)
     async with database.transaction():
         await applications_repository.lock_applicant(account_id)
         waiting = await applications_repository.count_pending(account_id)
         if waiting >= MAX_PENDING:
             raise invalid("name", f"{MAX_PENDING} applications of yours are waiting already")
-        merchant_id = await service.create(
-            name=facts.name,
-            service_fee_bps=FIRST_SERVICE_FEE_BPS,
-            fee_payer="merchant",
-            standing="pending",
-            now=now,
-        )
-        await service.add_member(merchant_id, account_id, "owner", now)
+        merchant_id = await _create(facts.name, networks, account_id, now)
         await _submit(merchant_id, facts, account_id, address, now)
     return merchant_id
 
 
+async def try_out(name: str, networks: Networks, *, account_id: str, address: str | None, now: datetime) -> str:
+    """Create a merchant without an application: test mode is open, live mode needs an application. Returns its id.
+    Raises INVALID_INPUT."""
+    name = _words("name", name, 100)
+    names.refuse_address("name", name)
+    async with database.transaction():
+        await applications_repository.lock_applicant(account_id)
+        merchant_id = await _create(name, networks, account_id, now)
+        await audit.record(
+            actor=f"account:{account_id}",
+            action="merchant.tried",
+            subject=merchant_id,
+            merchant_id=merchant_id,
+            address=address,
+            details={"name": name},
+            now=now,
+        )
+    return merchant_id
+
+
+async def _create(name: str, networks: Networks, account_id: str, now: datetime) -> str:
+    """A pending merchant with its owner and the assets of test mode, in the caller's transaction."""
+    if await applications_repository.count_undecided(account_id) >= MAX_UNDECIDED:
+        raise invalid("name", f"{MAX_UNDECIDED} merchants of yours wait for approval already")
+    merchant_id = await service.create(
+        name=name, service_fee_bps=FIRST_SERVICE_FEE_BPS, fee_payer="merchant", standing="pending", now=now
+    )
+    await service.add_member(merchant_id, account_id, "owner", now)
+    await service.enable_test_assets(merchant_id, networks)
+    return merchant_id
+
+
 async def apply_again(by: Member, facts: Facts, now: datetime) -> None:
-    """Submit another application for a rejected merchant. Raises Forbidden, INVALID_INPUT."""
+    """Submit an application for a merchant that has none yet, or whose last one was rejected. Raises Forbidden,
+    INVALID_INPUT."""
     by.require(Permission.APPLICATION_WRITE)
     facts = checked(facts)
     async with database.transaction():
         row = await service.lock(by.merchant_id)
-        if row.status != "rejected":
+        is_first = row.status == "pending" and not await applications_repository.of_merchant(by.merchant_id)
+        if row.status != "rejected" and not is_first:
             raise invalid("name", "the application is already being reviewed")
         await repository.reapply(by.merchant_id, facts.name)
         await _submit(by.merchant_id, facts, by.account_id, by.address, now)

@@ -19,6 +19,12 @@ MAX_LOGO_BYTES = 100_000
 MAX_LOGO_PIXELS = 1_024
 """Of each side: a small file can decode to a very large picture in the customer's memory."""
 
+LOGO_SHOWN_PX = 44
+"""The side of the square in which pages show it."""
+
+MAX_LOGO_RATIO = 4
+"""A logo that is longer than this many times its height (or the other way round) is only a line there."""
+
 MAX_NAME_CHARS = 60
 
 _ACCENT = re.compile(r"#[0-9a-f]{6}", re.ASCII)
@@ -75,6 +81,24 @@ async def get(merchant_id: str) -> Branding:
 def of_row(row: Row) -> Branding:
     """The branding in a row of `merchant_branding`, all null where there is none."""
     return Branding(display_name=row["display_name"], accent=row["accent"], logo_tag=_tag(row["logo_digest"]))
+
+
+def advice(data: bytes) -> str:
+    """What is wrong with a logo's form, for the merchant; empty where nothing is. It may be used all the same."""
+    found = image_types.inspect(data)
+    if found is None or not (found.width and found.height):
+        return ""
+    size = f"The logo is {found.width} × {found.height} pixels"
+    longer, shorter = max(found.width, found.height), min(found.width, found.height)
+    if longer > MAX_LOGO_RATIO * shorter:
+        left = max(1, round(LOGO_SHOWN_PX * shorter / longer))
+        return (
+            f"{size}. Pages show it in a square of {LOGO_SHOWN_PX} pixels, so only a strip of {left} pixels is left of "
+            "it. Upload one that is about as high as wide, such as your sign without the name."
+        )
+    if longer < LOGO_SHOWN_PX:
+        return f"{size}, and pages show it {LOGO_SHOWN_PX} pixels wide, so it looks blurred. Upload a larger one."
+    return ""
 
 
 async def logo(merchant_id: str) -> Logo | None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 from app.core.errors import invalid
+from app.merchants.terms import Mode
 
 Role = Literal["owner", "admin", "developer", "viewer"]
 
@@ -93,9 +94,17 @@ _READING = frozenset(
         Permission.AUDIT_VIEW,
     }
 )
-_BEFORE_APPROVAL = (frozenset(Permission) - _NEW_BUSINESS - {Permission.KEYS_MANAGE, Permission.KEYS_OF_MONEY}) - {
-    Permission.WEBHOOKS_MANAGE
-}
+_IN_TEST_MODE = frozenset(
+    {
+        Permission.INVOICES_WRITE,
+        Permission.REFUNDS_WRITE,
+        Permission.PAYOUTS_WRITE,
+        Permission.KEYS_MANAGE,
+        Permission.KEYS_OF_MONEY,
+        Permission.WEBHOOKS_MANAGE,
+    }
+)
+_BEFORE_APPROVAL = frozenset(Permission) - _IN_TEST_MODE - {Permission.TEAM_INVITE}
 
 OPEN_WHILE: Mapping[Standing, frozenset[Permission]] = MappingProxyType(
     {
@@ -107,7 +116,11 @@ OPEN_WHILE: Mapping[Standing, frozenset[Permission]] = MappingProxyType(
         "banned": _READING,
     }
 )
-"""What each standing allows. As in the API, new invoices, payouts, refunds and members need an approved merchant."""
+"""What each standing allows in live mode. As in the API, new invoices, payouts and refunds need an approved merchant;
+new members need one in either mode."""
+
+OPEN_TO_TEST: frozenset[Standing] = frozenset({"pending", "rejected", "approved"})
+"""The standings in which test mode is open: to a merchant from its application on (contract, section 8)."""
 
 DESCRIPTIONS: Mapping[Role, str] = MappingProxyType(
     {
@@ -135,6 +148,13 @@ def to_invite(role: Role) -> tuple[Permission, ...]:
     return (Permission.TEAM_INVITE,)
 
 
-def may(role: Role, standing: Standing, permission: Permission) -> bool:
-    """Whether a member with this role may do that at a merchant of this standing."""
-    return permission in ALLOWED[role] and permission in OPEN_WHILE[standing]
+def is_open(standing: Standing, mode: Mode) -> bool:
+    """Whether a merchant of this standing does business in this mode: the API lets in its keys."""
+    return standing == "approved" or (mode == "test" and standing in OPEN_TO_TEST)
+
+
+def may(role: Role, standing: Standing, permission: Permission, mode: Mode = "live") -> bool:
+    """Whether a member with this role may do that, in this mode, at a merchant of this standing."""
+    if permission not in ALLOWED[role]:
+        return False
+    return permission in OPEN_WHILE[standing] or (is_open(standing, mode) and permission in _IN_TEST_MODE)

@@ -74,16 +74,31 @@ class MerchantAsset(Table, tablename="merchant_assets"):
 
 
 class Membership(Table, tablename="memberships"):
-    """An account's role at a merchant."""
+    """An account's role at a merchant. `first_steps_hidden`: the member has put the list of first steps away."""
 
     id = BigSerial(primary_key=True)
     merchant = columns.reference(Merchant)
     account = columns.reference(Account)
     role = columns.words(10)
     created_at = columns.moment()
+    first_steps_hidden = columns.switch()
 
     memberships_member_once = Unique(["merchant", "account"])
     role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
+
+
+class SavedFilter(Table, tablename="saved_filters"):
+    """The filters of a list that a member keeps under a name. `query` is the query of the list's address."""
+
+    id = BigSerial(primary_key=True)
+    account = columns.reference(Account)
+    merchant = columns.reference(Merchant)
+    list = columns.words(20)
+    name = columns.words(60)
+    query = columns.words(2000)
+    created_at = columns.moment()
+
+    saved_filters_name_once = Unique(["account", "merchant", "list", "name"])
 
 
 class FormerMember(Table, tablename="former_members"):

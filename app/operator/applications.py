@@ -3,7 +3,6 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts.operators import stated_reason
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -11,7 +10,7 @@ from app.identity.identity import PageRequest
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.merchants.applications_repository import Application
-from app.operator.desk import Desk, nothing_here, refusals
+from app.operator.desk import Desk, nothing_here, reason_of, refusals
 from app.web.row_ids import RowId
 
 
@@ -44,7 +43,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "one", application_id, form, status=422)
-        return desk.done(request, f"{found.merchant_name} is approved. Its owners get an e-mail.")
+        return desk.done(request, f"{found.merchant_name} is approved. Its owners get an email.")
 
     @get("/applications/{application_id:int}/reject")
     async def reject_page(request: PageRequest, application_id: RowId) -> Response[bytes]:
@@ -54,11 +53,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def reject(request: PageRequest, application_id: RowId) -> Response[bytes]:
         form, found = await desk.identity.read_form(request), await find(application_id)
         try:
+            reason = reason_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                await applications.reject(
-                    application_id, stated_reason(form.text("reason")), by, clock.now(), public_url=public_url
-                )
+                await applications.reject(application_id, reason, by, clock.now(), public_url=public_url)
         except FormRefused:
             return await show(request, "reject", application_id, form, status=422)
         return desk.done(request, f"{found.merchant_name} is rejected. Its owners read the reason.")

@@ -14,7 +14,7 @@ def list_query(request: PageRequest, key: AsKey, **filters: str) -> ListQuery:
     `key` reads a row's key in this list.
     """
     given = {name: value for name, value in filters.items() if value}
-    return ListQuery(request.url.path, given, place_of(request, key), visitor_of(request).zone)
+    return ListQuery(request.url.path, given, place_of(request, key), zone=visitor_of(request).zone)
 
 
 def choice(request: PageRequest, name: str, allowed: Collection[str], default: str = "") -> str:

@@ -15,15 +15,18 @@ from app.operator import (
     invoice_reviews,
     ledgers,
     live,
+    look_up,
     merchants,
     networks,
     queue,
     reconciliation,
     reviews,
+    search,
     switches,
     transactions,
 )
 from app.operator.desk import Desk
+from app.operator.nav import nav_of_request
 
 PAGES = (
     queue,
@@ -35,7 +38,9 @@ PAGES = (
     alerts,
     merchants,
     networks,
+    search,
     transactions,
+    look_up,
     energy,
     ledgers,
     reconciliation,
@@ -48,4 +53,4 @@ def desk_routes(identity: Identity, hub: LiveHub) -> Router:
     """The routes below `/desk`."""
     desk = Desk(identity.services, identity)
     handlers = [handler for page in PAGES for handler in page.routes(desk)] + live.handlers(hub)
-    return operator_router("/desk", handlers, identity)
+    return operator_router("/desk", handlers, identity, nav_of_request)

@@ -79,7 +79,7 @@ class PayoutService:
 
         Raises Forbidden, and what `create` raises.
         """
-        by.require(Permission.PAYOUTS_WRITE)
+        by.require(Permission.PAYOUTS_WRITE, mode)
         return await self.create(by.merchant_id, mode, replace(new, requested_by=by.actor), replay, now, by)
 
     async def create(
@@ -128,7 +128,7 @@ class PayoutService:
 
         Raises Forbidden, INVALID_INPUT, AMOUNT_TOO_SMALL, INVALID_DESTINATION, MEMO_NOT_ALLOWED.
         """
-        by.require(Permission.PAYOUTS_WRITE)
+        by.require(Permission.PAYOUTS_WRITE, mode)
         network, asset, amount_raw, destination = await self._checked(mode, new)
         return Quote(
             network=network,
@@ -157,7 +157,7 @@ class PayoutService:
 
     async def cancel_by(self, by: Member, mode: Mode, payout_id: str, now: datetime) -> PayoutBody:
         """Cancel in the cabinet. Raises Forbidden, and what `cancel` raises."""
-        by.require(Permission.PAYOUTS_WRITE)
+        by.require(Permission.PAYOUTS_WRITE, mode)
         return await self.cancel(by.merchant_id, mode, payout_id, now, by)
 
     async def cancel(

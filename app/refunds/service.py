@@ -44,7 +44,7 @@ class RefundService:
         self, by: Member, mode: Mode, invoice_id: str, new: NewRefund, replay: Replay, now: datetime
     ) -> bytes:
         """Request a refund in the cabinet: the member is the requester. Raises Forbidden, and what `create` raises."""
-        by.require(Permission.REFUNDS_WRITE)
+        by.require(Permission.REFUNDS_WRITE, mode)
         new = replace(new, requested_by=by.actor)
         return await self.create(by.merchant_id, mode, invoice_id, new, replay, now, by)
 
@@ -135,4 +135,5 @@ async def _refuse_beyond_net(invoice_id: str, amount_raw: int, network: NetworkC
     left_raw = (invoice.credited_raw or 0) - await live_refunds_raw(invoice_id)
     if amount_raw > left_raw:
         left = format_amount(max(0, left_raw), asset.decimals)
-        raise ApiError(Code.REFUND_EXCEEDS_NET, f"amount: {left} {asset.symbol} of the invoice's net are left")
+        words = f"amount: {left} {asset.symbol} of what was credited are left; the service fee is not returned"
+        raise ApiError(Code.REFUND_EXCEEDS_NET, words)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Literal
 
 from app.core import database
+from app.core.zones import last_days
 from app.invoices.reading_repository import WORTH
 from app.merchants.terms import Mode
 from app.reports import reviews
@@ -20,7 +21,7 @@ FAILED_LATELY = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The number of invoices created on a day (UTC), and how many of them are paid by now."""
+    """The number of invoices created on a day, and how many of them are paid by now."""
 
     day: date
     created: int
@@ -82,34 +83,35 @@ class Attention:
     count: int
 
 
-async def figures(merchant_id: str, mode: Mode, now: datetime) -> Figures:
-    """The figures of the last 30 days, by an invoice's day of creation: one read of the merchant's newest invoices."""
-    first = now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
+async def figures(merchant_id: str, mode: Mode, now: datetime, zone: tzinfo) -> Figures:
+    """The figures of the last 30 days, by an invoice's day of creation in a zone: one read of the merchant's newest
+    invoices."""
+    calendar, begins = last_days(DAYS, zone, now)
     # SQL: grouped by an expression, with FILTER.
     rows = await database.fetch_all(
         """
-        SELECT (created_at AT TIME ZONE 'UTC')::date AS day, network, asset, count(*) AS created,
+        SELECT width_bucket(created_at, $3::timestamptz[]) AS day, network, asset, count(*) AS created,
             count(*) FILTER (WHERE paid_at IS NOT NULL) AS paid, coalesce(sum(credited_raw), 0) AS credited_raw
-        FROM invoices WHERE merchant = $1 AND mode = $2 AND created_at >= $3
+        FROM invoices WHERE merchant = $1 AND mode = $2 AND created_at >= $4
         GROUP BY 1, 2, 3
         """,
         merchant_id,
         mode,
-        datetime(first.year, first.month, first.day, tzinfo=UTC),
+        begins,
+        begins[0],
     )
-    calendar = [first + timedelta(days=place) for place in range(DAYS)]
     created = {day: [0, 0] for day in calendar}
     credited: dict[tuple[str, str], dict[date, int]] = {}
     paid: dict[tuple[str, str], int] = {}
     for row in rows:
         key = (row["network"], row["asset"])
-        if row["day"] in created:  # another process's clock may be slightly ahead
-            created[row["day"]][0] += row["created"]
-            created[row["day"]][1] += row["paid"]
-            if row["network"] is None:
-                continue  # a price of which nothing was chosen
-            credited.setdefault(key, {})[row["day"]] = row["credited_raw"]
-            paid[key] = paid.get(key, 0) + row["paid"]
+        day = calendar[row["day"] - 1]
+        created[day][0] += row["created"]
+        created[day][1] += row["paid"]
+        if row["network"] is None:
+            continue  # a price of which nothing was chosen
+        credited.setdefault(key, {})[day] = row["credited_raw"]
+        paid[key] = paid.get(key, 0) + row["paid"]
     return Figures(
         days=tuple(Day(day, *created[day]) for day in calendar),
         revenue=tuple(
@@ -128,26 +130,26 @@ class WorthRevenue:
     unknown: int
 
 
-async def worth_figures(merchant_id: str, mode: Mode, currency: str, now: datetime) -> WorthRevenue:
-    """What was credited in the last 30 days, by an invoice's day of creation, in a currency."""
-    first = now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
+async def worth_figures(merchant_id: str, mode: Mode, currency: str, now: datetime, zone: tzinfo) -> WorthRevenue:
+    """What was credited in the last 30 days, by an invoice's day of creation in a zone, in a currency."""
+    calendar, begins = last_days(DAYS, zone, now)
     # SQL: LATERAL, and grouped by an expression.
     rows = await database.fetch_all(
         f"""
-        SELECT (i.created_at AT TIME ZONE 'UTC')::date AS day,
-            coalesce(sum(worth.worth_raw) FILTER (WHERE worth.currency = $4), 0) AS worth_raw,
-            count(*) FILTER (WHERE worth.currency IS DISTINCT FROM $4) AS unknown
+        SELECT width_bucket(i.created_at, $3::timestamptz[]) AS day,
+            coalesce(sum(worth.worth_raw) FILTER (WHERE worth.currency = $5), 0) AS worth_raw,
+            count(*) FILTER (WHERE worth.currency IS DISTINCT FROM $5) AS unknown
         FROM invoices i LEFT JOIN {WORTH} ON true
-        WHERE i.merchant = $1 AND i.mode = $2 AND i.created_at >= $3 AND i.credited_raw IS NOT NULL
+        WHERE i.merchant = $1 AND i.mode = $2 AND i.created_at >= $4 AND i.credited_raw IS NOT NULL
         GROUP BY 1
         """,
         merchant_id,
         mode,
-        datetime(first.year, first.month, first.day, tzinfo=UTC),
+        begins,
+        begins[0],
         currency,
     )
-    by_day = {row["day"]: int(row["worth_raw"]) for row in rows}
-    calendar = [first + timedelta(days=place) for place in range(DAYS)]
+    by_day = {calendar[row["day"] - 1]: int(row["worth_raw"]) for row in rows}
     days = tuple(DayRevenue(day, by_day.get(day, 0)) for day in calendar)
     return WorthRevenue(days, sum(row["unknown"] for row in rows))
 

@@ -254,7 +254,7 @@ async def _reviews(invoice_id: str) -> list[Fact]:
         facts.append(Fact(at=row.opened_at, source="review", kind="opened", subject=row.deposit, note=row.verdict))
         if row.decided_at is not None and row.outcome is not None:
             facts.append(
-                Fact(at=row.decided_at, source="review", kind=row.outcome, subject=row.deposit, note=row.reason)
+                Fact(at=row.decided_at, source="review", kind=row.outcome, subject=row.deposit, note=row.message)
             )
     return facts
 
@@ -263,7 +263,7 @@ class _Review(msgspec.Struct, frozen=True):
     deposit: str
     verdict: str
     outcome: str | None
-    reason: str | None
+    message: str | None
     opened_at: datetime
     decided_at: datetime | None
 

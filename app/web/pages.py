@@ -18,7 +18,7 @@ from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
 from litestar.types import PathType
 from litestar.types.file_types import FileInfo
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.core import resources
 from app.core.text import harmless_page
@@ -27,6 +27,7 @@ from app.web.errors import ErrorView
 from app.web.figures import exact, figure
 from app.web.languages import ENGLISH, Language
 from app.web.moments import moment, reading_in
+from app.web.row_memory import row_markup
 
 HTML = "text/html"
 """Litestar adds the charset to text."""
@@ -40,6 +41,9 @@ COMPRESSED = DefineMiddleware(
 """For routes whose answers are text of some length and hold no secret beside what a stranger may choose (BREACH). Never
 for a stream of events, which a compressor would hold back, nor for the API's short answers. Level 4 makes a checkout
 page 4 % larger than level 6, in two thirds of the time."""
+
+_MARK = "\0"
+"""Marks the place of a value. No template contains it, and no value is looked at for it."""
 
 _ERROR_PAGES = frozenset({404, 429, 500, 503})
 
@@ -138,7 +142,9 @@ def _environment(language: Language) -> Environment:
         "gettext": gettext,
         "_": gettext,
         "language_names": languages.NAMES,
+        "row_markup": row_markup,
         "part": cache(partial(_part, environment)),
+        "filled": _filling(environment),
         "icon": cache(environment.get_template("components/icons.html").module.icon),  # type: ignore[attr-defined]
     }
     return environment
@@ -148,6 +154,27 @@ def _part(environment: Environment, template: str, **given: Any) -> Markup:
     """A part of pages that depends on nothing but its language and what is given, which must be hashable: rendered only
     once for each."""
     return Markup(environment.get_template(template).render(given))  # noqa: S704 - the template has escaped
+
+
+def _filling(environment: Environment) -> Callable[..., Markup]:
+    """Parts of pages that have the same form again and again, with other values in it: each form is rendered once, and
+    later the values are only put where they stood.
+
+    `filled(template, slots, **given)`: `slots` are the values, which the template prints as they are and decides
+    nothing by; `given` makes the form. A value is escaped unless it is Markup.
+    """
+
+    @cache
+    def pieces(template: str, names: tuple[str, ...], given: tuple[tuple[str, Any], ...]) -> tuple[str, ...]:
+        marks = {name: Markup(f"{_MARK}{name}{_MARK}") for name in names}  # noqa: S704 - no foreign text in it
+        return tuple(environment.get_template(template).render(marks | dict(given)).split(_MARK))
+
+    def filled(template: str, slots: Mapping[str, object], **given: Any) -> Markup:
+        parts = list(pieces(template, tuple(slots), tuple(given.items())))
+        parts[1::2] = [escape(slots[name]) for name in parts[1::2]]
+        return Markup("".join(parts))  # noqa: S704 - the template has escaped, and so have we
+
+    return filled
 
 
 def _cheap_gettext(language: Language) -> Callable[..., Markup]:

@@ -168,5 +168,5 @@ class EndpointAdministration:
 
     def _actor(self) -> Actor:
         """The member as actor. Raises Forbidden. Every method needs the actor, so none can skip the check."""
-        self.by.require(Permission.WEBHOOKS_MANAGE)
+        self.by.require(Permission.WEBHOOKS_MANAGE, self.mode)
         return Actor(self.by.actor, self.by.address)

@@ -100,7 +100,7 @@ async def list_of_endpoint(
     `status` is `pending`, `delivered`, `dead` or None for all.
     """
     page = await _OF_ENDPOINT.page(place, limit, endpoint=endpoint_id, status=status)
-    return Page(await _with_attempts(page), page.previous, page.following)
+    return page.of(await _with_attempts(page))
 
 
 _OF_ENDPOINT = Listing(

@@ -4,6 +4,9 @@
 
 const GATHER_MS = 100; // changes often come together
 const SPREAD_MS = 200; // so that many pages do not ask in the same moment
+const CALM_MS = 10_000; // a page that has read itself so often in this time reads itself more rarely
+const CALM_READS = 6;
+const PACE_MS = 3_000;
 const PATIENCE_MS = 10_000; // for one answer
 const POLL_MS = 5_000; // where there is no stream
 const LATER_MS = 15_000; // after an answer that was no page
@@ -21,6 +24,8 @@ const main = () => document.getElementById("main");
 const parts = () => [...document.querySelectorAll("[data-live][id]")];
 const topicsOf = (part) => part.dataset.live.split(/\s+/).filter(Boolean);
 
+const concerns = (part, topics) => !topics || topicsOf(part).some((topic) => topics.has(topic));
+
 function followed() {
   const topics = [...new Set(parts().flatMap(topicsOf))].sort();
   const url = main()?.dataset.liveUrl;
@@ -33,6 +38,7 @@ function followed() {
 let holder = null;
 let following = "";
 let release = null; // gives back one of the browser's streams
+let turn = 0; // of attempts to get a stream, only the last one counts
 let opening = false;
 let polling = 0;
 let reopening = 0;
@@ -46,10 +52,12 @@ async function follow() {
   following = key;
   if (!wanted) return;
   opening = true;
-  release = await takeStream();
+  const mine = ++turn;
+  const free = await takeStream();
+  if (mine !== turn) return free?.();
   opening = false;
-  if (key !== following) return;
-  if (release) connect(wanted);
+  release = free;
+  if (free) connect(wanted);
   else polling = setInterval(pollOrConnect, POLL_MS);
 }
 
@@ -69,11 +77,14 @@ function connect({ url, topics }) {
 
 function disconnect() {
   holder?.removeAttribute("sse-connect"); // else the extension might connect again
+  if (holder) htmx.trigger(holder, "htmx:beforeCleanupElement"); // by this the extension closes the stream
   if (holder) htmx.remove(holder);
   holder = null;
 }
 
 function stop() {
+  turn += 1;
+  opening = false;
   disconnect();
   release?.();
   release = null;
@@ -85,10 +96,10 @@ function stop() {
 
 async function pollOrConnect() {
   refresh();
-  const mine = following;
+  const mine = ++turn;
   const free = await takeStream();
   if (!free) return;
-  if (mine !== following || !polling) return free();
+  if (mine !== turn) return free();
   clearInterval(polling);
   polling = 0;
   release = free;
@@ -122,36 +133,55 @@ function refused() {
 const due = new Set();
 let everythingDue = false;
 let timer = 0;
+let timerAt = Infinity;
 let asking = false;
 let failures = 0;
 
-function refresh(topics = null, wait_ms = GATHER_MS + Math.random() * SPREAD_MS) {
+function refresh(topics = null, wait_ms = soon_ms()) {
   if (topics) topics.forEach((topic) => due.add(topic));
   else everythingDue = true;
-  timer ||= setTimeout(ask, wait_ms);
+  askIn(wait_ms);
+}
+
+function askIn(wait_ms) {
+  const at = performance.now() + wait_ms;
+  if (at >= timerAt) return;
+  clearTimeout(timer);
+  timer = setTimeout(ask, wait_ms);
+  timerAt = at;
+}
+
+let readAt = [];
+
+function soon_ms() {
+  const now = performance.now();
+  readAt = readAt.filter((at) => at > now - CALM_MS);
+  const pause_ms = readAt.length < CALM_READS ? 0 : readAt.at(-1) + PACE_MS - now;
+  return Math.max(GATHER_MS + Math.random() * SPREAD_MS, pause_ms);
 }
 
 async function ask() {
-  if (asking) {
-    timer = setTimeout(ask, GATHER_MS);
-    return;
-  }
-  timer = 0;
+  timerAt = Infinity;
+  if (asking) return askIn(GATHER_MS);
   const wanted = everythingDue ? null : new Set(due);
   everythingDue = false;
   due.clear();
   if (!followed()) return;
   asking = true;
+  readAt.push(performance.now());
   const page = location.href;
   const frame = main();
   try {
     const answer = await fetch(ownAddress(), {
       cache: "no-store",
-      headers: { "HX-Request": "true" }, // signed out is then an answer, not a way to another page
+      headers: {
+        "HX-Request": "true", // signed out is then an answer, not a way to another page
+        "X-Live-Parts": parts().filter((part) => concerns(part, wanted)).map((part) => part.id).join(" "),
+      },
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
-    if (page !== location.href || frame !== main()) return;
-    await take(answer, wanted);
+    if (page === location.href && frame === main()) await take(answer, wanted);
+    else refresh(wanted); // another page is here by now, and may have been read before the change
   } catch {
     again(wanted, navigator.onLine ? UNREACHABLE : OFFLINE);
   } finally {
@@ -163,7 +193,7 @@ async function take(answer, wanted) {
   if (answer.ok && !answer.redirected) {
     const frame = main();
     const html = await answer.text();
-    if (frame !== main()) return;
+    if (frame !== main()) return refresh(wanted);
     failures = 0;
     say("");
     show(new DOMParser().parseFromString(html, "text/html"), wanted);
@@ -208,7 +238,7 @@ function show(fresh, wanted) {
   const changes = { marked: new Set(), said: new Set() };
   for (const part of parts()) {
     const next = fresh.getElementById(part.id);
-    if (!part.isConnected || !next || (wanted && !topicsOf(part).some((topic) => wanted.has(topic)))) continue;
+    if (!part.isConnected || !next || !concerns(part, wanted)) continue;
     const html = next.outerHTML;
     if (shown.get(part) === html) continue;
     replace(part, next, changes);
@@ -217,7 +247,7 @@ function show(fresh, wanted) {
   main().dataset.liveAt = fresh.getElementById("main")?.dataset.liveAt ?? main().dataset.liveAt;
   if (fresh.title) document.title = fresh.title;
   mark(changes.marked);
-  speak([...changes.said].filter((each) => each.isConnected).map((each) => each.dataset.say));
+  speak(changes.said);
   follow(); // the new parts may follow something else
 }
 
@@ -282,10 +312,12 @@ function nameRows(within) {
 }
 
 function mark(elements) {
+  const entry = "tr, .timeline__entry, .detail__row, .stat, .banner";
   const places = new Set();
   for (const each of elements) {
     if (!each.isConnected || each.closest("time, [data-quiet]")) continue;
-    places.add(each.closest("tr, .timeline__entry, .detail__row, .stat, .badge, .count, .newer, .banner") ?? each);
+    if (each.querySelector(entry)) continue; // around what changed, or may not have
+    places.add(each.closest(entry) ?? each);
   }
   for (const place of places) {
     place.dataset.changed = "";
@@ -293,23 +325,44 @@ function mark(elements) {
   }
 }
 
+// After a press of "3 new": which rows are new, and the list has the focus that the link had.
+let rowsBefore = null;
+
+function rememberRows({ detail }) {
+  const asked = detail.requestConfig?.elt;
+  if (!asked?.matches?.("[data-newer]") || !detail.target) return;
+  nameRows(detail.target);
+  rowsBefore = new Set([...detail.target.querySelectorAll("tbody > tr")].map((row) => row.id));
+}
+
+function showNewRows({ target }) {
+  if (!rowsBefore) return;
+  nameRows(target);
+  const rows = [...target.querySelectorAll("tbody > tr[id]")];
+  mark(rows.filter((row) => !rowsBefore.has(row.id)));
+  rowsBefore = null;
+  target.tabIndex = -1;
+  target.focus({ preventScroll: true });
+}
+
 // --- Saying it -------------------------------------------------------------------------------------------
 
 let spokenAt = -Infinity;
 let speaking = 0;
-let toSay = [];
+const toSay = new Set(); // elements: of one that changes twice, only the later words are said
 
-function speak(sentences) {
-  if (!sentences.length) return;
-  toSay = [...new Set([...toSay, ...sentences])];
+function speak(elements) {
+  if (!elements.size) return;
+  elements.forEach((each) => toSay.add(each));
   clearTimeout(speaking);
   speaking = setTimeout(sayNow, Math.max(0, spokenAt + SPEAK_EVERY_MS - performance.now()));
 }
 
 function sayNow() {
   spokenAt = performance.now();
-  const text = toSay.length > SPOKEN ? `${toSay.length} changes on this page` : toSay.join(". ");
-  toSay = [];
+  const sentences = new Set([...toSay].filter((each) => each.isConnected && each.dataset.say).map((each) => each.dataset.say));
+  const text = sentences.size > SPOKEN ? `${sentences.size} changes on this page` : [...sentences].join(". ");
+  toSay.clear();
   document.dispatchEvent(new CustomEvent("said", { detail: text }));
 }
 
@@ -336,14 +389,18 @@ function begin() {
 }
 
 document.addEventListener("sse:changed", (event) => refresh(event.detail.data.split(" ")));
+document.addEventListener("htmx:sseOpen", () => failures && refresh());
 document.addEventListener("htmx:sseError", (event) => {
   if (holder?.contains(event.target) && event.detail.source?.readyState === EventSource.CLOSED) refused();
 });
 document.addEventListener("htmx:sseClose", (event) => {
   if (event.detail.type === "message" && holder?.contains(event.target)) refused();
 });
+document.addEventListener("htmx:beforeSwap", rememberRows);
+document.addEventListener("htmx:afterSettle", showNewRows);
 document.addEventListener("htmx:afterSettle", begin); // another page, or other parts
 document.addEventListener("htmx:historyRestore", begin);
+document.addEventListener("page:arrived", begin); // by navigation.js
 document.addEventListener("visibilitychange", () => (document.hidden ? stop() : begin()));
 window.addEventListener("pagehide", stop);
 window.addEventListener("pageshow", (event) => event.persisted && begin());

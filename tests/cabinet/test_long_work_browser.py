@@ -12,7 +12,7 @@ from app.core.money import group_digits
 from app.jobs import service as jobs
 from app.wiring import wire
 from tests.browsing import TAKE_SCREENS
-from tests.cabinet.test_journey import Shop, receiver, shop
+from tests.cabinet.shop import Shop, receiver, shop
 from tests.cabinet.test_long_work import LONG, invoices
 from tests.factories.networks import networks_toml
 from tests.factories.past_invoices import past_invoices

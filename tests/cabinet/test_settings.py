@@ -25,6 +25,9 @@ async def test_a_finding_is_fixed_by_one_click(app: Edge, office: Office) -> Non
     assert "integration works from every address" in page
     assert "Allow only 203.0.113.9" in page
 
+    question = await owner.see(f"security/remedy?finding=no_allowlist%3A{key.id}")
+    assert "Allow only 203.0.113.9?" in question
+    assert "from every other address are refused" in question
     shown = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
 
     assert "works from that IP address only" in shown
@@ -119,7 +122,8 @@ async def test_the_payment_page_is_branded_and_previewed(office: Office) -> None
     assert min(contrasts) >= 4.5
     sheet = await owner.browser.get(owner.path("settings/accent/ffee00"))
     assert sheet.headers["content-type"].startswith("text/css")
-    assert ".preview {--petrol: #" in sheet.text
+    assert ".preview--light {--petrol: #" in sheet.text
+    assert ".preview--dark {--petrol: #" in sheet.text
     assert ":root" not in sheet.text
     unsaved = await owner.send("settings/branding", {**fields, "then": "preview"})
     assert "darkened from yours" in unsaved.text
@@ -137,6 +141,18 @@ async def test_the_payment_page_is_branded_and_previewed(office: Office) -> None
     assert (now.display_name, now.accent) == ("Harbour", "#ffee00")
     logo = await owner.browser.get(owner.path("settings/logo"))
     assert (logo.headers["content-type"], logo.content) == ("image/png", png(64, 64))
+    assert (await owner.see("settings/branding")).count("notice--caution") == 1, "only the template of a notice"
+    line = await owner.browser.client.post(
+        owner.path("settings/branding"),
+        data=hidden(await owner.browser.get(owner.path("settings/branding"))) | fields,
+        files={"logo": ("line.png", png(1024, 24), "image/png")},
+        headers=SAME_ORIGIN,
+    )
+    assert line.headers["location"] == owner.path("settings/branding")
+    shown = await owner.see("settings/branding")
+    assert "The logo is 1024 × 24 pixels" in shown
+    assert "only a strip of 1 pixels" in shown
+    now = await branding.get(office.merchant_id)
     kept = await owner.send("settings/branding", {**fields, "display_name": "Pine"})
     assert kept.status_code == 303
     assert (await branding.get(office.merchant_id)).logo_tag == now.logo_tag

@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.core import database
+from app.core import clock, database
 from app.core.settings import Settings
+from app.core.zones import beginning, zone_of
+from app.reports import dashboard
 from tests.cabinet.people import Colleague, Office, problems
 from tests.cabinet.test_keys import issued
+from tests.factories.past_invoices import past_invoices
 from tests.identity.browsing import PASSWORD, Browser, letters, mailed_path
 
 OFFER = "data-zone-offer"
@@ -109,3 +112,16 @@ async def test_a_new_account_gets_the_zone_of_the_browser_that_confirms(
     done = await nina.send("/confirm-email", await mailed_path(email), password=PASSWORD, time_zone=said)
     assert done.status_code == 303
     assert await database.fetch_value("SELECT time_zone FROM accounts WHERE email = $1", email) == stored
+
+
+async def test_a_day_of_the_charts_is_one_of_the_readers_zone(office: Office) -> None:
+    """An invoice of Auckland's midnight is of today there, the one of a minute before of yesterday."""
+    zone, now = zone_of("Pacific/Auckland"), clock.now()
+    midnight = beginning(now.astimezone(zone).date(), zone)
+    assert midnight is not None
+    await past_invoices(office.merchant_id, 2, newest_at=midnight, every_s=60)
+    there = await dashboard.figures(office.merchant_id, "test", now, zone)
+    assert [day.created for day in there.days[-2:]] == [1, 1]
+    assert there.days[-1].day == now.astimezone(zone).date()
+    in_utc = await dashboard.figures(office.merchant_id, "test", now, UTC)
+    assert max(day.created for day in in_utc.days) == 2, "both are of one day there"

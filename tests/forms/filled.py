@@ -42,6 +42,9 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
     invoice = {"amount": "3.00", "currency": "USDT@ethereum", "expires_in": "60", "fee_payer": "merchant"}
     hook = {"which": "all", "description": "Orders", "url": HOOK}
     return {
+        f"{MERCHANT}/first-steps/hide": Filled(audited=0),
+        f"{MERCHANT}/first-steps/show": Filled(audited=0),
+        **_of_saved_filters(),
         f"{MERCHANT}/invoices/new": Filled(invoice),
         f"{MERCHANT}/invoices/{{invoice_id:str}}/cancel": Filled(ids={"invoice_id": open_invoice_id}),
         f"{MERCHANT}/invoices/{{invoice_id:str}}/refund": Filled({"amount": "1.00", "refund_address": ELSEWHERE}),
@@ -93,6 +96,19 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
     }
 
 
+def _of_saved_filters() -> dict[str, Filled]:
+    """Each list's filters are saved, and removed again; the first one saved has the number 1."""
+    queries = {"invoices": "status", "payouts": "status", "refunds": "status", "audit": "area"}
+    forms = {}
+    for number, (which, name) in enumerate(queries.items(), 1):
+        query = {name: "keys" if name == "area" else "failed"}
+        forms[f"{MERCHANT}/filters/{which}"] = Filled({"name": "Mine"}, query=query, audited=0)
+        forms[f"{MERCHANT}/filters/{which}/{{filter_id:int}}/remove"] = Filled(
+            ids={"filter_id": str(number)}, audited=0
+        )
+    return forms
+
+
 def of_account(session_id: str) -> dict[str, Filled]:
     """The forms of the account pages. New codes or a new password end the other sessions, so these are ended first.
 
@@ -101,6 +117,7 @@ def of_account(session_id: str) -> dict[str, Filled]:
     password, security = {"password": PASSWORD}, "/account/security"
     return {
         "/cabinet/apply": Filled(BUSINESS),
+        "/cabinet/try": Filled({"name": "Harbour"}),
         "/account": Filled({"name": "Mara"}),
         "/account/time-zone": Filled({"time_zone": "Europe/Berlin"}),
         "/account/emails": Filled({"topics": "keys"}),

@@ -131,7 +131,7 @@ async def test_every_form_of_the_desk(
 ) -> None:
     scene = await set_scene(works, driver, token)
     applicant = await an_account(works.settings, "other@lichtung.example")
-    await applications.apply(Facts(**BUSINESS), account_id=applicant.id, address=None, now=clock.now())
+    await applications.apply(Facts(**BUSINESS), works.networks, account_id=applicant.id, address=None, now=clock.now())
     other = (await applications.waiting())[-1].id
     person = browser()
     await person.sign_in(scene.operator)

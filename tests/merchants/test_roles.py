@@ -6,10 +6,12 @@ import pytest
 
 from app.core.errors import ApiError, Code, Forbidden
 from app.merchants.members import member, merchants_of
-from app.merchants.roles import ALLOWED, OPEN_WHILE, ROLES, Permission, Role, may
+from app.merchants.roles import ALLOWED, OPEN_WHILE, ROLES, Permission, Role, Standing, may
 from tests.factories.merchants import merchant
 from tests.merchants.people import new_member, owner_of
 
+WAITING: tuple[Standing, ...] = ("pending", "rejected")
+CLOSED: tuple[Standing, ...] = (*WAITING, "suspended", "banned")
 OF_MONEY = (Permission.PAYOUTS_WRITE, Permission.REFUNDS_WRITE, Permission.KEYS_OF_MONEY)
 
 
@@ -28,10 +30,16 @@ def test_viewer_changes_nothing() -> None:
 
 
 def test_an_unapproved_merchant_does_no_business_and_a_banned_one_changes_nothing() -> None:
-    for standing in ("pending", "rejected", "suspended", "banned"):
+    for standing in CLOSED:
         assert not may("owner", standing, Permission.INVOICES_WRITE)
         assert not may("owner", standing, Permission.PAYOUTS_WRITE)
         assert may("owner", standing, Permission.VIEW)
+        assert may("owner", standing, Permission.INVOICES_WRITE, "test") == (standing in WAITING)
+    for waiting in WAITING:
+        assert may("owner", waiting, Permission.KEYS_MANAGE, "test")
+        assert not may("owner", waiting, Permission.KEYS_MANAGE, "live")
+        assert not may("viewer", waiting, Permission.KEYS_MANAGE, "test")
+        assert not may("owner", waiting, Permission.TEAM_INVITE, "test")
     assert may("owner", "suspended", Permission.KEYS_MANAGE)  # an intruder must be removed even then
     assert all(str(permission).endswith("view") for permission in OPEN_WHILE["banned"])
 

@@ -52,7 +52,7 @@ async def sign_in(page: Page, served: RunningApp, account: Account) -> str:
     await page.get_by_label("Email address").fill(account.email)
     await page.get_by_label("Password").fill(account.password)
     await press(page, "Sign in")
-    await page.wait_for_url("**/cabinet")
+    await page.wait_for_url("**/cabinet/**")
     return base
 
 
@@ -87,6 +87,11 @@ async def test_from_application_to_paid_invoice_and_payout(
     await page.get_by_label("10,000 to 100,000 USD").check()
     await press(page, "Send application")
     await page.get_by_text("Your application was sent.").wait_for()
+    await page.get_by_role("heading", name="First steps").wait_for()  # test mode is open at once
+    await page.get_by_role("link", name="New invoice").first.wait_for()
+    await page.get_by_role("link", name="Live", exact=True).click()
+    await page.get_by_role("link", name="See the application").wait_for()
+    assert await page.get_by_role("link", name="New invoice").count() == 0
     await seen("waiting")
 
     (waiting,) = await applications.waiting()
@@ -139,7 +144,10 @@ async def test_from_application_to_paid_invoice_and_payout(
     payout = await services.withdrawal_reader.payout(merchant_id, mode, payout_id)
     assert payout is not None
     assert payout.amount_raw == "10000000"
-    await press(page, "Cancel payout")
+    await page.get_by_role("link", name="Cancel payout").click()
+    question = page.get_by_role("dialog") if script else page.locator("main")
+    await question.get_by_role("heading", name=f"Cancel {payout.id}?").wait_for()
+    await question.get_by_role("button", name="Cancel payout").click()
     await page.get_by_role("heading", name="10.00 USDT Cancelled").wait_for()
     assert complaints == []
 
@@ -168,6 +176,9 @@ async def test_every_page_with_things_in_it(
         "reviews": "/reviews",
         "transactions": f"/transactions?txid={world.late_invoice.deposits[0].txid}",
         "transactions-wrong": "/transactions?txid=no-id",
+        "search": f"/search?q={world.paid_invoice.id[:6]}",
+        "search-nothing": f"/search?q={ELSEWHERE[:-1]}E",
+        "words": "/words",
         "balances": "/balances",
         "ledger": "/ledger/USDT@ethereum",
         "ledger-entry": "/ledger/USDT@ethereum/1",

@@ -147,22 +147,6 @@ async def test_the_requester_in_the_cabinet_cannot_approve_at_the_desk(
         await works.approvals.approve(payout_id, both.id, both.code(), clock.now())
 
 
-async def test_search_finds_by_each_name_of_an_invoice_and_only_ones_own(
-    world: World, browser: Callable[..., Browser]
-) -> None:
-    person, stranger = await owner(world, browser), browser()
-    await stranger.sign_in(world.stranger)
-    late = world.late_invoice
-    for text in (late.id, late.id.lower(), "1042", "c-77", late.pay_in.address.lower(), late.deposits[0].txid):
-        page = await person.get(f"{world.base}/invoices?search={text}")
-        assert f"/invoices/{late.id}" in page.text, text
-        foreign = await stranger.get(f"/cabinet/{world.foreign_id}/test/invoices?search={text}")
-        assert "INV-" not in foreign.text.replace(text, ""), text
-    assert "Nothing matches" in (await person.get(f"{world.base}/invoices?search=104")).text
-    elsewhere = (await person.get(f"{world.base}/invoices?search={'bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq'}")).text
-    assert "This is a Bitcoin mainnet address: no invoice here has it." in elsewhere
-
-
 async def test_pages_show_every_invoice_once(world: World, browser: Callable[..., Browser], works: Services) -> None:
     for _ in range(30):
         await invoice(works, world.terms)
