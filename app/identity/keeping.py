@@ -51,7 +51,10 @@ class Keeping:
         """Keep the form that the answer to this request shows with its errors, and return the redirect to its page;
         None where it can't be kept. Fields that the page's URL has too are in `carries`."""
         form: Form | None = request.scope["state"].get(_REFUSED)
-        if form is None or not await self._keep(request, owner, KeptForm(**_content(form), address=page, key=key)):
+        if form is None:
+            return None
+        content = KeptForm(**_content(form), address=page, key=key)
+        if not await self._keep("refused", request, owner, content):
             return None
         headers = {"Location": _url(page, form, carries, key)}
         return Response(b"", status_code=303, headers=headers, media_type="text/plain")
@@ -63,7 +66,7 @@ class Keeping:
         empty where it can't be kept, or has nothing to be kept."""
         key = self._tokens.key_of(token)
         content = KeptForm(**(_content(form) | {"errors": {}, "token": token}), address=page, key=key or "")
-        if key is None or not content.fields or not await self._keep(request, owner, content):
+        if key is None or not content.fields or not await self._keep("unsent", request, owner, content):
             return ""
         return _url(page, form, carries, key)
 
@@ -87,9 +90,9 @@ class Keeping:
             owners = Owner.of_visit(before), Owner.of_visit(after)
             await kept_forms.move(*owners, lambda _: True, self._keys, clock.now())
 
-    async def _keep(self, request: Request[Any, Any, Any], owner: Owner, form: KeptForm) -> bool:
+    async def _keep(self, why: str, request: Request[Any, Any, Any], owner: Owner, form: KeptForm) -> bool:
         who = owner.digest.hex() if owner.is_session else site(request.scope["state"]["client_address"])
-        window = await self._rate_limiter.take(f"kept:{who}", MAX_PER_MINUTE)
+        window = await self._rate_limiter.take(f"kept:{why}:{who}", MAX_PER_MINUTE)
         return not window.is_exceeded and await kept_forms.keep(owner, form, self._keys, clock.now())
 
 

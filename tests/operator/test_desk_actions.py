@@ -242,7 +242,9 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
         await browser.post(f"{credit}/credit", hidden(await browser.get(f"{back}/credit")) | {"reason": "again"})
     )
 
-    assert "not an address" in errors(await browser.send(f"{back}/return", reason="wants it back", destination="me"))
+    assert "Enter a whole address" in errors(
+        await browser.send(f"{back}/return", reason="wants it back", destination="me")
+    )
     words = await message_after(
         browser, await browser.send(f"{back}/return", reason="wants it back", destination=CUSTOMER), close
     )
@@ -284,7 +286,7 @@ async def test_the_open_reviews_of_an_invoice_are_settled_in_one_step_or_not_at_
         answer = await browser.post(credit, seen | {"reason": "both are his", "cases": stale})
         assert "Other reviews are open by now" in errors(answer)
     assert "Give a reason" in errors(await browser.send(credit, reason=""))
-    assert "not an address" in errors(await browser.send(back, reason="his", destination="me"))
+    assert "Enter a whole address" in errors(await browser.send(back, reason="his", destination="me"))
     assert (await browser.get(credit.replace("credit", "burn"))).status_code == 404
     assert await balance(owner.merchant_id) == (0, 0)
     # nor where he belongs to the merchant;
@@ -386,7 +388,7 @@ async def test_a_merchants_standing_terms_and_assets(served: Served) -> None:
     await message_after(browser, await browser.send(f"{page}/terms", service_fee_bps="120", tolerance_bps="50"), page)
     asset = f"{page}/assets/ethereum/test/USDT"
     wrong = await browser.send(asset, enabled="on", min_raw="5", max_raw="4.99", daily_cap_raw="")
-    assert "less than the least" in errors(wrong)
+    assert "not below the least amount" in errors(wrong)
     assert 'value="4.99"' in wrong.text
     assert "decimal places" in errors(await browser.send(asset, enabled="on", min_raw="0.0000001"))
     await message_after(browser, await browser.send(asset, min_raw="1.50", max_raw="", daily_cap_raw="1,000"), page)
