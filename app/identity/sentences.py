@@ -140,7 +140,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "That is an address of a kind that isn’t in use yet. Enter another one.",
     ),
     # People
-    ("email", r"is not an e-?mail address", PLAIN_EMAIL),
+    ("email", r"is not an email address", PLAIN_EMAIL),
     ("email", r"is a member already", "Somebody with this address is a member already. Enter another one."),
     ("email", r"is your address already", "That is your address already. Enter another one."),
     ("email", r"has an account already", "This address has an account already. Sign in with it."),
