@@ -66,7 +66,7 @@ def operator_router(
         session = visitor_of(request).session
         if not session.is_operator:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        if not session.has_totp:
+        if not session.has_second_step:
             raise CodesMissing
 
     return _signed_in(path, handlers, identity, guard, max_body_bytes)

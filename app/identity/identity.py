@@ -12,6 +12,7 @@ from app.accounts import repository as accounts_repository
 from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
+from app.accounts.passkeys import Passkeys
 from app.accounts.password_changes import PasswordChanges
 from app.accounts.repository import Person
 from app.accounts.sessions import MAX_TOKEN_LENGTH
@@ -76,7 +77,8 @@ class Identity:
         self._flashes = Flashes(settings.link_secret)
         throttle = Throttle(derive_key(settings.link_secret, "throttle"))
         letters = Letters(settings.public_url)
-        self.sign_in = SignIn(settings.data_keys, throttle, letters)
+        self.passkeys = Passkeys(settings.public_url, settings.link_secret, letters)
+        self.sign_in = SignIn(settings.data_keys, throttle, letters, self.passkeys)
         self.sign_up = SignUp(throttle, letters)
         self.password_changes = PasswordChanges(throttle, letters)
         self.email_changes = EmailChanges(throttle, letters)

@@ -74,13 +74,17 @@ class WithdrawalHold(Table, tablename="withdrawal_holds"):
 
 
 class Approval(Table, tablename="approvals"):
-    """One operator's approval of one withdrawal with exactly this digest. Rows are only ever added."""
+    """One operator's approval of one withdrawal with exactly this digest. Rows are only ever added.
+
+    `assertion` is what the operator's passkey has signed, null where they gave a code (core/webauthn.py).
+    """
 
     id = BigSerial(primary_key=True)
     withdrawal = columns.reference(Withdrawal)
     account = columns.reference(Account)
     digest = columns.digest()
     created_at = columns.moment()
+    assertion = columns.text(null=True)
 
     approvals_once = Unique(["withdrawal", "account"])
 
