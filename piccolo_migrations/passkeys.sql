@@ -22,5 +22,17 @@ CREATE TABLE answered_challenges ( -- AnsweredChallenge
 );
 CREATE INDEX answered_challenges_by_end ON answered_challenges (expires_at);
 
--- What the operator's passkey has signed: WebAuthn's answer as JSON, over the digest. Null: approved by a code.
-ALTER TABLE approvals ADD COLUMN assertion text;
+-- What operators' passkeys have signed: WebAuthn's answer as JSON, whose challenge is the digest. Beside the approval, so
+-- that one that was given by a code can be signed later.
+CREATE TABLE approval_signatures ( -- ApprovalSignature
+    id bigserial PRIMARY KEY,
+    withdrawal varchar(20) NOT NULL REFERENCES withdrawals (id) ON UPDATE RESTRICT ON DELETE RESTRICT,
+    account varchar(20) NOT NULL REFERENCES accounts (id) ON UPDATE RESTRICT ON DELETE RESTRICT,
+    digest bytea NOT NULL,
+    passkey_name varchar(60) NOT NULL,
+    answer text NOT NULL,
+    created_at timestamptz NOT NULL,
+    CONSTRAINT approval_signatures_once UNIQUE (withdrawal, account)
+);
+CREATE TRIGGER approval_signatures_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON approval_signatures
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -12,7 +12,6 @@ from app.accounts import repository as accounts_repository
 from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
-from app.accounts.passkeys import Passkeys
 from app.accounts.password_changes import PasswordChanges
 from app.accounts.repository import Person
 from app.accounts.sessions import MAX_TOKEN_LENGTH
@@ -77,7 +76,7 @@ class Identity:
         self._flashes = Flashes(settings.link_secret)
         throttle = Throttle(derive_key(settings.link_secret, "throttle"))
         letters = Letters(settings.public_url)
-        self.passkeys = Passkeys(settings.public_url, settings.link_secret, letters)
+        self.passkeys = services.passkeys
         self.sign_in = SignIn(settings.data_keys, throttle, letters, self.passkeys)
         self.sign_up = SignUp(throttle, letters)
         self.password_changes = PasswordChanges(throttle, letters)

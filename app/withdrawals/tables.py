@@ -74,19 +74,30 @@ class WithdrawalHold(Table, tablename="withdrawal_holds"):
 
 
 class Approval(Table, tablename="approvals"):
-    """One operator's approval of one withdrawal with exactly this digest. Rows are only ever added.
-
-    `assertion` is what the operator's passkey has signed, null where they gave a code (core/webauthn.py).
-    """
+    """One operator's approval of one withdrawal with exactly this digest. Rows are only ever added."""
 
     id = BigSerial(primary_key=True)
     withdrawal = columns.reference(Withdrawal)
     account = columns.reference(Account)
     digest = columns.digest()
     created_at = columns.moment()
-    assertion = columns.text(null=True)
 
     approvals_once = Unique(["withdrawal", "account"])
+
+
+class ApprovalSignature(Table, tablename="approval_signatures"):
+    """What an operator's passkey has signed of an approval: `answer` is WebAuthn's JSON, whose challenge is `digest`.
+    Rows are only ever added. The signer checks them against its own file (signer/approvers.py)."""
+
+    id = BigSerial(primary_key=True)
+    withdrawal = columns.reference(Withdrawal)
+    account = columns.reference(Account)
+    digest = columns.digest()
+    passkey_name = columns.words(60)
+    answer = columns.text()
+    created_at = columns.moment()
+
+    approval_signatures_once = Unique(["withdrawal", "account"])
 
 
 class WalletNonce(Table, tablename="wallet_nonces"):

@@ -11,6 +11,7 @@ from app.accounts import repository as accounts_repository
 from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
+from app.accounts.passkeys import Passkeys
 from app.accounts.password_changes import PasswordChanges
 from app.accounts.passwords import hash_password
 from app.accounts.repository import Person
@@ -46,7 +47,9 @@ class World:
     def __post_init__(self) -> None:
         letters, keys = Letters("https://pay.example.test"), self.settings.data_keys
         throttle = Throttle(ids.random_bytes(32))
-        self.sign_in = SignIn(keys, throttle, letters)
+        self.sign_in = SignIn(
+            keys, throttle, letters, Passkeys("https://pay.example.test", ids.random_bytes(32), letters)
+        )
         self.sign_up = SignUp(throttle, letters)
         self.password_changes = PasswordChanges(throttle, letters)
         self.email_changes = EmailChanges(throttle, letters)
