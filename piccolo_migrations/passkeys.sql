@@ -36,3 +36,11 @@ CREATE TABLE approval_signatures ( -- ApprovalSignature
 );
 CREATE TRIGGER approval_signatures_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON approval_signatures
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Whose passkeys the signer's own file names, as it said at its start: for people, who compare it. What counts is the file.
+CREATE TABLE signer_approvers ( -- SignerApprover
+    id bigserial PRIMARY KEY,
+    name varchar(100) NOT NULL,
+    fingerprint varchar(80) NOT NULL,
+    read_at timestamptz NOT NULL
+);

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import msgspec
+from piccolo.columns.combination import WhereRaw
 
 from app.accounts.tables import AnsweredChallenge, Passkey
 from app.core import database
@@ -57,6 +58,27 @@ async def of_account(account_id: str) -> list[StoredPasskey]:
 
 _OF_ACCOUNT = Statement(
     select(Passkey, StoredPasskey).where(Passkey.account == Param("account")).order_by(Passkey.id), StoredPasskey
+)
+
+
+class OperatorsPasskey(msgspec.Struct, frozen=True):
+    """A passkey of an operator, and its owner's name."""
+
+    owner: str
+    name: str
+    public_key: bytes
+
+
+async def of_operators() -> list[OperatorsPasskey]:
+    """The passkeys of all operators."""
+    return await _OF_OPERATORS.all()
+
+
+_OF_OPERATORS = Statement(
+    Passkey.select(Passkey.account.name.as_alias("owner"), Passkey.name, Passkey.public_key)
+    .where(WhereRaw("{}", Passkey.account.is_operator))
+    .order_by(Passkey.id),
+    OperatorsPasskey,
 )
 
 

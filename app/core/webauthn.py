@@ -4,6 +4,7 @@ The web process checks answers against the keys in its database; the signer chec
 file (app/signer/approvers.py).
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -38,6 +39,9 @@ ALGORITHMS = [
 
 _UNREADABLE = (WebAuthnException, ValueError, KeyError, TypeError, AttributeError)
 """What the library raises for answers that are none: JSON of another shape, CBOR that ends too soon."""
+
+
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 class AnswerRefused(Exception):
@@ -166,10 +170,10 @@ def to_text(raw: bytes) -> str:
 
 def from_text(text: str) -> bytes:
     """The bytes of `to_text`. Raises AnswerRefused."""
-    try:
-        return base64url_to_bytes(text)
-    except ValueError as error:
-        raise AnswerRefused("not base64url") from error
+    raw = base64url_to_bytes(text) if _BASE64URL.fullmatch(text) else b""
+    if not raw or to_text(raw) != text:
+        raise AnswerRefused("not base64url")
+    return raw
 
 
 def _refuse_long(answer: str) -> None:

@@ -85,6 +85,13 @@ class Approvers:
                 severity="critical" if answers else "warning",
             )
 
+    def has_rule(self, network_key: str, asset: str) -> bool:
+        """Whether a rule is about the smallest payment of an asset."""
+        return any(
+            rule.network in (EVERY, network_key) and rule.asset in (EVERY, asset) and rule.above == "0"
+            for rule in self.rules
+        )
+
     def _signed_by(self, answer: str, challenge: bytes) -> str | None:
         """The name of the approver whose passkey has signed this challenge, None where none has."""
         try:

@@ -28,6 +28,7 @@ from tests.factories.merchants import merchant
 from tests.identity.browsing import PASSWORD, mailed_path
 from tests.merchants.people import current_member
 
+URL = "https://pay.example.test"
 HERE = "192.0.2.1"
 HASH = hash_password(PASSWORD)
 """Computed once, because the hash is slow on purpose."""

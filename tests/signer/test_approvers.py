@@ -103,7 +103,7 @@ class Desk:
         """Write an approval and a signature past every trigger, as somebody does who owns the database."""
         account = self.operators[name].id
         await as_superuser(
-            "DELETE FROM approval_signatures WHERE withdrawal = '%s'" % withdrawal_id,
+            f"DELETE FROM approval_signatures WHERE withdrawal = '{withdrawal_id}'",
             f"INSERT INTO approvals (withdrawal, account, digest, created_at) SELECT id, '{account}', digest, now()"
             f" FROM withdrawals WHERE id = '{withdrawal_id}' ON CONFLICT DO NOTHING",
             f"INSERT INTO approval_signatures (withdrawal, account, digest, passkey_name, answer, created_at)"
@@ -186,7 +186,7 @@ async def test_two_passkeys_of_one_person_count_once(desk: Desk) -> None:
     await desk.assert_nothing_signed(payout, reason="1 of 2")
 
 
-# --- The attacks: each row is what an attacker writes -----------------------------------------------------------------
+# --- The attacks: what somebody writes who owns the database --------------------------------
 
 
 async def test_a_forged_withdrawal_with_a_forged_approval_is_not_paid(desk: Desk) -> None:
@@ -287,7 +287,7 @@ async def test_an_answer_that_was_made_elsewhere_does_not_count(desk: Desk, wron
     await desk.assert_nothing_signed(payout, reason="0 of 1")
 
 
-# --- The signer's own host ---------------------------------------------------------------------------------------------
+# --- The signer's own host ------------------------------------------------------------------
 
 
 async def test_a_signer_that_dies_before_the_database_knows_pays_once(desk: Desk) -> None:
