@@ -14,10 +14,8 @@ async def examine(*, production: bool) -> AsyncIterator[Symptom]:
     """Compare the passkeys of operators with those that the signer's file names."""
     reported = await approvers_repository.reported()
     if not reported:
-        advice = (
-            "the signer trusts the database's approvals: whoever owns the database can forge them up to its ceilings"
-        )
-        yield Symptom("advice", TOPIC, f"{advice}; SIGNER_APPROVERS_FILE ends that" if production else advice)
+        message = "the signer trusts the database's approvals: who owns it can forge them, up to the signer's ceilings"
+        yield Symptom("advice", TOPIC, f"{message}; SIGNER_APPROVERS_FILE ends that" if production else message)
         return
     stored = {fingerprint(each.public_key): each for each in await passkeys_repository.of_operators()}
     known = {each.fingerprint for each in reported}

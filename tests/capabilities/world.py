@@ -46,11 +46,10 @@ class World:
     kept: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        letters, keys = Letters("https://pay.example.test"), self.settings.data_keys
+        letters, keys = Letters(URL), self.settings.data_keys
         throttle = Throttle(ids.random_bytes(32))
-        self.sign_in = SignIn(
-            keys, throttle, letters, Passkeys("https://pay.example.test", ids.random_bytes(32), letters)
-        )
+        self.passkeys = Passkeys(URL, ids.random_bytes(32), letters)
+        self.sign_in = SignIn(keys, throttle, letters, self.passkeys)
         self.sign_up = SignUp(throttle, letters)
         self.password_changes = PasswordChanges(throttle, letters)
         self.email_changes = EmailChanges(throttle, letters)
