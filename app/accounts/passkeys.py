@@ -5,6 +5,7 @@ for: its authenticator has verified its owner by PIN or biometrics (contract, se
 the digest of what it approves (withdrawals/approvals.py).
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -58,20 +59,23 @@ class Passkeys:
     async def to_make(self, person: Person, session_id: str) -> tuple[dict[str, Any], Challenge]:
         """The options for a new passkey of the person."""
         challenge = self._challenges.new("registration", _session(session_id))
-        known = [each.credential_id for each in await stored.of_account(person.id)]
+        known = await self.known_to(person.id)
         return creation_options(self.party, challenge.raw, person.id, person.email, person.name, known), challenge
 
-    async def to_ask(
-        self, purpose: Purpose, bound_to: str, account_id: str | None = None
+    def to_ask(
+        self, purpose: Purpose, bound_to: str, known: Collection[bytes] = ()
     ) -> tuple[dict[str, Any], Challenge]:
-        """The options for an answer: of one of the account's passkeys, or of anybody's where nobody is known yet."""
+        """The options for an answer: of one of the `known` passkeys, or of any that the browser has for this site."""
         challenge = self._challenges.new(purpose, bound_to)
-        known = [] if account_id is None else [each.credential_id for each in await stored.of_account(account_id)]
         return request_options(self.party, challenge.raw, known), challenge
+
+    async def known_to(self, account_id: str) -> list[bytes]:
+        """The ids of an account's passkeys."""
+        return [each.credential_id for each in await stored.of_account(account_id)]
 
     async def to_approve(self, account_id: str, digest: bytes) -> dict[str, Any]:
         """The options for an approval: the challenge is the digest of what is approved."""
-        return request_options(self.party, digest, [each.credential_id for each in await stored.of_account(account_id)])
+        return request_options(self.party, digest, await self.known_to(account_id))
 
     # What browsers answer
 
