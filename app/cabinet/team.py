@@ -14,7 +14,7 @@ from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.merchants import invitations, team
 from app.merchants.memberships_repository import Person
-from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role
+from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role, takes_away
 from app.web.row_ids import RowId
 
 
@@ -119,7 +119,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         words = f"{person.name} is {form.text('role')} from now on."
         if account_id == ctx.member.account_id:
             return identity.redirect(request, ctx.base, flash=words)
-        if ROLES.index(checked_role(form.text("role"))) > ROLES.index(person.role):  # a lower one
+        if takes_away(checked_role(form.text("role")), person.role):
             words = f"{words} What they have seen and sent before is below."
             return identity.redirect(request, ctx.path("team", account_id, "secrets"), flash=words)
         return identity.redirect(request, ctx.path("team"), flash=words)

@@ -11,10 +11,10 @@ from typing import Literal, get_args
 
 from app.core.errors import invalid
 
-Role = Literal["owner", "admin", "developer", "viewer"]
+Role = Literal["owner", "admin", "developer", "accountant", "support", "viewer"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
-"""From the most to the least powerful."""
+"""In the order in which they are offered: those that may change much come first."""
 
 Standing = Literal["pending", "rejected", "approved", "suspended", "banned"]
 """Where a merchant stands with the platform: the column `merchants.status`."""
@@ -24,7 +24,17 @@ class Permission(StrEnum):
     """Something that a member may be allowed to do."""
 
     VIEW = "view"
-    """See balances, invoices, payouts, refunds, the ledger, reviews; export them."""
+    """See invoices, refunds, reviews and transactions."""
+
+    PAYOUTS_VIEW = "payouts.view"
+    BOOKS_VIEW = "books.view"
+    """See balances, the ledger and reports."""
+
+    EXPORTS_VIEW = "exports.view"
+    """Download lists and statements: whole files, with every customer's id."""
+
+    RETURNS_WRITE = "returns.write"
+    """Confirm or reject the address that a customer has given for a return."""
 
     INVOICES_WRITE = "invoices.write"
     REFUNDS_WRITE = "refunds.write"
@@ -61,7 +71,9 @@ class Permission(StrEnum):
     AUDIT_VIEW = "audit.view"
 
 
-_VIEWER = frozenset({Permission.VIEW, Permission.TEAM_VIEW, Permission.SETTINGS_VIEW})
+_SUPPORT = frozenset({Permission.VIEW, Permission.RETURNS_WRITE})
+_ACCOUNTANT = frozenset({Permission.VIEW, Permission.PAYOUTS_VIEW, Permission.BOOKS_VIEW, Permission.EXPORTS_VIEW})
+_VIEWER = _ACCOUNTANT | {Permission.TEAM_VIEW, Permission.SETTINGS_VIEW}
 _DEVELOPER = _VIEWER | {
     Permission.INVOICES_WRITE,
     Permission.KEYS_VIEW,
@@ -74,16 +86,32 @@ _DEVELOPER = _VIEWER | {
 _ADMIN = frozenset(Permission) - {Permission.OWNERS_MANAGE}
 
 ALLOWED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
-    {"owner": frozenset(Permission), "admin": _ADMIN, "developer": _DEVELOPER, "viewer": _VIEWER}
+    {
+        "owner": frozenset(Permission),
+        "admin": _ADMIN,
+        "developer": _DEVELOPER,
+        "accountant": _ACCOUNTANT,
+        "support": _SUPPORT,
+        "viewer": _VIEWER,
+    }
 )
 """What each role may do at a merchant that is approved."""
 
 _NEW_BUSINESS = frozenset(
-    {Permission.INVOICES_WRITE, Permission.REFUNDS_WRITE, Permission.PAYOUTS_WRITE, Permission.TEAM_INVITE}
+    {
+        Permission.INVOICES_WRITE,
+        Permission.REFUNDS_WRITE,
+        Permission.RETURNS_WRITE,
+        Permission.PAYOUTS_WRITE,
+        Permission.TEAM_INVITE,
+    }
 )
 _READING = frozenset(
     {
         Permission.VIEW,
+        Permission.PAYOUTS_VIEW,
+        Permission.BOOKS_VIEW,
+        Permission.EXPORTS_VIEW,
         Permission.KEYS_VIEW,
         Permission.WEBHOOKS_VIEW,
         Permission.EVENTS_VIEW,
@@ -114,6 +142,8 @@ DESCRIPTIONS: Mapping[Role, str] = MappingProxyType(
         "owner": "Everything, and decides who else is an owner.",
         "admin": "Everything but owners: payouts, refunds, keys, webhooks, team and settings.",
         "developer": "Invoices, webhooks, and API keys that can't move money. No payouts, refunds or team.",
+        "accountant": "Invoices, payouts, balances, ledger, reports and exports. Changes nothing.",
+        "support": "Invoices and refunds of single customers, and where a return goes. No money, keys or exports.",
         "viewer": "Views and exports. Changes nothing.",
     }
 )
@@ -126,6 +156,11 @@ def checked_role(role: str) -> Role:
         if known == role:
             return known
     raise invalid("role", "choose a role")
+
+
+def takes_away(new: Role, old: Role) -> bool:
+    """Whether somebody loses a right by a change from the old to the new role."""
+    return not ALLOWED[old] <= ALLOWED[new]
 
 
 def to_invite(role: Role) -> tuple[Permission, ...]:

@@ -6,6 +6,7 @@ from piccolo.table import Table
 
 from app.accounts.tables import Account
 from app.core import columns
+from app.merchants.roles import ROLES
 
 
 class Merchant(Table, tablename="merchants"):
@@ -83,7 +84,7 @@ class Membership(Table, tablename="memberships"):
     created_at = columns.moment()
 
     memberships_member_once = Unique(["merchant", "account"])
-    role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
+    memberships_roles_known = columns.one_of("role", *ROLES)
 
 
 class FormerMember(Table, tablename="former_members"):
@@ -144,7 +145,7 @@ class Invitation(Table, tablename="merchant_invitations"):
     withdrawn_at = columns.moment(null=True)
 
     merchant_invitations_token_once = Unique(["token_hash"])
-    merchant_invitations_role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
+    merchant_invitations_roles_known = columns.one_of("role", *ROLES)
     merchant_invitations_accepted_whole = Check("(accepted_at IS NULL) = (accepted_by IS NULL)")
     merchant_invitations_ended_once = Check("accepted_at IS NULL OR withdrawn_at IS NULL")
 
