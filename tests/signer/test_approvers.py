@@ -6,119 +6,19 @@ from pathlib import Path
 import pytest
 
 from app.accounts.passkeys import PasskeyRefused
-from app.alerts import repository as alerts
 from app.core import clock, database, ids
 from app.core.webauthn import request_options, to_text
 from app.signer import approvers
 from app.signer.approvers import ApproversFileError
-from app.signer.crash_points import CrashPoints
 from app.signer.journal import Journal, JournalError
-from app.signer.safeguards import Safeguards
 from app.withdrawals import repository as withdrawals
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.digest import digest
-from tests.factories.operators import Operator, operator
 from tests.factories.tampering import as_superuser
 from tests.fakes.authenticator import Authenticator
+from tests.signer.approving import AMOUNT, Desk, approvers_toml
 from tests.signer.crashing import Killed, KilledAt
 from tests.signer.signer_under_test import SignerUnderTest, new_address
-
-AMOUNT = "3.00"
-
-
-def approvers_toml(origin: str, *people: tuple[str, Authenticator], rules: str = "[[rules]]\napprovals = 1\n") -> str:
-    return (
-        f'public_url = "{origin}"\n\n'
-        + "".join(
-            f'[[approvers]]\nname = "{name}"\ncredential_id = "{to_text(device.credential_id)}"\n'
-            f'public_key = "{to_text(device.public_key)}"\n\n'
-            for name, device in people
-        )
-        + rules
-    )
-
-
-class Desk:
-    """The gateway of the other tests of the signer, whose signer has approvers of its own, and two operators with a
-    passkey each."""
-
-    def __init__(self, setup: SignerUnderTest, folder: Path) -> None:
-        self.setup = setup
-        self.folder = folder
-        self.origin = setup.services.passkeys.party.origin
-        self.devices: dict[str, Authenticator] = {}
-        self.operators: dict[str, Operator] = {}
-
-    async def enrol(self, name: str) -> None:
-        made = await operator(self.setup.services.settings.data_keys, f"{name}@example.test")
-        self.operators[name], self.devices[name] = made, Authenticator(self.origin)
-        await self.store(made, self.devices[name])
-
-    async def store(self, owner: Operator, device: Authenticator) -> None:
-        """Add a passkey to the database, as the web process does once a browser has made one."""
-        await database.execute(
-            "INSERT INTO passkeys (account, credential_id, public_key, sign_count, is_synced, name, created_at)"
-            " VALUES ($1, $2, $3, 0, false, $4, $5)",
-            owner.id,
-            device.credential_id,
-            device.public_key,
-            ids.new_secret(8),
-            clock.now(),
-        )
-
-    def use_file(self, *names: str, rules: str = "[[rules]]\napprovals = 1\n") -> None:
-        """Give the signer a file with these people, and a new process."""
-        file, journal = self.folder / "approvers.toml", self.folder / "journal"
-        file.write_text(approvers_toml(self.origin, *((name, self.devices[name]) for name in names), rules=rules))
-        journal.touch()
-        self.restart()
-
-    def restart(self, crash: CrashPoints | None = None) -> None:
-        """A new process of the signer."""
-        crash = crash or CrashPoints(is_production=False, env={})
-        safeguards = Safeguards(approvers.read(self.folder / "approvers.toml"), Journal(self.folder / "journal"))
-        (self.setup.signer,) = self.setup.services.signers(self.setup.keys, crash, safeguards)
-
-    async def signed_by(self, name: str, withdrawal_id: str, *, device: Authenticator | None = None) -> str:
-        """What a passkey signs of a withdrawal's digest."""
-        row = await withdrawals.requested(withdrawal_id)
-        assert row is not None
-        return (device or self.devices[name]).sign(
-            request_options(self.setup.services.passkeys.party, digest(row.intent))
-        )
-
-    async def approve(self, name: str, withdrawal_id: str) -> None:
-        answer = await self.signed_by(name, withdrawal_id)
-        await self.setup.services.approvals.approve_by_passkey(
-            withdrawal_id, self.operators[name].id, answer, clock.now()
-        )
-
-    async def approved(self, *names: str, amount: str = AMOUNT, destination: str | None = None) -> str:
-        requested = await self.setup.request_payout(amount, destination=destination)
-        for name in names:
-            await self.approve(name, requested.id)
-        return requested.id
-
-    async def forge(self, withdrawal_id: str, answer: str, *, name: str = "ada") -> None:
-        """Write an approval and a signature past every trigger, as somebody does who owns the database."""
-        account = self.operators[name].id
-        await as_superuser(
-            f"DELETE FROM approval_signatures WHERE withdrawal = '{withdrawal_id}'",
-            f"INSERT INTO approvals (withdrawal, account, digest, created_at) SELECT id, '{account}', digest, now()"
-            f" FROM withdrawals WHERE id = '{withdrawal_id}' ON CONFLICT DO NOTHING",
-            f"INSERT INTO approval_signatures (withdrawal, account, digest, passkey_name, answer, created_at)"
-            f" SELECT id, '{account}', digest, 'x', '{answer}', now() FROM withdrawals WHERE id = '{withdrawal_id}'",
-            f"UPDATE withdrawals SET status = 'approved', approved_at = now() WHERE id = '{withdrawal_id}'",
-        )
-
-    async def assert_nothing_signed(self, withdrawal_id: str, *, reason: str) -> None:
-        """After two rounds of the signer: no transaction, and an alert that names the payment."""
-        await self.setup.rounds(2)
-        assert await self.setup.transactions(withdrawal_id) == []
-        named = [each for each in await alerts.open_alerts() if withdrawal_id in each.message]
-        assert named, f"no alert names {withdrawal_id}"
-        assert any(reason in each.message for each in named), [each.message for each in named]
-
 
 TWO_ABOVE_TEN = '[[rules]]\napprovals = 1\n\n[[rules]]\napprovals = 2\nasset = "USDT"\nabove = "10"\n'
 
@@ -175,7 +75,7 @@ async def test_two_passkeys_of_one_person_count_once(desk: Desk) -> None:
     text = approvers_toml(desk.origin, ("ada", desk.devices["ada"]), ("ada", second), ("ben", desk.devices["ben"]))
     (desk.folder / "approvers.toml").write_text(text.replace("approvals = 1", "approvals = 2"))
     desk.restart()
-    payout = (await desk.setup.request_payout(AMOUNT)).id
+    payout = await desk.request()
     await desk.approve("ada", payout)
     answer = await desk.signed_by("ada", payout, device=second)
     await as_superuser(
@@ -190,7 +90,7 @@ async def test_two_passkeys_of_one_person_count_once(desk: Desk) -> None:
 
 
 async def test_a_forged_withdrawal_with_a_forged_approval_is_not_paid(desk: Desk) -> None:
-    payout = (await desk.setup.request_payout(AMOUNT)).id
+    payout = await desk.request()
     mallory = Authenticator(desk.origin)
     await desk.store(desk.operators["ada"], mallory)  # a public key of the attacker's own, in ada's name
     await desk.forge(payout, await desk.signed_by("", payout, device=mallory))
@@ -231,7 +131,7 @@ async def test_a_signature_of_another_payout_with_the_same_fields_does_not_count
     destination = new_address()
     honest = await desk.approved("ada", destination=destination)
     (answer,) = await database.fetch_all("SELECT answer FROM approval_signatures WHERE withdrawal = $1", honest)
-    again = (await desk.setup.request_payout(AMOUNT, destination=destination)).id
+    again = await desk.request(destination=destination)
     await desk.forge(again, answer["answer"])
     await desk.assert_nothing_signed(again, reason="0 of 1")
     assert await desk.setup.sent_to(destination) in ([], [3_000_000])
@@ -241,28 +141,22 @@ async def test_a_paid_payout_that_is_set_back_is_not_paid_again(desk: Desk) -> N
     destination = new_address()
     payout = await desk.approved("ada", destination=destination)
     await desk.setup.until_confirmed(payout)
-    await as_superuser(
-        f"DELETE FROM outgoing_claims WHERE transaction IN"
-        f" (SELECT transaction FROM outgoing_payments WHERE withdrawal = '{payout}')",
-        f"UPDATE outgoing_payments SET withdrawal = NULL WHERE withdrawal = '{payout}'",
-        f"UPDATE withdrawals SET status = 'approved', submitted_at = NULL, settled_at = NULL WHERE id = '{payout}'",
-    )
+    await desk.set_back(payout)
     desk.restart()
     await desk.setup.rounds(3, blocks=1)
     assert await desk.setup.sent_to(destination) == [3_000_000]
-    named = [each.message for each in await alerts.open_alerts() if payout in each.message]
-    assert any("has signed" in message for message in named), named
+    assert any("has signed" in message for message in await desk.alerts_about(payout))
 
 
 async def test_an_edited_threshold_does_not_lower_what_the_signer_asks_for(desk: Desk) -> None:
-    payout = (await desk.setup.request_payout("200.00")).id
+    payout = await desk.request("200.00")
     await as_superuser(f"UPDATE withdrawals SET approvals_required = 1 WHERE id = '{payout}'")
     await desk.forge(payout, await desk.signed_by("ada", payout))
     await desk.assert_nothing_signed(payout, reason="1 of 2")
 
 
 async def test_a_cut_off_audit_log_changes_nothing(desk: Desk) -> None:
-    payout = (await desk.setup.request_payout(AMOUNT)).id
+    payout = await desk.request()
     await desk.forge(payout, "{}")
     await as_superuser("DELETE FROM audit_entries")
     await desk.assert_nothing_signed(payout, reason="0 of 1")
@@ -270,7 +164,7 @@ async def test_a_cut_off_audit_log_changes_nothing(desk: Desk) -> None:
 
 @pytest.mark.parametrize("wrong", ["origin", "rp_id", "unverified", "challenge"])
 async def test_an_answer_that_was_made_elsewhere_does_not_count(desk: Desk, wrong: str) -> None:
-    device, payout = desk.devices["ada"], (await desk.setup.request_payout(AMOUNT)).id
+    device, payout = desk.devices["ada"], await desk.request()
     if wrong == "origin":
         device.origin = "https://pay.example.evil"
     elif wrong == "rp_id":
