@@ -1,22 +1,27 @@
 """The signer's own approvers and journal on the other kinds of network: coins, and transactions of limited time."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from app.core import database
+from app.core import clock, database
 from app.core.money import parse_amount
-from app.sandbox.tron_driver import TronDriver
 from tests.factories.tampering import as_superuser
 from tests.factories.tron import somebody
 from tests.signer.approving import Desk
 from tests.signer.bitcoin_under_test import BitcoinUnderTest
-from tests.signer.tron_under_test import TronUnderTest
+from tests.signer.tron_under_test import SOLID, TronUnderTest
 
 
 class TronDesk(Desk):
     async def request(self, amount: str = "3.00", destination: str | None = None) -> str:
         return str((await self.setup.requested(parse_amount(amount, 6), destination=destination)).id)
+
+    async def rounds(self) -> None:
+        """A round of the signer, and what it sent is final."""
+        await self.setup.signer.tick()
+        await self.setup.blocks(SOLID)
 
 
 class BitcoinDesk(Desk):
@@ -24,18 +29,24 @@ class BitcoinDesk(Desk):
         return str((await self.setup.request_payout(amount, destination=destination)).id)
 
     async def approved(self, *names: str, amount: str = "0.003", destination: str | None = None) -> str:
-        return await super().approved(*names, amount=amount, destination=destination)
+        payout = await super().approved(*names, amount=amount, destination=destination)
+        clock.shift(timedelta(seconds=31))  # the window for a batch has passed
+        return payout
+
+    async def rounds(self) -> None:
+        """A round of the signer, and a block."""
+        await self.setup.rounds(blocks=1)
 
 
 async def status(payout: str) -> str:
     return str(await database.fetch_value("SELECT status FROM withdrawals WHERE id = $1", payout))
 
 
-async def until_confirmed(desk: Desk, payout: str) -> None:
-    for _ in range(40):
+async def until_confirmed(desk: TronDesk | BitcoinDesk, payout: str) -> None:
+    for _ in range(12):
         if await status(payout) == "confirmed":
             return
-        await desk.setup.rounds(blocks=1)
+        await desk.rounds()
     raise AssertionError(await status(payout))
 
 
@@ -63,16 +74,15 @@ async def test_on_tron_what_is_edited_is_not_paid_and_what_was_paid_is_not_paid_
     assert await tron_desk.alerts_about(edited)
     await tron_desk.set_back(honest)
     tron_desk.restart()
-    await tron_desk.setup.rounds(3, blocks=1)
+    for _ in range(3):
+        await tron_desk.rounds()
     assert await status(honest) == "approved"
     assert any("has signed" in message for message in await tron_desk.alerts_about(honest))
 
 
-async def test_on_tron_another_attempt_is_signed_once_the_first_can_be_in_no_block(
-    tron_desk: TronDesk, tron: TronDriver
-) -> None:
+async def test_on_tron_another_attempt_is_signed_once_the_first_can_be_in_no_block(tron_desk: TronDesk) -> None:
     payout = await tron_desk.approved("ada")
-    await tron_desk.setup.rounds()
+    await tron_desk.setup.signer.tick()
     await tron_desk.setup.expire()
     await until_confirmed(tron_desk, payout)
     signed = await database.fetch_value("SELECT count(*) FROM outgoing_payments WHERE withdrawal = $1", payout)
@@ -92,6 +102,7 @@ async def test_on_bitcoin_what_is_edited_is_not_paid_and_what_was_paid_is_not_pa
     assert await bitcoin_desk.alerts_about(edited)
     await bitcoin_desk.set_back(honest)
     bitcoin_desk.restart()
-    await bitcoin_desk.setup.rounds(3, blocks=1)
+    for _ in range(3):
+        await bitcoin_desk.rounds()
     assert await status(honest) == "approved"
     assert any("has signed" in message for message in await bitcoin_desk.alerts_about(honest))
