@@ -54,6 +54,7 @@ bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the mach
 	$(BIN)/python -m bench.api
 	$(BIN)/python -m bench.checkout
 	$(BIN)/python -m bench.checkout_page
+	$(BIN)/python -m bench.open_pages
 	$(BIN)/python -m bench.webhooks
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.bitcoin

@@ -11,12 +11,12 @@ from app.api.v1.router import merchant_api
 from app.api_keys.authentication import Authenticator
 from app.cabinet import routes as cabinet
 from app.checkout import routes as checkout
-from app.checkout.live import LiveHub
 from app.checkout.wallet import CustomerWallet
 from app.core import gc_tuning, logging
 from app.core.settings import Settings, load
 from app.identity import routes as identity_pages
 from app.identity.identity import Identity
+from app.live.hub import LiveHub
 from app.monitoring import routes as ops
 from app.operator.router import desk_routes
 from app.signer.settings import refuse_secrets
@@ -71,10 +71,10 @@ def create_app(
             *reference.routes(api, pages, settings.public_url),
             *checkout.routes(services, pages, hub, rate_limiter, wallet and wallet(services)),
             *identity_pages.routes(identity),
-            *cabinet.routes(identity),
-            desk_routes(identity),
+            *cabinet.routes(identity, hub),
+            desk_routes(identity, hub),
             static_files(),
-            *site.routes(pages, settings),
+            *site.routes(pages, settings, identity.home_of),
             *ops.routes(settings),
             *proof.routes(rate_limiter),
             *([sandbox_routes(pages)] if sandbox_routes else []),

@@ -22,11 +22,11 @@ from itertools import count
 
 import psutil
 
-from app.checkout.live import MAX_STREAMS_PER_ADDRESS
 from app.core import clock, database
 from app.core.settings import load
 from app.invoices.service import announce
 from app.invoices.states import Status
+from app.live.hub import MAX_STREAMS_PER_OWNER
 from app.wiring import running, wire
 from bench.stack import API, WEB_PROCESSES, Stack, running_stack
 
@@ -58,7 +58,7 @@ class Page:
 def main() -> None:
     """Print the figures."""
     _allow_files()
-    assert PAGES_PER_ADDRESS <= MAX_STREAMS_PER_ADDRESS
+    assert PAGES_PER_ADDRESS <= MAX_STREAMS_PER_OWNER
     print(
         f"{PAGES:,} open pages from {PAGES // PAGES_PER_ADDRESS} addresses, {WEB_PROCESSES} web processes with one"
         f" Redis subscription each, {PROXY_CONNECTIONS} proxy connections for status reads, Postgres with fsync, the"
@@ -171,7 +171,7 @@ async def _listen(page: Page, port: int, proxy: "Proxy") -> None:
         assert b" 200 " in head.split(b"\r\n")[0], head
         await _refresh(page, proxy)
         while line := await reader.readline():
-            if line.startswith(b"event: status"):
+            if line.startswith(b"event: changed"):
                 page.event_at = time.monotonic()
                 await _refresh(page, proxy)
     finally:

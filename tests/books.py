@@ -140,12 +140,18 @@ async def assert_invoices() -> None:
             JOIN ledger_heads h ON h.id = e.ledger AND h.owner = i.merchant AND h.network = i.network
                 AND h.asset = i.asset
             WHERE d.invoice = i.id AND d.deposit_address = i.deposit_address) booked
+        CROSS JOIN LATERAL (SELECT sum(e.available_delta_raw) AS raw FROM deposits d
+            JOIN ledger_entries e ON e.reference_type = 'deposit' AND split_part(e.reference_id, '#', 1) = d.id
+            JOIN ledger_heads h ON h.id = e.ledger AND h.owner = 'platform:fees' AND h.network = i.network
+                AND h.asset = i.asset
+            WHERE d.invoice = i.id AND d.deposit_address = i.deposit_address) charged
         CROSS JOIN LATERAL (SELECT coalesce(sum(w.amount_raw), 0) AS raw FROM refunds r
             JOIN withdrawals w ON w.id = r.id AND w.status = 'confirmed'
             WHERE r.invoice = i.id AND r.deposit IS NULL) sent
         CROSS JOIN LATERAL (SELECT count(*) FROM reviews r WHERE r.invoice = i.id AND r.status <> 'closed') cases
         WHERE i.received_raw <> came.raw
             OR coalesce(i.credited_raw, 0) <> coalesce(booked.raw, 0)
+            OR coalesce(i.service_fee_charged_raw, 0) <> coalesce(charged.raw, 0)
             OR i.refunded_raw <> sent.raw
             OR i.needs_review <> (cases.count > 0)
             OR i.status = 'confirming' AND came.exact IS NOT TRUE

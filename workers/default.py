@@ -1,14 +1,18 @@
 """The `default` queue: mail, alerts, pausing of webhooks, and scheduled jobs."""
 
-from app.accounts import form_uses, links_repository, sessions_repository, throttle_repository
+from app.accounts import form_uses, kept_forms_repository, links_repository, sessions_repository, throttle_repository
+from app.cabinet.works import works
 from app.core import clock
 from app.core.mail import build_mailer
+from app.jobs import service as jobs
 from app.ledger import checkpoints
 from app.mail import service as mail
+from app.merchants import notices
 from app.rates import refresh
 from app.rates import repository as rates
 from app.reconciliation.service import RunInProgress
 from app.reconciliation.watchdog import Watchdog
+from app.reports import invoice_figures
 from app.web import idempotency
 from app.webhooks import pausing, retention
 from app.wiring import Services
@@ -21,6 +25,10 @@ MAIL_S = 3_100
 """Fifty mails, each to a server that needs a minute to fail (core.mail)."""
 ALERTS_S = 700
 """Fifty requests of thirteen seconds each (core.outbound)."""
+JOBS_SLICE_S = 60
+"""So long one run takes turns on; the next begins within a second."""
+JOBS_S = 300
+"""The last turn, and the step that it is in, must end too."""
 RATES_S = 30
 """A source may take five seconds, all together no longer; then what they say is stored."""
 RECONCILE_S = 3_600
@@ -34,6 +42,12 @@ async def send_mail(context: Context) -> int:
     """Send waiting mail; return how many."""
     services: Services = context["services"]
     return await mail.send_waiting(build_mailer(services.settings))
+
+
+async def make_notices(context: Context) -> int:
+    """Make what merchants are to be told into emails; return how many notices."""
+    services: Services = context["services"]
+    return await notices.make_emails(services.settings.public_url, clock.now())
 
 
 async def send_alerts(context: Context) -> None:
@@ -90,12 +104,31 @@ async def purge_idempotency_records(context: Context) -> int:
 
 
 async def purge_sessions(context: Context) -> int:
-    """Delete sessions, mailed links, counts of attempts and uses of forms that have expired."""
+    """Delete sessions, mailed links, counts of attempts, uses of forms and kept forms that have expired."""
     now = clock.now()
     purged = (
         await sessions_repository.purge(now) + await links_repository.purge(now) + await throttle_repository.purge(now)
     )
-    return purged + await form_uses.purge(now)
+    return purged + await form_uses.purge(now) + await kept_forms_repository.purge(now)
+
+
+async def run_background_jobs(context: Context) -> int:
+    """Carry out what people asked for on pages, in turns; return how many turns."""
+    services: Services = context["services"]
+    kinds, turns, began_s = works(services), 0, clock.monotonic_s()
+    while clock.monotonic_s() - began_s < JOBS_SLICE_S and await jobs.run_next(kinds):
+        turns += 1
+    return turns
+
+
+async def keep_invoice_figures(context: Context) -> int:
+    """Add up what reports read; return how many rows were written."""
+    return await invoice_figures.keep(clock.now())
+
+
+async def purge_background_jobs(context: Context) -> int:
+    """Delete ended jobs, and their files, a day after their end."""
+    return await jobs.purge(clock.now())
 
 
 async def purge_events(context: Context) -> int:
@@ -122,8 +155,10 @@ QUEUE = Queue(
     context=lambda services: {"watchdog": services.watchdog()},
     jobs=(
         Job(work=send_mail, when={"second": set(range(0, 60, 2))}, timeout_s=MAIL_S, at_start=True),
+        Job(work=make_notices, when=EVERY_SECOND, timeout_s=SHORT_S),
         Job(work=send_alerts, when=EVERY_SECOND, timeout_s=ALERTS_S),
         Job(work=pause_failing_webhooks, when=EVERY_SECOND, timeout_s=SHORT_S),
+        Job(work=run_background_jobs, when=EVERY_SECOND, timeout_s=JOBS_S),
         Job(work=run_requested_reconciliation, when=EVERY_SECOND, timeout_s=RECONCILE_S),
         Job(work=alert_about_stopped_work, when={"second": {0, 30}}, timeout_s=SHORT_S, at_start=True),
         Job(
@@ -132,6 +167,8 @@ QUEUE = Queue(
             timeout_s=RATES_S,
             at_start=True,
         ),
+        Job(work=keep_invoice_figures, when={"second": 20}, timeout_s=PURGE_S),
+        Job(work=purge_background_jobs, when={"minute": set(range(0, 60, 5))}, timeout_s=PURGE_S),
         Job(work=purge_rates, when={"minute": 53}, timeout_s=PURGE_S, max_tries=TRIES),
         Job(
             work=reconcile,

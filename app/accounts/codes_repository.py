@@ -3,20 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
-from piccolo.query.functions import Count
-from piccolo.querystring import QueryString
-
 from app.accounts.tables import RecoveryCode, TotpAttempt
 from app.core.statement import Command, Param, Statement, insert
-
-
-class TotpAttempts(msgspec.Struct, frozen=True):
-    """How many attempts of an account count within each window."""
-
-    long: int
-    short: int
-
 
 _OF_ACCOUNT = TotpAttempt.account == Param("account")
 
@@ -29,17 +17,13 @@ async def add_attempt(account_id: str, now: datetime) -> int:
 _ADD_ATTEMPT = Statement(insert(TotpAttempt).returning(TotpAttempt.id), int)
 
 
-async def count_attempts(account_id: str, short_since: datetime) -> TotpAttempts:
-    """How many attempts an account has made: all that are stored, and those after `short_since`."""
-    return await _COUNT_ATTEMPTS.one(account=account_id, short_since=short_since)
+async def times_of_attempts(account_id: str) -> list[datetime]:
+    """When an account's stored attempts were made, newest first."""
+    return await _TIMES_OF_ATTEMPTS.all(account=account_id)
 
 
-_COUNT_ATTEMPTS = Statement(
-    TotpAttempt.select(
-        Count(alias="long"),
-        QueryString("count(*) FILTER (WHERE {} > {})", TotpAttempt.at, Param("short_since"), alias="short"),
-    ).where(_OF_ACCOUNT),
-    TotpAttempts,
+_TIMES_OF_ATTEMPTS = Statement(
+    TotpAttempt.select(TotpAttempt.at).where(_OF_ACCOUNT).order_by(TotpAttempt.at, ascending=False), datetime
 )
 
 

@@ -1,7 +1,7 @@
 """End sessions and links when an account's credentials change.
 
 Each account has a `credentials_version`. Sessions, half sign-ins, mailed links and sealed offers store the version
-with which they were created, and are valid only while the account still has it. A new password, e-mail address,
+with which they were created, and are valid only while the account still has it. A new password, email address,
 authenticator or set of recovery codes, a reset, and "sign out all others" raise the version in their own transaction.
 So nothing must be found and deleted one by one, and nothing that is created at the same moment with the old version
 works. `sessions_repository.purge` and `links_repository.purge` delete the rows later.

@@ -1,4 +1,4 @@
-"""Change an account's e-mail address: requested while signed in, confirmed by a link to the new address.
+"""Change an account's email address: requested while signed in, confirmed by a link to the new address.
 
 The old address gets a letter at once. The link ends when any of the account's credentials change: an owner who is
 warned by that letter and resets the password revokes it.
@@ -44,9 +44,7 @@ class EmailChanges:
 
         Raises INVALID_INPUT, RATE_LIMITED. Not inside a transaction.
         """
-        new_email = checked_email(new_email)
-        if new_email == person.email:
-            raise invalid("email", "is your address already")
+        new_email = checked_new(person.email, new_email)
         await self._throttle.take([(PER_ACCOUNT, person.id)], now)
         async with database.transaction():
             allowed = await mail.may_write(Kind.UNASKED, new_email, now)
@@ -83,3 +81,11 @@ class EmailChanges:
             await people.record(person, "email.changed", address, now, sessions_ended=ended.sessions_ended)
             await people.send(person.email, self._letters.email_changed(person.name, link.email), now)
         return EmailChanged(link.email, ended.token)
+
+
+def checked_new(email: str, new_email: str) -> str:
+    """The new address of the account that has `email`, as it is stored. Raises INVALID_INPUT."""
+    new_email = checked_email(new_email)
+    if new_email == email:
+        raise invalid("email", "is your address already")
+    return new_email

@@ -84,13 +84,15 @@ class Enrolment:
         """
         secret = "".join(offer.groups)
         counter = totp.matching_counter(secret, code, now)
+        if not code.strip():
+            raise invalid("code", totp.EMPTY)
         if counter is None:
-            raise invalid("code", "is not the one that the app shows now")
+            raise invalid("code", totp.WRONG)
         async with database.transaction():
             ended = await credentials.invalidate(person, keep=session)
             sealed = encrypt(self._keys, secret, purpose=f"totp:{person.id}")
             if not await repository.set_totp(person.id, sealed, counter):
-                raise invalid("code", "is of a moment whose code was used already: wait for the next one")
+                raise invalid("code", totp.USED)
             await sessions_repository.clear_code_times(person.id)
             codes = await recovery_codes.create(person.id, now)
             await people.record(person, "totp.turned_on", address, now, sessions_ended=ended.sessions_ended)

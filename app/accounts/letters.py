@@ -1,4 +1,4 @@
-"""Letters (e-mails) to accounts, in plain text. Each is about one thing and has at most one link for it.
+"""Letters (emails) to accounts, in plain text. Each is about one thing and has at most one link for it.
 
 A letter to an unconfirmed address contains no name: a stranger could have chosen it.
 """
@@ -20,10 +20,10 @@ class Letters:
         """To an address that has no account yet."""
         return letter(
             Kind.UNASKED,
-            "Confirm your e-mail address for Swap Pay",
+            "Confirm your email address for Swap Pay",
             "Hello,\n\nopen this link and enter the password that you chose, and your account is ready:\n\n"
             "{link}\n\nThe link works once, for 24 hours.\n\n"
-            "If you didn't sign up for Swap Pay, ignore this e-mail: without your confirmation there is no account.\n",
+            "If you didn't sign up for Swap Pay, ignore this email: without your confirmation there is no account.\n",
             ours={"link": self._link("/confirm-email", token)},
         )
 
@@ -46,7 +46,7 @@ class Letters:
             "Choose a new password for Swap Pay",
             "Hello {name},\n\nthis link lets you choose a new password:\n\n{link}\n\n"
             "It works once, for one hour. Two-step verification stays as it is.\n\n"
-            "If you didn't ask for it, ignore this e-mail: your password stays as it is.\n",
+            "If you didn't ask for it, ignore this email: your password stays as it is.\n",
             ours={"link": self._link("/reset-password", token)},
             name=name,
         )
@@ -55,18 +55,18 @@ class Letters:
         """To the address that somebody wants to change to."""
         return letter(
             Kind.UNASKED,
-            "Confirm your new e-mail address for Swap Pay",
+            "Confirm your new email address for Swap Pay",
             "Hello,\n\nopen this link to use this address for your Swap Pay account from now on:\n\n"
             "{link}\n\nThe link works once, for 24 hours.\n\n"
-            "If you didn't ask for it, ignore this e-mail.\n",
+            "If you didn't ask for it, ignore this email.\n",
             ours={"link": self._link("/confirm-email/change", token)},
         )
 
     def email_change_requested(self, name: str, new_email: str) -> Letter:
         """To the old address, before anything is changed."""
         return self._notice(
-            "Your Swap Pay e-mail address is about to change",
-            "a change of your account's e-mail address to {new_email} was requested. It takes effect when it is "
+            "Your Swap Pay email address is about to change",
+            "a change of your account's email address to {new_email} was requested. It takes effect when it is "
             "confirmed there.",
             name=name,
             new_email=new_email,
@@ -75,8 +75,8 @@ class Letters:
     def email_changed(self, name: str, new_email: str) -> Letter:
         """To the old address, afterwards."""
         return self._notice(
-            "Your Swap Pay e-mail address was changed",
-            "your account's e-mail address is now {new_email}. E-mails go there from now on.",
+            "Your Swap Pay email address was changed",
+            "your account's email address is now {new_email}. Emails go there from now on.",
             name=name,
             new_email=new_email,
         )
@@ -141,7 +141,8 @@ class Letters:
         return letter(
             Kind.SECURITY,
             subject,
-            f"Hello {{name}},\n\n{what}\n\n{_NOT_YOU}. Choose a new password at once, which signs out everybody:\n\n"
+            f"Hello {{name}},\n\n{what}\n\nTime: {{now}}\n\n{_NOT_YOU}. Choose a new password at once, "
+            "which signs out everybody:\n\n"
             "{site}/forgot-password\n",
             ours={"site": self._url},
             **theirs,

@@ -56,7 +56,7 @@ async def identify(email: str, password: str) -> str:
     operator = await repository.operator_password(as_kept(email))
     right = is_right(password, operator.password_hash if operator else dummy_hash())
     if operator is None or not right:
-        raise NotAnOperator("no operator has this e-mail address and password")
+        raise NotAnOperator("no operator has this email address and password")
     return operator.id
 
 
@@ -69,7 +69,7 @@ async def remove(email: str) -> str:
     database.in_transaction()
     person = await repository.by_email(as_kept(email))
     if person is None or not person.is_operator:
-        raise NotAnOperator("no operator has this e-mail address")
+        raise NotAnOperator("no operator has this email address")
     await credentials.invalidate(person, keep=None)
     await repository.revoke_operator(person.id)
     return person.id

@@ -19,6 +19,8 @@ limit many requests would fill the memory."""
 
 COMMON = Path(__file__).with_name("common_passwords.txt")
 
+TOO_COMMON = "is among the first that anybody would try: choose another"
+
 hasher = PasswordHasher()
 """RFC 9106's second recommendation: 64 MiB, three passes, four lanes."""
 
@@ -31,7 +33,7 @@ def check(password: str, *, email: str = "", field: str = "password") -> None:
         raise invalid(field, f"must have {MIN_LENGTH} to {MAX_LENGTH} characters")
     guess = password.casefold()
     if guess in _common() or guess in (email.casefold(), email.casefold().partition("@")[0]):
-        raise invalid(field, "is among the first that anybody would try: choose another")
+        raise invalid(field, TOO_COMMON)
 
 
 def hash_password(password: str) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from app.accounts import repository
 from app.accounts.repository import Person
 from app.audit import service as audit
-from app.core import database, names
+from app.core import database, names, zones
 from app.core.errors import invalid
 from app.mail import service as mail
 from app.mail.letters import Letter
@@ -38,6 +38,16 @@ async def rename(account_id: str, name: str, *, address: str, now: datetime) -> 
         person = await repository.lock(account_id)
         await repository.set_name(account_id, name)
         await record(person, "name.changed", address, now)
+
+
+async def choose_time_zone(account_id: str, name: str, *, address: str, now: datetime) -> None:
+    """Change the time zone in which somebody reads times. Raises INVALID_INPUT. Not inside a transaction."""
+    if not zones.is_known(name):
+        raise invalid("time_zone", "is not a time zone that we know")
+    async with database.transaction():
+        person = await repository.lock(account_id)
+        await repository.set_time_zone(account_id, name)
+        await record(person, "time_zone.changed", address, now, time_zone=name)
 
 
 def checked_name(name: str) -> str:

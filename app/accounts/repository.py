@@ -148,6 +148,7 @@ async def add(
     is_operator: bool,
     totp_secret_sealed: str | None,
     now: datetime,
+    time_zone: str | None = None,
 ) -> None:
     """Add an account. Raises asyncpg.UniqueViolationError where the address has one."""
     await _ADD.run(
@@ -160,6 +161,7 @@ async def add(
         totp_last_counter=0,
         created_at=now,
         credentials_version=0,
+        time_zone=time_zone,
     )
 
 
@@ -172,6 +174,14 @@ async def set_name(account_id: str, name: str) -> None:
 
 
 _SET_NAME = Command(Account.update({Account.name: Param("name")}).where(_IS_IT))
+
+
+async def set_time_zone(account_id: str, name: str) -> None:
+    """Change an account's time zone, a name of the tz database."""
+    await _SET_TIME_ZONE.run(id=account_id, name=name)
+
+
+_SET_TIME_ZONE = Command(Account.update({Account.time_zone: Param("name")}).where(_IS_IT))
 
 
 async def set_email(account_id: str, email: str) -> None:

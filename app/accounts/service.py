@@ -12,12 +12,12 @@ from app.core import ids
 from app.core.crypto import encrypt
 from app.core.email_address import EmailAddress
 from app.core.errors import ApiError, Code, invalid
-from app.core.key_rotation import SealedColumn, reseal
+from app.core.key_rotation import Progress, SealedColumn, quietly, reseal
 from app.core.settings import DataKeys
 
 
 class AccountExists(ApiError):
-    """The e-mail address has an account already."""
+    """The email address has an account already."""
 
     def __init__(self) -> None:
         super().__init__(Code.INVALID_INPUT, "email: has an account already")
@@ -57,13 +57,14 @@ async def create(
 
 
 def checked_email(email: str) -> str:
-    """An e-mail address as it is stored (core.email_address). Raises INVALID_INPUT."""
+    """An email address as it is stored (core.email_address). Raises INVALID_INPUT."""
     try:
         return str(EmailAddress.parse(email))
     except ValueError as error:
         raise invalid("email", str(error)) from None
 
 
-async def reseal_all(keys: DataKeys) -> int:
+async def reseal_all(keys: DataKeys, tell: Progress = quietly) -> int:
     """Encrypt every TOTP secret with the current data key; return how many. Raises crypto.Undecryptable."""
-    return await reseal(keys, SealedColumn("accounts", "totp_secret_sealed", lambda account_id: f"totp:{account_id}"))
+    column = SealedColumn("accounts", "totp_secret_sealed", lambda account_id: f"totp:{account_id}")
+    return await reseal(keys, column, tell)

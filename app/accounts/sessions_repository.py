@@ -33,6 +33,8 @@ class Session:
     address: str
     user_agent: str
     token_hash: bytes
+    time_zone: str | None
+    """The name of the account's time zone; None until it has one."""
 
     @property
     def has_second_step(self) -> bool:
@@ -54,6 +56,7 @@ _COLUMNS = (
     SessionTable.address,
     SessionTable.user_agent,
     SessionTable.token_hash,
+    SessionTable.account.time_zone.as_alias("time_zone"),
 )
 _IS_CURRENT = WhereRaw("{} = {}", SessionTable.account.credentials_version, SessionTable.credentials_version)
 _IS_OUTDATED = WhereRaw("{} <> {}", SessionTable.account.credentials_version, SessionTable.credentials_version)

@@ -40,7 +40,9 @@ PER_ACCOUNT = Limit("password:account", 100, timedelta(hours=1))
 """Wrong passwords for one account from anywhere: NIST SP 800-63B, section 5.2.2, allows a hundred. It is high,
 since a low limit would let strangers lock somebody out."""
 
-WRONG = "the e-mail address or the password is wrong, or the address was not confirmed yet"
+WRONG = "The email address or the password is wrong, or the address was not confirmed yet."
+
+NO_RECOVERY_CODE = "That is none of the recovery codes that are left. Each works once: enter another one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ async def verify_factor(keys: DataKeys, account_id: str, code: str, now: datetim
         return "authenticator"
     attempt = await totp.reserve(account_id, now)
     if not await recovery_codes.use(account_id, code):
-        raise totp.CodeRefused(totp.WRONG)
+        raise totp.CodeRefused(NO_RECOVERY_CODE)
     await totp.release(attempt)
     return "recovery code"
 

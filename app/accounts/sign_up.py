@@ -13,8 +13,8 @@ from app.accounts.letters import Letters
 from app.accounts.links_repository import Link
 from app.accounts.service import checked_email
 from app.accounts.throttle import Limit, Throttle
-from app.core import database, ids
-from app.core.errors import ApiError, Code, invalid
+from app.core import database, ids, zones
+from app.core.errors import ApiError, Code, Problems, invalid
 from app.mail import service as mail
 from app.mail.letters import Kind
 
@@ -32,18 +32,41 @@ class SignUp:
         self._throttle = throttle
         self._letters = letters
 
+    async def proof_of(self, password: str, *, site: str, now: datetime) -> str | None:
+        """What may be kept of a password while its form has other errors: the hash, which `request` takes in its place.
+        None where the password is no good, or too many attempts were made. Not inside a transaction."""
+        try:
+            passwords.check(password)
+            await self._throttle.take([(PER_ADDRESS, site)], now)
+        except ApiError:
+            return None
+        return await passwords.hash_in_thread(password)
+
     async def request(
-        self, *, email: str, name: str, password: str, next_path: str | None, site: str, now: datetime
+        self,
+        *,
+        email: str,
+        name: str,
+        password: str,
+        proof: str | None = None,
+        next_path: str | None,
+        site: str,
+        now: datetime,
     ) -> None:
         """Send a letter to the address: a link that creates the account, or a notice that it has one already.
 
-        Both take the same time. Raises INVALID_INPUT for a bad address, name or password, RATE_LIMITED. Not inside a
-        transaction.
+        Both take the same time. `proof` stands for a password that was given before. Raises INVALID_INPUT for a bad
+        address, name or password, RATE_LIMITED. Not inside a transaction.
         """
-        email, name = checked_email(email), people.checked_name(name)
-        passwords.check(password, email=email)
+        email, name = checked(email, name, password, proof)
         await self._throttle.take([(PER_ADDRESS, site)], now)
-        password_hash = await passwords.hash_in_thread(password)
+        if proof is None or password:
+            password_hash = await passwords.hash_in_thread(password)
+        else:
+            password_hash = proof
+            for guess in (email, email.partition("@")[0]):  # the rule of passwords.check for another address
+                if await passwords.is_right_in_thread(guess, password_hash):
+                    raise invalid("password", passwords.TOO_COMMON)
         async with database.transaction():
             if not await mail.may_write(Kind.UNASKED, email, now):
                 return  # the answer is the same
@@ -63,9 +86,26 @@ class SignUp:
                 letter = self._letters.already_signed_up(known.name)
             await people.send(email, letter, now)
 
-    async def confirm(self, token: str, password: str, *, address: str, now: datetime) -> Link | None:
+    async def create_invited(
+        self, *, email: str, name: str, password: str, site: str, address: str, now: datetime, time_zone: str = ""
+    ) -> None:
+        """Create the account of somebody who has opened the link of an invitation: that confirms the address.
+
+        Raises INVALID_INPUT for a bad name or password, or if the address has an account; RATE_LIMITED. Not inside a
+        transaction.
+        """
+        email, name = checked(email, name, password)
+        await self._throttle.take([(PER_ADDRESS, site)], now)
+        password_hash = await passwords.hash_in_thread(password)
+        async with database.transaction():
+            await _create(email, name, password_hash, address, now, time_zone)
+
+    async def confirm(
+        self, token: str, password: str, *, address: str, now: datetime, time_zone: str = ""
+    ) -> Link | None:
         """Create the account of a link; None if the link has ended.
 
+        `time_zone` is what the browser said; where it is no zone that we know, the account has none yet.
         Raises INVALID_INPUT for another password than was chosen, RATE_LIMITED. Not inside a transaction.
         """
         link = await links.find("sign_up", token, now)
@@ -74,21 +114,42 @@ class SignUp:
         await self._throttle.take([(CONFIRMATIONS, token)], now)
         if not await passwords.is_right_in_thread(password, link.password_hash):
             raise invalid("password", "is not the one that you chose when you signed up")
-        account_id = ids.new_id(ids.ACCOUNT)
         async with database.transaction():
             if await links.use("sign_up", token, now) is None:
                 return None
-            try:
-                await repository.add(
-                    account_id=account_id,
-                    email=link.email,
-                    name=link.name,
-                    password_hash=link.password_hash,
-                    is_operator=False,
-                    totp_secret_sealed=None,
-                    now=now,
-                )
-            except asyncpg.UniqueViolationError:
-                raise ApiError(Code.INVALID_INPUT, "this address has an account already: sign in") from None
-            await people.record(await repository.by_id(account_id), "account.created", address, now)
+            await _create(link.email, link.name, link.password_hash, address, now, time_zone)
         return link
+
+
+async def _create(email: str, name: str, password_hash: str, address: str, now: datetime, time_zone: str) -> None:
+    """Add an account, in the caller's transaction. Raises INVALID_INPUT if the address has one."""
+    account_id = ids.new_id(ids.ACCOUNT)
+    try:
+        await repository.add(
+            account_id=account_id,
+            email=email,
+            name=name,
+            password_hash=password_hash,
+            is_operator=False,
+            totp_secret_sealed=None,
+            now=now,
+            time_zone=time_zone if zones.is_known(time_zone) else None,
+        )
+    except asyncpg.UniqueViolationError:
+        raise ApiError(Code.INVALID_INPUT, "This address has an account already. Sign in with it.") from None
+    await people.record(await repository.by_id(account_id), "account.created", address, now)
+
+
+def checked(email: str, name: str, password: str, proof: str | None = None) -> tuple[str, str]:
+    """The address and the name as they are stored. An empty password is right where there is a proof of an earlier one.
+    Raises INVALID_INPUT, with all that is wrong."""
+    problems = Problems()
+    with problems.gathered():
+        name = people.checked_name(name)
+    with problems.gathered():
+        email = checked_email(email)
+    with problems.gathered():
+        if password or proof is None:
+            passwords.check(password, email=email)
+    problems.refuse()
+    return email, name

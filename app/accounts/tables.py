@@ -1,6 +1,6 @@
 """People who sign in."""
 
-from piccolo.columns import BigSerial, Integer, Varchar
+from piccolo.columns import BigSerial, ForeignKey, Integer, OnDelete, OnUpdate, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -8,10 +8,10 @@ from app.core import columns
 
 
 class Account(Table, tablename="accounts"):
-    """A person. The e-mail address is in lower case; the TOTP secret is encrypted with a data key.
+    """A person. The email address is in lower case; the TOTP secret is encrypted with a data key.
 
     `credentials_version` counts changes of credentials: sessions and links of an earlier version have ended
-    (accounts/credentials.py).
+    (accounts/credentials.py). `time_zone` is a name of the tz database; null until the person has one.
     """
 
     id = columns.public_id()
@@ -23,6 +23,22 @@ class Account(Table, tablename="accounts"):
     totp_last_counter = columns.big_number()
     created_at = columns.moment()
     credentials_version = Integer(default=0)
+    time_zone = columns.words(64, null=True)
+
+
+class EmailChoices(Table, tablename="email_choices"):
+    """The topics about which a person wants no emails (accounts/email_choices.py). No row: all emails."""
+
+    account = ForeignKey(
+        references=Account,
+        primary_key=True,
+        default=None,
+        null=False,
+        on_delete=OnDelete.restrict,
+        on_update=OnUpdate.restrict,
+    )
+    unwanted = columns.word_list(20)
+    changed_at = columns.moment()
 
 
 class TotpAttempt(Table, tablename="totp_attempts"):
@@ -140,3 +156,16 @@ class FormUse(Table, tablename="form_uses"):
     created_at = columns.moment()
 
     form_uses_secret_of_an_answer = Check("secret_sealed IS NULL OR led_to IS NOT NULL")
+
+
+class KeptForm(Table, tablename="kept_forms"):
+    """What was typed into a form that was not carried out (accounts/kept_forms.py).
+
+    `id` is the SHA-256 of the owner, the address of the form's page, and the form's one-use key. `owner` is the SHA-256
+    of the session's id, or of the visit token of a browser in which nobody is signed in.
+    """
+
+    id = columns.digest(primary_key=True)
+    owner = columns.digest()
+    content_sealed = columns.text()
+    expires_at = columns.moment()

@@ -1,7 +1,7 @@
 """Limits on tries within a window, counted in Postgres, so that a restart of a process or of Redis resets none.
 
 A try is counted in one statement before the attempt itself, so parallel attempts get no more tries than sequential
-ones. The subject is stored as a keyed hash of an e-mail address or a network address. It is counted whether or not
+ones. The subject is stored as a keyed hash of an email address or a network address. It is counted whether or not
 there is such an account, so the count does not show that.
 """
 
@@ -48,9 +48,14 @@ class Throttle:
     async def _refusal(self, bucket: bytes, now: datetime) -> ApiError:
         ends_at = await repository.ends_at(bucket)
         left_s = max(1, math.ceil((ends_at - now).total_seconds())) if ends_at else 1
-        minutes = math.ceil(left_s / 60)
-        wait = "a minute" if minutes == 1 else f"{minutes} minutes"
-        return ApiError(Code.RATE_LIMITED, f"too many attempts: try again in {wait}", retry_after_s=left_s)
+        wait = in_words(timedelta(seconds=left_s))
+        return ApiError(Code.RATE_LIMITED, f"Too many attempts. Try again in {wait}.", retry_after_s=left_s)
 
     def _bucket(self, limit: Limit, subject: str) -> bytes:
         return hmac_sha256(self._key, f"{limit.purpose}:{subject}".encode())
+
+
+def in_words(wait: timedelta) -> str:
+    """A time to wait, rounded up to whole minutes: `a minute`, `4 minutes`."""
+    minutes = math.ceil(wait / timedelta(minutes=1))
+    return "a minute" if minutes <= 1 else f"{minutes} minutes"

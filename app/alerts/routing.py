@@ -103,11 +103,13 @@ class AlertRoutes:
         return letter(
             Kind.ALERT,
             f"[{alert.severity.upper()}] {alert.kind}: {' '.join(alert.message.split())}"[:MAX_SUBJECT_CHARS],
-            "{message}\n\nSeverity: {severity}\nKind: {kind}\nAlert: {id}\nRaised: {raised}\nGateway: {gateway}\n\n"
+            "{message}\n\nSeverity: {severity}\nKind: {kind}\nAlert: {id}\nRaised: {raised}{times}\n"
+            "Gateway: {gateway}\n\n"
             "{details}\n\nIt stays open until an operator acknowledges it with a note.\n",
             ours={
                 **{name: getattr(alert, name) for name in ("message", "severity", "kind", "id")},
-                "raised": f"{clock.rfc3339(alert.raised_at)}{times}",
+                "raised": alert.raised_at,
+                "times": times,
                 "gateway": self.public_url,
                 "details": details,
             },

@@ -8,6 +8,7 @@ from typing import Literal
 from app.alerts import repository
 from app.core.errors import ApiError, Code, invalid
 from app.core.logging import get_logger
+from app.live import notices, topics
 
 log = get_logger(__name__)
 
@@ -38,6 +39,7 @@ async def raise_alert(
         details=json.dumps(details, ensure_ascii=False, sort_keys=True, default=str),
         now=now,
     )
+    await notices.changed(*topics.of_alert())
 
 
 async def acknowledge(alert_id: int, *, by: str, note: str, now: datetime) -> None:

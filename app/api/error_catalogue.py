@@ -62,7 +62,8 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
             "the key may not be used from 203.0.113.5", "The request came from outside the key's IP allowlist."
         ),
         Code.MERCHANT_NOT_APPROVED: Meaning(
-            "the merchant is not approved yet", "The merchant's application is still open."
+            "the merchant is not approved yet",
+            "The merchant's application is still open, and the key is a live one. Keys of test mode work before.",
         ),
         Code.MERCHANT_SUSPENDED: Meaning("the merchant is suspended", "The merchant is suspended. Ask the operator."),
         Code.MERCHANT_BANNED: Meaning("the merchant is banned", "The merchant is banned. Ask the operator."),

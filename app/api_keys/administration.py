@@ -14,6 +14,7 @@ from app.api_keys.scopes import Scope
 from app.api_keys.secrets import Mode
 from app.core import database
 from app.core.settings import Peppers
+from app.merchants import notices
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 
@@ -23,6 +24,8 @@ MONEY_SCOPES = frozenset({Scope.PAYOUTS_WRITE.value, Scope.REFUNDS_WRITE.value})
 CREATED = "api_key.created"
 ROTATED = "api_key.rotated"
 """Actions in the audit log that show a key's secret to the actor; app/security_checklist reads them."""
+
+REVOKED = "api_key.revoked"
 
 
 async def list_keys(by: Member, mode: Mode) -> list[Key]:
@@ -53,7 +56,7 @@ async def issue(
     now: datetime,
 ) -> tuple[Key, str]:
     """Issue a key. Returns it and its full string, which is shown only once. Raises Forbidden, INVALID_INPUT."""
-    _require(by, scopes)
+    _require(by, mode, scopes)
     async with database.transaction():
         key, full = await service.issue(
             peppers,
@@ -68,6 +71,7 @@ async def issue(
             now=now,
         )
         await by.record(CREATED, key.id, now, mode=mode, name=key.name, scopes=key.scopes, allowlist=key.allowlist)
+        await _tell(CREATED, by, key, now)
     return key, full
 
 
@@ -85,7 +89,7 @@ async def update(
 ) -> Key:
     """Replace a key's settings. Raises Forbidden, NOT_FOUND, INVALID_INPUT."""
     before = await get_key(by, mode, key_id)
-    _require(by, (*before.scopes, *scopes))
+    _require(by, mode, (*before.scopes, *scopes))
     async with database.transaction():
         key = await service.update(
             key_id=key_id,
@@ -126,7 +130,7 @@ async def rotate_along(
     """`rotate` in the caller's transaction: several are rotated together or not at all (app/security_checklist)."""
     database.in_transaction()
     before = await get_key(by, mode, key_id)
-    _require(by, before.scopes)
+    _require(by, mode, before.scopes)
     key, full = await service.rotate(
         peppers,
         key_id=key_id,
@@ -136,6 +140,7 @@ async def rotate_along(
         now=now,
     )
     await by.record(ROTATED, key.id, now, grace_hours=grace_hours)
+    await _tell(ROTATED, by, key, now)
     return key, full
 
 
@@ -144,22 +149,38 @@ async def revoke(by: Member, *, mode: Mode, key_id: str, now: datetime) -> Key:
 
     A member without the permission KEYS_OF_MONEY may still revoke a key with money scopes.
     """
-    by.require(Permission.KEYS_MANAGE)
+    by.require(Permission.KEYS_MANAGE, mode)
     before = await get_key(by, mode, key_id)
     if before.revoked_at is not None:
         return before
     async with database.transaction():
         key = await service.revoke(key_id=key_id, merchant_id=by.merchant_id, now=now)
-        await by.record("api_key.revoked", key.id, now)
+        await by.record(REVOKED, key.id, now)
+        await _tell(REVOKED, by, key, now)
     return key
 
 
-def may_hold(by: Member, scopes: Iterable[str]) -> bool:
-    """Whether a member may issue, change or rotate a key with these scopes: pages leave out the others."""
-    return by.may(Permission.KEYS_MANAGE) and (MONEY_SCOPES.isdisjoint(scopes) or by.may(Permission.KEYS_OF_MONEY))
+def may_hold(by: Member, mode: Mode, scopes: Iterable[str]) -> bool:
+    """Whether a member may issue, change or rotate a key of this mode with these scopes: pages leave out the others."""
+    return by.may(Permission.KEYS_MANAGE, mode) and (
+        MONEY_SCOPES.isdisjoint(scopes) or by.may(Permission.KEYS_OF_MONEY, mode)
+    )
 
 
-def _require(by: Member, scopes: Iterable[str]) -> None:
-    by.require(Permission.KEYS_MANAGE)
+async def _tell(action: str, by: Member, key: Key, now: datetime) -> None:
+    """Have the merchant's owners and admins told by email."""
+    await notices.record(
+        action,
+        merchant_id=by.merchant_id,
+        mode=key.mode,
+        subject=key.id,
+        actor=by.actor,
+        facts={"name": key.name, "scopes": ", ".join(key.scopes), "address": by.address or "not known"},
+        now=now,
+    )
+
+
+def _require(by: Member, mode: Mode, scopes: Iterable[str]) -> None:
+    by.require(Permission.KEYS_MANAGE, mode)
     if not MONEY_SCOPES.isdisjoint(scopes):
-        by.require(Permission.KEYS_OF_MONEY)
+        by.require(Permission.KEYS_OF_MONEY, mode)

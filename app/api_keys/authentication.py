@@ -26,6 +26,7 @@ from app.core.logging import get_logger
 from app.core.settings import Peppers
 from app.core.waiting import run_beside, turn
 from app.merchants.members import REFUSED_STANDING
+from app.merchants.roles import is_open
 from app.merchants.terms import PriceTerms
 
 log = get_logger(__name__)
@@ -240,7 +241,7 @@ def _refuse_ended(row: AuthenticationRow, now: datetime) -> None:
         raise ApiError(Code.API_KEY_REVOKED, "the API key was revoked")
     if row.expires_at is not None and row.expires_at <= now:
         raise ApiError(Code.API_KEY_EXPIRED, "the API key has expired")
-    if row.merchant_status != "approved":
+    if not is_open(row.merchant_status, row.mode):
         raise ApiError(*REFUSED_STANDING[row.merchant_status])
 
 

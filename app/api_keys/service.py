@@ -16,7 +16,7 @@ from app.api_keys import scopes as key_scopes
 from app.api_keys.repository import Key, KeySettings
 from app.api_keys.secrets import Mode
 from app.core import ids
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code, Problems, invalid
 from app.core.settings import Peppers
 
 DEFAULT_RATE_LIMIT_PER_MINUTE = 60
@@ -46,7 +46,7 @@ async def issue(
 
     `seen_by` is the account that sees the string, None if no account does.
     """
-    settings = _checked_settings(name, scopes, allowlist, rate_limit_per_minute, expires_at, now)
+    settings = checked_settings(name, scopes, allowlist, rate_limit_per_minute, expires_at, now)
     secret = secrets.new_secret()
     stored = secrets.seal(peppers, secret)
     while True:
@@ -71,7 +71,7 @@ async def update(
     now: datetime,
 ) -> Key:
     """Replace the key's settings. Raises INVALID_INPUT naming the field, NOT_FOUND."""
-    settings = _checked_settings(name, scopes, allowlist, rate_limit_per_minute, expires_at, now)
+    settings = checked_settings(name, scopes, allowlist, rate_limit_per_minute, expires_at, now)
     return _found(await repository.update(key_id, merchant_id, settings))
 
 
@@ -117,7 +117,7 @@ def _found(key: Key | None) -> Key:
     return key
 
 
-def _checked_settings(
+def checked_settings(
     name: str,
     scopes: Sequence[str],
     allowlist: Sequence[str],
@@ -125,13 +125,20 @@ def _checked_settings(
     expires_at: datetime | None,
     now: datetime,
 ) -> KeySettings:
-    name = name.strip()
-    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise invalid("name", f"must have 1 to {MAX_NAME_LENGTH} printable characters")
-    if not 1 <= rate_limit_per_minute <= MAX_RATE_LIMIT_PER_MINUTE:
-        raise invalid("rate_limit_per_minute", f"must be from 1 to {MAX_RATE_LIMIT_PER_MINUTE}")
-    if expires_at is not None and expires_at <= now:
-        raise invalid("expires_at", "must be in the future")
-    return KeySettings(
-        name, key_scopes.checked(scopes), allowlists.checked(allowlist), rate_limit_per_minute, expires_at
-    )
+    """A key's settings as they are stored. Raises INVALID_INPUT, with all that is wrong."""
+    name, problems = name.strip(), Problems()
+    with problems.gathered():
+        if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+            raise invalid("name", f"must have 1 to {MAX_NAME_LENGTH} printable characters")
+    with problems.gathered():
+        if not 1 <= rate_limit_per_minute <= MAX_RATE_LIMIT_PER_MINUTE:
+            raise invalid("rate_limit_per_minute", f"must be from 1 to {MAX_RATE_LIMIT_PER_MINUTE}")
+    with problems.gathered():
+        if expires_at is not None and expires_at <= now:
+            raise invalid("expires_at", "must be in the future")
+    with problems.gathered():
+        checked_scopes = key_scopes.checked(scopes)
+    with problems.gathered():
+        checked_allowlist = allowlists.checked(allowlist)
+    problems.refuse()
+    return KeySettings(name, checked_scopes, checked_allowlist, rate_limit_per_minute, expires_at)

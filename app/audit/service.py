@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from app.audit import repository
+from app.live import notices, topics
 
 
 async def record(
@@ -31,3 +32,4 @@ async def record(
         address=address,
         details=json.dumps(details, ensure_ascii=False, sort_keys=True),
     )
+    await notices.changed(*topics.of_deed(action, subject, merchant_id))

@@ -59,6 +59,17 @@ async def open_of(network: str, limit: int) -> list[ListedAlert]:
     return await _OF_NETWORK.all(network=network, limit=limit)
 
 
+async def next_open(alert_id: int, severity: str | None) -> int | None:
+    """The next open alert in the order of the list with this severity, the newest again after the oldest. None where no
+    other one is open."""
+    for place in (Place((alert_id,)), None):
+        found = await _LISTS["open"].page(place, 2, severity=severity)
+        other = next((alert.id for alert in found if alert.id != alert_id), None)
+        if other is not None:
+            return other
+    return None
+
+
 def _list(condition: Condition) -> Listing[ListedAlert]:
     return Listing(
         lambda: select(Alert, ListedAlert).where(condition),

@@ -120,7 +120,7 @@ async def page(
 ) -> Page[ListedMerchant]:
     """A page by (created_at, id), newest first.
 
-    `search` is a part of a name or of a member's e-mail address, a whole id, or an address on one of the networks that
+    `search` is a part of a name or of a member's email address, a whole id, or an address on one of the networks that
     an invoice of the merchant had or that it has paid.
     """
     return await _LIST.page(
@@ -200,7 +200,12 @@ async def details_of(merchant_id: str, networks: Networks, now: datetime) -> Mer
         fee_payer=merchant.fee_payer,
         created_at=merchant.created_at,
         people=await _people(merchant_id),
-        balances=tuple(await ledger.heads(merchant_id)),
+        balances=tuple(
+            sorted(
+                await ledger.heads(merchant_id),
+                key=lambda head: networks.place_of(head.chain.network, head.chain.asset),
+            )
+        ),
         volumes=await _volumes(merchant_id, now),
         keys=await _keys(merchant_id, now),
         assets=await _assets(merchant_id, networks, now),
@@ -304,7 +309,7 @@ async def _assets(merchant_id: str, networks: Networks, now: datetime) -> tuple[
     """Every configured asset, enabled or not, live networks first."""
     settings = {(one.network, one.asset): one for one in await _ASSETS.all(merchant=merchant_id)}
     found = []
-    for network in sorted(networks, key=lambda network: (network.mode, network.chain)):
+    for network in sorted(networks, key=lambda network: network.mode):
         for asset in network.assets:
             setting = settings.get((network.key, asset.symbol))
             found.append(

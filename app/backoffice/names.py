@@ -8,7 +8,7 @@ from app.core import database
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A person or key. `detail` distinguishes equal names: the person's e-mail address, the key's id."""
+    """A person or key. `detail` distinguishes equal names: the person's email address, the key's id."""
 
     name: str
     detail: str

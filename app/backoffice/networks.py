@@ -138,7 +138,7 @@ async def states(networks: Networks, now: datetime) -> list[NetworkState]:
             stuck=moving[network.key]["stuck"] if network.key in moving else 0,
             treasury_raw=treasury.get(network.key, {}),
         )
-        for network in sorted(networks, key=lambda network: (network.mode, network.chain))
+        for network in sorted(networks, key=lambda network: network.mode)
     ]
 
 
@@ -239,7 +239,7 @@ def _pool_of(network: NetworkConfig, pool: Pool) -> Pool:
 async def _hot_balances(networks: Networks) -> dict[str, list[HotBalance]]:
     low = {(network.key, asset.symbol): asset.hot_low_raw for network in networks for asset in network.assets}
     found: defaultdict[str, list[HotBalance]] = defaultdict(list)
-    for snapshot in await _SNAPSHOTS.all():
+    for snapshot in sorted(await _SNAPSHOTS.all(), key=lambda one: networks.place_of(one.network, one.asset)):
         if (snapshot.network, snapshot.asset) in low:
             found[snapshot.network].append(
                 HotBalance(
@@ -264,6 +264,6 @@ class _Snapshot(msgspec.Struct, frozen=True):
 
 
 _SNAPSHOTS = Statement(
-    select(HotWalletLook, _Snapshot).order_by(HotWalletLook.network, HotWalletLook.asset),
+    select(HotWalletLook, _Snapshot),
     _Snapshot,
 )

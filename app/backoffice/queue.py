@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from piccolo.columns.combination import WhereRaw
 from piccolo.querystring import QueryString
 
+from app.backoffice.case_filters import EVERY_CASE, AssetSum, CaseFilters, Sums, of_merchant
 from app.core import database
 from app.core.keyset import Page, Place
-from app.core.statement import Listing, Param
+from app.core.statement import Condition, Listing, Param
 from app.withdrawals.conflicts import Conflict
 from app.withdrawals.tables import Withdrawal
 
@@ -35,10 +37,14 @@ class Counts:
         return self.applications + self.approvals + self.reviews + self.holds + self.alerts
 
 
+NOTHING_WAITS = Counts(applications=0, approvals=0, reviews=0, holds=0, alerts=0, critical_alerts=0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingWithdrawal:
-    """A payout or refund that waits for approval, as a list shows it. `approved_by_me`: the
-    operator who reads the list has approved it; `my_conflict` is the reason why they may not approve it."""
+    """A payout or refund that waits for approval, as a list shows it. `approvals` are those who have approved it, by
+    name; `approved_by_me`: the operator who reads the list is one of them; `my_conflict` is the reason why they may not
+    approve it."""
 
     id: str
     kind: str
@@ -53,6 +59,7 @@ class WaitingWithdrawal:
     requested_by: str
     held: bool
     approvals: int
+    approved_by: str | None
     approvals_required: int
     approved_by_me: bool
     my_conflict: Conflict | None
@@ -80,10 +87,42 @@ async def counts() -> Counts:
     return Counts(**dict(row))
 
 
-async def waiting_withdrawals(operator_id: str, place: Place | None, limit: int) -> Page[WaitingWithdrawal]:
+async def waiting_withdrawals(
+    operator_id: str, place: Place | None, limit: int, filters: CaseFilters = EVERY_CASE
+) -> Page[WaitingWithdrawal]:
     """A page of what waits for approval by (created_at, id), oldest first."""
-    return await _WAITING.page(place, limit, operator=operator_id)
+    return await _WAITING.page(place, limit, **filters.values(operator_id))
 
+
+async def waiting_sums(operator_id: str, filters: CaseFilters) -> list[AssetSum]:
+    """How many wait of each asset, and their sums."""
+    return await _SUMS.of(filters.values(operator_id))
+
+
+async def next_to_approve(operator_id: str, filters: CaseFilters, after: Place, *, but: str) -> str | None:
+    """The id of the next one that this operator may approve, in the order of the list with these filters, the oldest
+    again after the last. `but` is left out. None where there is no other one."""
+    values = filters.values(operator_id) | {"mine": True, "not_mine": None, "but": but}
+    for place in (after, None):
+        if found := await _WAITING.page(place, 1, **values):
+            return found[0].id
+    return None
+
+
+_NOT_APPROVED_BY_ME = "NOT EXISTS (SELECT 1 FROM approvals a WHERE a.withdrawal = {} AND a.account = {})"
+_MAY_APPROVE = f"(withdrawal_conflict(withdrawals, {{}}) IS NULL AND NOT {{}} AND {_NOT_APPROVED_BY_ME})"
+
+_FILTERS: dict[str, Condition] = {
+    "kind": Withdrawal.kind == Param("kind"),
+    "network": Withdrawal.network == Param("network"),
+    "asset": Withdrawal.asset == Param("asset"),
+    "merchant": of_merchant(Withdrawal.merchant),
+    "before": Withdrawal.created_at < Param("before"),
+    "mine": WhereRaw(_MAY_APPROVE, Param("operator"), Withdrawal.held, Withdrawal.id, Param("operator")),
+    "not_mine": WhereRaw(f"NOT {_MAY_APPROVE}", Param("operator"), Withdrawal.held, Withdrawal.id, Param("operator")),
+    "second": WhereRaw("EXISTS (SELECT 1 FROM approvals a WHERE a.withdrawal = {})", Withdrawal.id),
+    "but": Withdrawal.id != Param("but"),
+}
 
 _WAITING = Listing(
     lambda: Withdrawal.select(
@@ -104,6 +143,12 @@ _WAITING = Listing(
         QueryString("withdrawal_conflict(withdrawals, {})", Param("operator"), alias="my_conflict"),
         QueryString("(SELECT count(*) FROM approvals a WHERE a.withdrawal = {})", Withdrawal.id, alias="approvals"),
         QueryString(
+            "(SELECT string_agg(p.name, ', ' ORDER BY a.id) FROM approvals a JOIN accounts p ON p.id = a.account"
+            " WHERE a.withdrawal = {})",
+            Withdrawal.id,
+            alias="approved_by",
+        ),
+        QueryString(
             "EXISTS (SELECT 1 FROM approvals a WHERE a.withdrawal = {} AND a.account = {})",
             Withdrawal.id,
             Param("operator"),
@@ -112,5 +157,14 @@ _WAITING = Listing(
     ).where(Withdrawal.status == "pending_approval"),
     WaitingWithdrawal,
     key=(Withdrawal.created_at, Withdrawal.id),
+    filters=_FILTERS,
     oldest_first=True,
+)
+
+_SUMS = Sums(
+    lambda columns: Withdrawal.select(*columns).where(Withdrawal.status == "pending_approval"),
+    _FILTERS,
+    network=Withdrawal.network,
+    asset=Withdrawal.asset,
+    amount_raw=Withdrawal.amount_raw,
 )

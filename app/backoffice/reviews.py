@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+from piccolo.columns.combination import WhereRaw
+from piccolo.querystring import QueryString
+
+from app.backoffice.case_filters import EVERY_CASE, AssetSum, CaseFilters, Sums, of_merchant
 from app.core import database
 from app.core.keyset import Page, Place
-from app.core.statement import Listing, Param, Statement, select
+from app.core.statement import Condition, Listing, Param, Statement, select
 from app.deposits import repository, reviews
+from app.deposits.reviews import Split
 from app.deposits.reviews_repository import DepositReview
 from app.deposits.tables import Deposit, Review
 from app.invoices.pricing import Share
@@ -23,7 +28,8 @@ MOST_LISTED = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedReview:
-    """A review in a list. `can_be_decided`: its money is booked, or it is no longer on chain and can only be closed."""
+    """A review in a list. `can_be_decided`: its money is booked, or it is no longer on chain and can only be closed.
+    `is_mine`: the operator who reads the list belongs to the merchant, or did, and so may not decide it."""
 
     deposit_id: str
     deposit_status: str
@@ -38,6 +44,7 @@ class ListedReview:
     outcome: str | None
     opened_at: datetime
     decided_at: datetime | None
+    is_mine: bool
 
     @property
     def can_be_decided(self) -> bool:
@@ -84,6 +91,8 @@ class ReviewDetails:
     deposit was worth then, in the currency of the invoice's price: by its quote, and by the rate of its minute.
     `sender_lookalikes` are other senders to the invoice whose addresses begin and end like this one's: one of them may
     be an attacker's.
+    `held_raw` is what suspense holds of the deposit: all of it, or the rest that was not credited. `split` is how what
+    was asked would be credited and the rest returned, None where that can't be done.
     `may_still_be_paid`: the invoice has time left, and closing its last review would end it.
     """
 
@@ -101,23 +110,59 @@ class ReviewDetails:
     invoice: InvoiceNow | None
     others: tuple[OtherDeposit, ...]
     share: Share | None
+    held_raw: int
+    split: Split | None
     sender_lookalikes: tuple[str, ...]
     may_still_be_paid: bool
 
     @property
     def can_be_credited(self) -> bool:
-        """Whether its money is booked to suspense, and it has an invoice."""
-        return self.can_be_returned and self.invoice is not None
+        """Whether its money is booked to suspense, nothing of it was credited before, and it has an invoice."""
+        is_whole = self.review.deposit_status == "suspended"
+        return self.can_be_returned and is_whole and self.invoice is not None
 
     @property
     def can_be_returned(self) -> bool:
-        """Whether it is open and its money is booked to suspense."""
-        return self.review.status == "open" and self.review.deposit_status == "suspended"
+        """Whether it is open and suspense holds its money, or a rest of it."""
+        return self.review.status == "open" and self.held_raw > 0
 
 
-async def page(which: Which, place: Place | None, limit: int) -> Page[ListedReview]:
+async def page(
+    which: Which, place: Place | None, limit: int, operator_id: str = "", filters: CaseFilters = EVERY_CASE
+) -> Page[ListedReview]:
     """A page of the reviews of one state by (opened_at, deposit_id): open: oldest first; others: newest first."""
-    return await _LISTS[which].page(place, limit)
+    return await _LISTS[which].page(place, limit, **filters.values(operator_id))
+
+
+async def sums(which: Which, operator_id: str, filters: CaseFilters) -> list[AssetSum]:
+    """How many reviews of one state there are of each asset, and the sums of their deposits."""
+    return await _SUMS[which].of(filters.values(operator_id))
+
+
+async def next_to_decide(operator_id: str, filters: CaseFilters, after: Place, *, but: str) -> str | None:
+    """The deposit of the next open review that this operator may decide, in the order of the list with these filters,
+    the oldest again after the last. `but` is left out. None where there is no other one."""
+    values = filters.values(operator_id) | {"mine": True, "not_mine": None, "but": but}
+    for place in (after, None):
+        if found := await _LISTS["open"].page(place, 1, **values):
+            return found[0].deposit_id
+    return None
+
+
+_BELONGS = "belonged_since({}, {}, {})"
+_MAY_DECIDE = f"({{}} <> 'seen' AND NOT {_BELONGS})"
+_MINE = (Review.deposit.status, Review.merchant, Param("operator"), Review.opened_at)
+
+_FILTERS: dict[str, Condition] = {
+    "verdict": Review.verdict == Param("verdict"),
+    "network": Review.deposit.network == Param("network"),
+    "asset": Review.deposit.asset == Param("asset"),
+    "merchant": of_merchant(Review.merchant),
+    "before": Review.opened_at < Param("before"),
+    "mine": WhereRaw(_MAY_DECIDE, *_MINE),
+    "not_mine": WhereRaw(f"NOT {_MAY_DECIDE}", *_MINE),
+    "but": Review.deposit != Param("but"),
+}
 
 
 def _list(which: Which) -> Listing[ListedReview]:
@@ -136,14 +181,29 @@ def _list(which: Which) -> Listing[ListedReview]:
             Review.outcome,
             Review.opened_at,
             Review.decided_at,
+            QueryString(_BELONGS, Review.merchant, Param("operator"), Review.opened_at, alias="is_mine"),
         ).where(Review.status == which),
         ListedReview,
         key=(Review.opened_at, Review.deposit.as_alias("deposit_id")),
+        filters=_FILTERS,
         oldest_first=which == "open",
     )
 
 
 _LISTS: Mapping[Which, Listing[ListedReview]] = {which: _list(which) for which in get_args(Which)}
+
+
+def _sums(which: Which) -> Sums:
+    return Sums(
+        lambda columns: Review.select(*columns).where(Review.status == which),
+        _FILTERS,
+        network=Review.deposit.network.as_alias("network"),
+        asset=Review.deposit.asset.as_alias("asset"),
+        amount_raw=Review.deposit.amount_raw,
+    )
+
+
+_SUMS: Mapping[Which, Sums] = {which: _sums(which) for which in get_args(Which)}
 
 
 async def details_of(deposit_id: str, now: datetime) -> ReviewDetails | None:
@@ -183,6 +243,8 @@ async def details_of(deposit_id: str, now: datetime) -> ReviewDetails | None:
         invoice=invoice,
         others=await _others(review),
         share=await reviews.would_credit(deposit_id),
+        held_raw=await reviews.held_in_suspense_raw(deposit_id),
+        split=await reviews.would_split(deposit_id),
         sender_lookalikes=tuple(
             sender.address
             for sender in senders

@@ -84,6 +84,12 @@ async def attempts(network: str, transaction_id: int) -> list[ListedTransaction]
     return [_transaction(row) for row in rows]
 
 
+async def of_txid(network: str, txid: str) -> ListedTransaction | None:
+    """Our own transaction with this id on a network; None where it is not ours."""
+    row = await database.fetch_one(f"{_SELECT} WHERE t.network = $1 AND t.txid = $2", network, txid)
+    return None if row is None else _transaction(row)
+
+
 async def payments(transaction_id: int) -> Sequence[ListedPayment]:
     """The payments of a transaction, in their order."""
     # SQL: a LEFT JOIN off a nullable key, with two columns of one name.

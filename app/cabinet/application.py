@@ -1,4 +1,4 @@
-"""The application of a merchant that is not approved: the facts, the decision, and a new application."""
+"""The application of a merchant that is not approved: the facts, the decision, and a first or new application."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from litestar import Response, get
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
-from app.cabinet.merchant_picker import choices, facts_of, form_of
+from app.cabinet.merchant_picker import check_application, choices, facts_of, form_of
 from app.core import clock
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -24,23 +24,26 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def application_page(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         newest = (await applications.of_merchant(ctx.merchant_id))[:1]
-        form = form_of(ctx.member.merchant_name, newest[0]) if newest else Form.empty()
+        form = form_of(ctx.member.merchant_name, newest[0]) if newest else Form.empty(name=ctx.member.merchant_name)
         return await cabinet.page(request, "cabinet/application.html", await _context(request, form))
 
     @form_post(
         "/application",
-        does="Apply again",
+        does="Apply",
         step_up=NoStepUp("an operator decides before it opens anything"),
+        check=check_application,
         opt=needs(Permission.APPLICATION_WRITE),
     )
     async def apply_again(request: PageRequest) -> Response[Any]:
         form, ctx = await cabinet.identity.read_form(request), context_of(request)
         try:
+            await check_application(request, form)
+            form.refuse_if_wrong()
             with form.catching():
                 await applications.apply_again(ctx.member, facts_of(form), clock.now())
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/application.html", await _context(request, form))
-        return cabinet.identity.redirect(request, ctx.base, flash="Your application was sent again.")
+        return cabinet.identity.redirect(request, ctx.base, flash="Your application was sent.")
 
     return [application_page, apply_again]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.cabinet.context import MemberContext
-from app.core.errors import invalid
+from app.identity.forms import Form
 from app.merchants.repository import enabled_assets
 from app.networks.config import Asset, NetworkConfig
 from app.wiring import Services
@@ -44,11 +44,11 @@ def find(choices: list[Choice], value: str | None) -> Choice | None:
     return next((choice for choice in choices if choice.value == value), None)
 
 
-def chosen(choices: list[Choice], value: str, field: str) -> Choice:
-    """The choice that a field names. Raises INVALID_INPUT."""
+def chosen(form: Form, choices: list[Choice], value: str, field: str) -> Choice | None:
+    """The choice that a field of a form names. Records an error where there is no such choice."""
     found = find(choices, value)
     if found is None:
-        raise invalid(field, "choose an asset")
+        form.record(field, "Choose an asset.")
     return found
 
 

@@ -10,10 +10,11 @@ from app.audit.log import Filters
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
-from app.cabinet.lists import list_query
+from app.cabinet.lists import chips, list_query
+from app.cabinet.saved_filters import saved_links
 from app.core.keyset import page_or_first
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_moment_and_number
+from app.identity.paging import by_moment_and_number
 from app.merchants.roles import Permission
 from app.reports import activity_log
 from app.reports.activity_log import Action
@@ -58,6 +59,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "team.left": "Left the team",
         "team.totp_reminded": "Reminded of two-step verification",
         "merchant.applied": "Applied",
+        "merchant.tried": "Started in test mode",
         "merchant.created": "Opened the merchant",
         "merchant.fee_payer_changed": "Changed who pays the fee",
         "merchant.accept_parts_changed": "Changed whether payments in parts are accepted",
@@ -102,14 +104,17 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             at_to=query.last_day(),
         )
         found = await page_or_first(
-            lambda place: activity_log.page(ctx.merchant_id, filters, place, PAGE_LENGTH), query.place
+            lambda place: activity_log.page(ctx.merchant_id, filters, place, query.rows), query.place
         )
+        people, areas = await activity_log.people(ctx.merchant_id), list(AREAS.items())
         context = {
             "query": query,
+            "saved": await saved_links(ctx, "audit", query),
             "rows": [(action, label(action), details(action)) for action in found],
             "pager": query.pager(found),
-            "people": await activity_log.people(ctx.merchant_id),
-            "areas": list(AREAS.items()),
+            "chips": chips(query, who=people, area=areas),
+            "people": people,
+            "areas": areas,
         }
         return await cabinet.page(request, "cabinet/audit.html", context)
 

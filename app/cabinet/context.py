@@ -23,9 +23,14 @@ class MemberContext:
         return self.member.merchant_id
 
     @property
+    def place(self) -> str:
+        """The merchant and the mode, as a cookie remembers them."""
+        return f"{self.member.merchant_id}/{self.mode}"
+
+    @property
     def base(self) -> str:
         """The address below which all pages of this merchant and mode are."""
-        return f"/cabinet/{self.member.merchant_id}/{self.mode}"
+        return f"/cabinet/{self.place}"
 
     @property
     def other_mode(self) -> Mode:
@@ -38,7 +43,12 @@ class MemberContext:
 
     def may(self, permission: Permission | str) -> bool:
         """Whether the member has a permission. Templates name it by its value: `ctx.may("payouts.write")`."""
-        return self.member.may(Permission(permission))
+        return self.member.may(Permission(permission), self.mode)
+
+
+def known_context(request: Request[Any, Any, Any]) -> MemberContext | None:
+    """The context of a request, None where the guard found no such member."""
+    return cast(MemberContext | None, request.scope["state"].get("ctx"))
 
 
 def context_of(request: Request[Any, Any, Any]) -> MemberContext:

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Response, get
 
-from app.cabinet import labels
+from app.cabinet import first_steps, labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.guard import needs
@@ -43,7 +43,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/", opt=needs(Permission.VIEW))
     async def home(request: PageRequest) -> Response[Any]:
         ctx, now = context_of(request), clock.now()
-        if ctx.member.standing in ("pending", "rejected"):
+        if ctx.mode == "live" and ctx.member.standing in ("pending", "rejected"):
             newest = (await applications.of_merchant(ctx.merchant_id))[:1]
             return await cabinet.page(request, "cabinet/waiting.html", {"application": newest[0] if newest else None})
         held = await balances(services.networks, ctx.merchant_id, ctx.mode)
@@ -58,8 +58,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 )
             volume["options"] = [*volume["options"], (currency, f"All, in {currency} at the time")]
         latest = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, Filters(), None, LATEST)
-        held.sort(key=lambda one: (one.available_raw + one.locked_raw + one.pending_raw == 0, one.network.key))
+        held.sort(key=lambda one: one.available_raw + one.locked_raw + one.pending_raw == 0)
         context = {
+            "first": await first_steps.shown(cabinet, ctx, now),
             "balances": [
                 {
                     "asset": one.asset.symbol,
@@ -170,7 +171,7 @@ _NOUNS: dict[Concern, tuple[str, str]] = {
     "paused_webhooks": ("webhook", "webhooks"),
     "reviews": ("payment", "payments"),
     "failed_payouts": ("payout", "payouts"),
-    "held_payouts": ("withdrawal", "withdrawals"),
+    "held_payouts": ("payout or refund", "payouts and refunds"),
     "locked_keys": ("API key", "API keys"),
 }
 

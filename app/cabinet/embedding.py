@@ -12,7 +12,7 @@ from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.merchants import settings
-from app.merchants.frame_origins import MAX_CHARS, MAX_ORIGINS
+from app.merchants.frame_origins import MAX_CHARS, MAX_ORIGINS, checked
 from app.merchants.roles import Permission
 
 TEMPLATE = "cabinet/settings/embedding.html"
@@ -36,17 +36,23 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form = Form.empty(frame_origins="\n".join(await settings.frame_origins_of(ctx.merchant_id)))
         return await cabinet.page(request, TEMPLATE, context(ctx, form))
 
+    async def check(request: PageRequest, form: Form) -> None:
+        with form.gathering():
+            checked(form.text("frame_origins").split())
+
     @form_post(
         "/settings/embedding",
         does="Change who may embed the payment page",
         step_up=StepUp.FRESH_CODE,
+        check=check,
         opt=needs(Permission.SETTINGS_MANAGE),
     )
     async def set_origins(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
+            await check(request, form)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 await settings.set_frame_origins(ctx.member, form.text("frame_origins").split(), clock.now())
         except FormRefused:
             return await cabinet.refused(request, form, TEMPLATE, context(ctx, form))

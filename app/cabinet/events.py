@@ -10,7 +10,7 @@ from app.cabinet.context import context_of
 from app.cabinet.guard import needs
 from app.cabinet.labels import plural
 from app.cabinet.lists import list_query
-from app.cabinet.webhooks import DELIVERY_STATES
+from app.cabinet.webhooks import SHOWN_DELIVERY_STATES
 from app.core.keyset import page_or_first
 from app.events import repository, service
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
@@ -32,7 +32,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def events(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, key=by_number)
         found = await page_or_first(
-            lambda place: repository.list_newest(ctx.merchant_id, ctx.mode, limit=PAGE_LENGTH, place=place),
+            lambda place: repository.list_newest(ctx.merchant_id, ctx.mode, limit=query.rows, place=place),
             query.place,
         )
         return await cabinet.page(request, "cabinet/events/list.html", {"events": found, "pager": query.pager(found)})
@@ -55,7 +55,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "body": msgspec.json.format(found.body).decode(),
             "subject_url": ctx.path(place, found.subject_id) if place else "",
             "deliveries": deliveries,
-            "delivery_states": DELIVERY_STATES,
+            "delivery_states": SHOWN_DELIVERY_STATES,
             "endpoints": endpoints,
         }
         return await cabinet.page(request, "cabinet/events/detail.html", context)

@@ -1,14 +1,26 @@
 """Exports: CSV that streams, a page of rows at a time, however many there are."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from litestar import Response, get
 from litestar.response import Stream
 
-from app.cabinet import assets, labels
+from app.cabinet import assets
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
+from app.cabinet.export_columns import (
+    ENTRY_COLUMNS,
+    INVOICE_COLUMNS,
+    WITHDRAWAL_COLUMNS,
+    entry_cells,
+    invoice_cells,
+    withdrawal_cells,
+)
 from app.cabinet.guard import needs
 from app.cabinet.invoices import FILTERS as INVOICE_FILTERS
 from app.cabinet.invoices import filters_of as invoice_filters
@@ -19,133 +31,77 @@ from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import Place
 from app.core.waiting import budget, limit_s
-from app.identity.identity import PageRequest
-from app.invoices.presentation import InvoiceBody
+from app.core.zones import name_of
+from app.identity.identity import PageRequest, visitor_of
+from app.invoices import reading_repository
+from app.invoices.reading_repository import Filters as InvoiceFilters
 from app.ledger import repository as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId
 from app.merchants.roles import Permission
 from app.web.csv_text import BOM, MEDIA_TYPE, line
-from app.worth.presentation import WorthBody
+from app.wiring import Services
+from app.withdrawals import presented_repository
+from app.withdrawals.presented_repository import Filters as WithdrawalFilters
 
 AT_ONCE = 500
 """Rows read at a time: they bound an export's memory, whatever its length."""
 
 Rows = tuple[list[list[Any]], Place | None]
-Pages = Callable[[Place | None], Awaitable[Rows]]
 
-_INVOICE_COLUMNS = [
-    "id",
-    "status",
-    "needs_review",
-    "order_id",
-    "customer_id",
-    "description",
-    "chain",
-    "asset",
-    "amount",
-    "pay_in_amount",
-    "price",
-    "price_currency",
-    "worth",
-    "worth_currency",
-    "address",
-    "service_fee_raw",
-    "net_raw",
-    "received_raw",
-    "credited_raw",
-    "refunded_raw",
-    "txids",
-    "created_at",
-    "expires_at",
-    "paid_at",
-]
 
-_WITHDRAWAL_COLUMNS = [
-    "id",
-    "status",
-    "chain",
-    "asset",
-    "amount",
-    "fee",
-    "amount_raw",
-    "fee_raw",
-    "txid",
-    "status_reason",
-    "created_at",
-    "approved_at",
-    "submitted_at",
-    "settled_at",
-    "worth",
-    "worth_currency",
-]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A list that is exported as CSV. `rows` reads a page of its cells with times in a zone, given the merchant, the
+    mode and filters of the type `filters`; `count` says how many rows there are, up to a limit where one is given."""
 
-_ENTRY_COLUMNS = [
-    "seq",
-    "created_at",
-    "kind",
-    "available_delta_raw",
-    "locked_delta_raw",
-    "available_after_raw",
-    "locked_after_raw",
-    "reference_type",
-    "reference_id",
-    "prev_hash",
-    "hash",
-]
+    name: str
+    """Also the name of the list's file and its address."""
+    one: str
+    many: str
+    filters: type[Any]
+    columns: Sequence[str]
+    rows: Callable[[Services, str, str, Any, Place | None, tzinfo], Awaitable[Rows]]
+    count: Callable[[str, str, Any, int | None], Awaitable[int]]
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
-    """`exports`, `exports/invoices.csv`, `exports/payouts.csv`, `exports/refunds.csv`, `exports/ledger/…`."""
+    """`exports/invoices.csv`, `exports/payouts.csv`, `exports/refunds.csv`, `exports/ledger/…`."""
     services = cabinet.services
 
-    @get("/exports", opt=needs(Permission.VIEW))
-    async def exports(request: PageRequest) -> Response[Any]:
-        ctx = context_of(request)
-        heads = {(head.chain.network, head.chain.asset) for head in await ledger.heads(ctx.merchant_id)}
-        every = assets.every(services, ctx)
-        context = {
-            "assets": assets.options(every),
-            "ledgers": [one for one in every if (one.network.key, one.asset.symbol) in heads],
-            "invoice_states": list(labels.INVOICE_STATES.items()),
-            "withdrawal_states": list(labels.WITHDRAWAL_STATES.items()),
-        }
-        return await cabinet.page(request, "cabinet/exports.html", context)
+    def backwards(request: PageRequest) -> Response[Any]:
+        words = "Nothing was exported: the day in “From” is after the one in “To”. Change one of them."
+        return cabinet.identity.redirect(request, context_of(request).path("exports"), flash=words, tone="caution")
 
     @get("/exports/invoices.csv", opt=needs(Permission.VIEW))
-    async def invoices(request: PageRequest) -> Stream:
-        ctx = context_of(request)
-        filters = invoice_filters(cabinet, ctx, list_query(request, *INVOICE_FILTERS))
+    async def invoices(request: PageRequest) -> Response[Any]:
+        ctx, zone = context_of(request), visitor_of(request).zone
+        query = list_query(request, *INVOICE_FILTERS)
+        if query.is_backwards:
+            return backwards(request)
+        filters = invoice_filters(cabinet, ctx, query)
 
-        async def rows(place: Place | None) -> Rows:
-            page = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)
-            return [_invoice_cells(invoice) for invoice in page], page.following
-
-        return _csv(ctx, "invoices", _INVOICE_COLUMNS, rows)
+        return _csv(services, ctx, zone, TABLES["invoices"], filters)
 
     @get("/exports/payouts.csv", opt=needs(Permission.VIEW))
-    async def payouts(request: PageRequest) -> Stream:
-        ctx = context_of(request)
-        filters = withdrawal_filters(cabinet, ctx, list_query(request, *WITHDRAWAL_FILTERS))
+    async def payouts(request: PageRequest) -> Response[Any]:
+        ctx, zone = context_of(request), visitor_of(request).zone
+        query = list_query(request, *WITHDRAWAL_FILTERS)
+        if query.is_backwards:
+            return backwards(request)
+        filters = withdrawal_filters(cabinet, ctx, query)
 
-        async def rows(place: Place | None) -> Rows:
-            page = await services.withdrawal_reader.payouts(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)
-            return [[*_withdrawal_cells(one), one.destination, one.description] for one in page], page.following
-
-        return _csv(ctx, "payouts", [*_WITHDRAWAL_COLUMNS, "destination", "description"], rows)
+        return _csv(services, ctx, zone, TABLES["payouts"], filters)
 
     @get("/exports/refunds.csv", opt=needs(Permission.VIEW))
-    async def refunds(request: PageRequest) -> Stream:
-        ctx = context_of(request)
-        filters = withdrawal_filters(cabinet, ctx, list_query(request, *WITHDRAWAL_FILTERS))
+    async def refunds(request: PageRequest) -> Response[Any]:
+        ctx, zone = context_of(request), visitor_of(request).zone
+        query = list_query(request, *WITHDRAWAL_FILTERS)
+        if query.is_backwards:
+            return backwards(request)
+        filters = withdrawal_filters(cabinet, ctx, query)
 
-        async def rows(place: Place | None) -> Rows:
-            page = await services.withdrawal_reader.refunds(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)
-            return [
-                [*_withdrawal_cells(one), one.invoice_id, one.refund_address, one.reason] for one in page
-            ], page.following
-
-        return _csv(ctx, "refunds", [*_WITHDRAWAL_COLUMNS, "invoice_id", "refund_address", "reason"], rows)
+        return _csv(services, ctx, zone, TABLES["refunds"], filters)
 
     @get("/exports/ledger/{name:str}", opt=needs(Permission.VIEW))
     async def ledger_entries(request: PageRequest, name: str) -> Stream:
@@ -155,36 +111,36 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         choice = assets.find(assets.every(services, ctx), stem)
         chain = choice and ChainId(owner=ctx.merchant_id, network=choice.network.key, asset=choice.asset.symbol)
         head = await ledger.head(chain) if chain else None
-        if head is None or kind not in ("csv", "jsonl"):
+        if choice is None or head is None or kind not in ("csv", "jsonl"):
             raise ApiError(Code.NOT_FOUND, "no such ledger")
         if kind == "jsonl":
-            return _stream(_lines(verify.export(head)), f"ledger-{stem}.jsonl", "application/jsonl")
-        return _stream(_entries(head), _file_name(ctx, f"ledger-{stem}"), MEDIA_TYPE)
+            return stream(_lines(verify.export(head)), f"ledger-{stem}.jsonl", "application/jsonl")
+        zone = visitor_of(request).zone
+        return stream(_entries(head, choice.asset.decimals, zone), file_name(ctx, zone, f"ledger-{stem}"), MEDIA_TYPE)
 
-    return [exports, invoices, payouts, refunds, ledger_entries]
+    return [invoices, payouts, refunds, ledger_entries]
 
 
-def _csv(ctx: MemberContext, what: str, columns: Sequence[str], rows: Pages) -> Stream:
+def _csv(services: Services, ctx: MemberContext, zone: tzinfo, table: Table, filters: Any) -> Stream:
     async def body() -> AsyncIterator[bytes]:
-        yield BOM + line(columns)
+        yield BOM + line(table.columns)
         following: Place | None = None
         while True:
             with budget(limit_s()):  # each part by itself: a long export is not cut off
-                page, following = await rows(following)
+                page, following = await table.rows(services, ctx.merchant_id, ctx.mode, filters, following, zone)
             yield b"".join(line(cells) for cells in page)
             if following is None:
                 return
 
-    return _stream(body(), _file_name(ctx, what), MEDIA_TYPE)
+    return stream(body(), file_name(ctx, zone, table.name), MEDIA_TYPE)
 
 
-async def _entries(head: ledger.Head) -> AsyncIterator[bytes]:
-    yield BOM + line(_ENTRY_COLUMNS)
+async def _entries(head: ledger.Head, decimals: int, zone: tzinfo) -> AsyncIterator[bytes]:
+    yield BOM + line(ENTRY_COLUMNS)
     async for entry in ledger.entries(head.ledger):
         if entry.seq > head.state.seq:
             return
-        values = [getattr(entry, name) for name in _ENTRY_COLUMNS if not name.startswith("reference_")]
-        yield line([*values[:7], entry.reference.type, entry.reference.id, *values[7:]])
+        yield line(entry_cells(entry, decimals, zone))
 
 
 async def _lines(texts: AsyncIterator[str]) -> AsyncIterator[bytes]:
@@ -192,64 +148,73 @@ async def _lines(texts: AsyncIterator[str]) -> AsyncIterator[bytes]:
         yield f"{text}\n".encode()
 
 
-def _stream(body: AsyncIterator[bytes], file_name: str, media_type: str) -> Stream:
+def stream(body: AsyncIterator[bytes], file_name: str, media_type: str) -> Stream:
+    """A file that the browser saves."""
     headers = {"Content-Disposition": f'attachment; filename="{file_name}"', "Cache-Control": "no-store"}
     return Stream(body, media_type=media_type, headers=headers)
 
 
-def _file_name(ctx: MemberContext, what: str) -> str:
-    return f"{what}-{ctx.merchant_id}-{ctx.mode}-{clock.now():%Y-%m-%d}.csv"
+def file_name(ctx: MemberContext, zone: tzinfo, what: str) -> str:
+    """The file's name, with today's date in the zone, and the zone."""
+    today, place = clock.now().astimezone(zone), name_of(zone).replace("/", "-")
+    return f"{what}-{ctx.merchant_id}-{ctx.mode}-{today:%Y-%m-%d}-{place}.csv"
 
 
-def _invoice_cells(invoice: InvoiceBody) -> list[Any]:
-    pay_in, price = invoice.pay_in, invoice.price
+async def _invoice_rows(
+    services: Services, merchant_id: str, mode: str, filters: InvoiceFilters, place: Place | None, zone: tzinfo
+) -> Rows:
+    page = await services.invoice_reader.page(merchant_id, mode, filters, place, AT_ONCE)
+    return [invoice_cells(invoice, services.networks, zone) for invoice in page], page.following
+
+
+async def _payout_rows(
+    services: Services, merchant_id: str, mode: str, filters: WithdrawalFilters, place: Place | None, zone: tzinfo
+) -> Rows:
+    page = await services.withdrawal_reader.payouts(merchant_id, mode, filters, place, AT_ONCE)
+    return [[*withdrawal_cells(one, zone), one.destination, one.description] for one in page], page.following
+
+
+async def _refund_rows(
+    services: Services, merchant_id: str, mode: str, filters: WithdrawalFilters, place: Place | None, zone: tzinfo
+) -> Rows:
+    page = await services.withdrawal_reader.refunds(merchant_id, mode, filters, place, AT_ONCE)
     return [
-        invoice.id,
-        invoice.status.value,
-        "yes" if invoice.needs_review else "no",
-        invoice.order_id,
-        invoice.customer_id,
-        invoice.description,
-        pay_in.chain if pay_in else None,
-        pay_in.asset if pay_in else None,
-        invoice.amount_decimal,
-        pay_in.amount_decimal if pay_in else None,
-        price.amount_decimal if price else None,
-        price.currency if price else None,
-        *_worth_cells(invoice.worth),
-        pay_in.address if pay_in else None,
-        invoice.service_fee_raw,
-        invoice.net_raw,
-        invoice.received_raw,
-        invoice.credited_raw,
-        invoice.refunded_raw,
-        " ".join(deposit.txid for deposit in invoice.deposits),
-        invoice.created_at,
-        invoice.expires_at,
-        invoice.paid_at,
-    ]
+        [*withdrawal_cells(one, zone), one.invoice_id, one.refund_address, one.reason] for one in page
+    ], page.following
 
 
-def _worth_cells(worth: WorthBody | None) -> list[Any]:
-    """Empty where the worth is not known."""
-    return [None, None] if worth is None else [worth.amount_decimal, worth.currency]
-
-
-def _withdrawal_cells(one: Any) -> list[Any]:
-    return [
-        one.id,
-        one.status.value,
-        one.chain,
-        one.asset,
-        one.amount_decimal,
-        one.fee_decimal,
-        one.amount_raw,
-        one.fee_raw,
-        one.txid,
-        one.status_reason,
-        one.created_at,
-        one.approved_at,
-        one.submitted_at,
-        one.settled_at,
-        *_worth_cells(one.worth),
-    ]
+TABLES: Mapping[str, Table] = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            Table(
+                name="invoices",
+                one="invoice",
+                many="invoices",
+                filters=InvoiceFilters,
+                columns=INVOICE_COLUMNS,
+                rows=_invoice_rows,
+                count=reading_repository.count,
+            ),
+            Table(
+                name="payouts",
+                one="payout",
+                many="payouts",
+                filters=WithdrawalFilters,
+                columns=[*WITHDRAWAL_COLUMNS, "destination", "description"],
+                rows=_payout_rows,
+                count=partial(presented_repository.count, "payout"),
+            ),
+            Table(
+                name="refunds",
+                one="refund",
+                many="refunds",
+                filters=WithdrawalFilters,
+                columns=[*WITHDRAWAL_COLUMNS, "invoice_id", "refund_address", "reason"],
+                rows=_refund_rows,
+                count=partial(presented_repository.count, "refund"),
+            ),
+        )
+    }
+)
+"""What can be exported, by name."""

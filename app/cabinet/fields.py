@@ -1,7 +1,10 @@
-"""Fields that hold more than text: numbers, days, lists one a line. Errors are shown beside their field."""
+"""Fields that hold more than text: numbers, days, lists one a line. An error is recorded, to be shown beside the field,
+and the reader returns a neutral value.
+"""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
+from app.identity import days
 from app.identity.forms import Form
 
 MAX_DIGITS = 12
@@ -9,28 +12,29 @@ MAX_DIGITS = 12
 
 
 def whole_number(form: Form, name: str) -> int:
-    """A whole number. Raises FormRefused for anything else; separators between thousands are ignored."""
-    text = form.text(name).replace(",", "").replace(" ", "")
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
-        raise form.refuse(name, "enter a whole number")
-    return int(text)
+    """A whole number; zero where it is none. Separators between thousands are ignored."""
+    text = "".join(form.text(name).replace(",", "").split())
+    if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
+        return int(text)
+    form.record(name, "must be a whole number" if text else "Enter a whole number.")
+    return 0
 
 
-def end_of_day(form: Form, name: str) -> datetime | None:
-    """The end, in UTC, of the day in a date field; None where it is empty. Raises FormRefused."""
+def end_of_day(form: Form, name: str, zone: tzinfo) -> datetime | None:
+    """The end, in a zone, of the day in a date field; None where it is empty or wrong."""
     day = _day(form, name)
-    return None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)
+    return None if day is None else days.beginning(day + timedelta(days=1), zone)
 
 
-def start_of_day(form: Form, name: str) -> datetime | None:
-    """The start, in UTC, of the day in a date field; None where it is empty. Raises FormRefused."""
+def start_of_day(form: Form, name: str, zone: tzinfo) -> datetime | None:
+    """The start, in a zone, of the day in a date field; None where it is empty or wrong."""
     day = _day(form, name)
-    return None if day is None else datetime.combine(day, time(), UTC)
+    return None if day is None else days.beginning(day, zone)
 
 
-def last_day(moment: datetime | None) -> str:
-    """What a date field shows for the end of a day."""
-    return "" if moment is None else (moment - timedelta(microseconds=1)).date().isoformat()
+def last_day(moment: datetime | None, zone: tzinfo) -> str:
+    """What a date field shows, in a zone, for the end of a day."""
+    return "" if moment is None else (moment - timedelta(microseconds=1)).astimezone(zone).date().isoformat()
 
 
 def lines(form: Form, name: str) -> list[str]:
@@ -45,7 +49,9 @@ def _day(form: Form, name: str) -> date | None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise form.refuse(name, "enter a day, such as 2027-01-31") from None
+        form.record(name, "Enter a day as year, month and day, such as 2027-01-31.")
+        return None
     if not 2000 <= day.year <= 2999:
-        raise form.refuse(name, "enter a day of this century or the next")
+        form.record(name, "Enter a day after the year 2000, such as 2027-01-31.")
+        return None
     return day

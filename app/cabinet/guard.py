@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 
 from app.cabinet.context import MemberContext
 from app.core.errors import ApiError, Code
+from app.identity import cookies
 from app.identity.identity import visitor_of
 from app.merchants.members import member
 from app.merchants.roles import Permission
@@ -54,8 +55,11 @@ async def load_context(connection: ASGIConnection[Any, Any, Any, Any], handler: 
     needed = handler.opt.get(NEEDS)
     if needed is None:  # Litestar's own OPTIONS, which we don't offer: nobody calls this from another site
         raise MethodNotAllowedException()
-    found.require(Permission(needed))
-    request.scope["state"]["ctx"] = MemberContext(found, cast(Mode, mode))
+    ctx = MemberContext(found, cast(Mode, mode))
+    request.scope["state"]["ctx"] = ctx  # a refusal's page is theirs too
+    if request.cookies.get(cookies.PLACE) != ctx.place:
+        cookies.put(request, cookies.PLACE, ctx.place, lifetime=cookies.PLACE_LIFETIME)
+    found.require(Permission(needed), cast(Mode, mode))
 
 
 def _refuse_undeclared(path: str, handler: Any) -> None:

@@ -10,31 +10,34 @@ from litestar import Response, get
 from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
-from app.cabinet.forms import catching, optional, required
+from app.cabinet.forms import optional, required
 from app.cabinet.guard import needs
-from app.cabinet.lists import list_query
+from app.cabinet.lists import OLDEST_FIRST, chips, list_query
 from app.cabinet.return_addresses import STATES as RETURN_STATES
 from app.cabinet.return_addresses import row_of as row_of_case
 from app.cabinet.return_addresses import waits_for_merchant
+from app.cabinet.saved_filters import saved_links
+from app.cabinet.searching import search_of, searched
 from app.core import clock
-from app.core.errors import ApiError, Code, invalid
-from app.core.keyset import page_or_first
-from app.core.money import format_amount
+from app.core.errors import ApiError, Code
+from app.core.keyset import Page, Total, page_or_first
+from app.core.money import format_amount, group_digits
+from app.identity import amounts
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
-from app.identity.paging import PAGE_LENGTH
 from app.invoices.presentation import InvoiceBody, QuoteBody
 from app.invoices.quoting import amount_worth_raw, format_price, parse_price
 from app.invoices.reading_repository import Filters
-from app.invoices.states import can_cancel, can_refund
+from app.invoices.states import Status, can_cancel, can_refund
 from app.merchants.roles import Permission
 from app.networks.config import Asset
-from app.networks.recognition import recognise
+from app.networks.registry import Networks
 from app.rates.rate import Rate
 from app.rates.service import rates_now, to_minor_units, worth_by
 from app.refunds import return_addresses
+from app.refunds import service as refund_service
 from app.refunds.service import NewRefund
 from app.reports import reviews, timeline
 from app.web.idempotency import create_once, replay_of
@@ -42,12 +45,16 @@ from app.withdrawals.presentation import RefundBody
 from app.withdrawals.presented_repository import Filters as WithdrawalFilters
 from app.withdrawals.presented_repository import live_refunds_raw
 
-FILTERS = ("search", "status", "asset", "from", "to")
+FILTERS = ("search", "status", "asset", "from", "to", "order")
 
 MOST_REFUNDS = 50
 """Refunds of one invoice that its page lists."""
 
 MAX_REASON_LENGTH = 500
+
+NOT_CANCELLABLE = "It can’t be cancelled any more."
+OVER = frozenset({Status.EXPIRED, Status.CANCELLED, Status.CLOSED})
+"""States in which nothing is expected any more: what the exact payment would have brought is not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class Row:
     amount: str
     """In `asset`, or in the currency of the price."""
     asset: str
+    came: str
+    """What counts of the transfers, or has come in, with its asset: empty where that is nothing, or what was asked."""
     status: str
     needs_review: bool
     created_at: datetime
@@ -79,18 +88,34 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def invoices(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, *FILTERS)
         filters = filters_of(cabinet, ctx, query)
-        page = await page_or_first(
-            lambda place: services.invoice_reader.page(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH),
-            query.place,
+        oldest_first = query.get("order") == OLDEST_FIRST
+
+        async def read() -> tuple[Page[InvoiceBody], list[Row], Total]:
+            page = await page_or_first(
+                lambda place: services.invoice_reader.page(
+                    ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first
+                ),
+                query.place,
+            )
+            total = await services.invoice_reader.total(ctx.merchant_id, ctx.mode, filters)
+            return page, [row_of(invoice, services.networks) for invoice in page], total.beside(page)
+
+        page, rows, total = await cabinet.read(
+            request, "invoices", (filters, query.place, query.rows, oldest_first), read
         )
+        states, offered = list(labels.INVOICE_STATES.items()), assets.options(assets.every(services, ctx))
         context = {
             "query": query,
-            "rows": [row_of(invoice) for invoice in page],
+            "rows": rows,
+            "saved": await saved_links(ctx, "invoices", query),
             "pager": query.pager(page),
-            "states": list(labels.INVOICE_STATES.items()),
+            "total": total,
+            "chips": chips(query, status=states, asset=offered),
+            "oldest_first": oldest_first,
+            "states": states,
             "state_words": labels.INVOICE_STATES,
-            "assets": assets.options(assets.every(services, ctx)),
-            "search_is": recognise(query.get("search") or ""),
+            "assets": offered,
+            "searched": None if filters.search is None else searched(filters.search, ctx.mode),
         }
         return await cabinet.page(request, "cabinet/invoices/list.html", context)
 
@@ -121,11 +146,17 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/invoices/detail.html", context)
 
+    @get("/invoices/{invoice_id:str}/cancel", opt=needs(Permission.INVOICES_WRITE))
+    async def cancel_page(request: PageRequest, invoice_id: str) -> Response[Any]:
+        ctx, body = context_of(request), await found(request, invoice_id)
+        if not can_cancel(body.status):
+            return identity.redirect(request, ctx.path("invoices", body.id), flash=NOT_CANCELLABLE, tone="caution")
+        return await cabinet.page(request, "cabinet/invoices/cancel.html", _shown(cabinet, ctx, body))
+
     @form_post(
         "/invoices/{invoice_id:str}/cancel",
         does="Cancel an invoice",
         step_up=NoStepUp("it moves no money"),
-        page="/invoices/{invoice_id:str}",
         opt=needs(Permission.INVOICES_WRITE),
     )
     async def cancel(request: PageRequest, invoice_id: str) -> Response[Any]:
@@ -136,7 +167,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except ApiError as error:
             if error.code is not Code.INVOICE_NOT_CANCELLABLE:
                 raise
-            return identity.nothing_done(request, back, "It can’t be cancelled any more.")
+            return identity.nothing_done(request, back, NOT_CANCELLABLE)
         return identity.redirect(request, back, flash="The invoice is cancelled.")
 
     @get("/invoices/{invoice_id:str}/refund", opt=needs(Permission.REFUNDS_WRITE))
@@ -145,19 +176,38 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form = Form.empty(amount=context["left"])
         return await cabinet.page(request, "cabinet/invoices/refund.html", {**context, "form": form})
 
+    async def checked(request: PageRequest, form: Form, context: dict[str, Any]) -> NewRefund:
+        """The refund in the form. Records what is wrong with it."""
+        new = _new_refund(form, context["asset"], _amount_of_worth(form, context))
+        with form.gathering():
+            amount_raw, _ = await refund_service.checked(context["network"], context["asset"], new)
+            if amount_raw > context["left_raw"]:
+                left = f"{context['left']} {context['asset'].symbol}"
+                form.record("amount", f"Enter at most {left}: no more of this invoice can be sent back.")
+        return new
+
+    async def check_refund(request: PageRequest, form: Form) -> None:
+        invoice_id = request.path_params["invoice_id"]
+        context = await refund_context(request, invoice_id)
+        await checked(request, form, context)
+        if form.text("worth") and "worth" not in form.errors:
+            amount = _amount_of_worth(form, context)
+            form.notes["worth"] = f"That is {amount} {context['asset'].symbol} now."
+
     @form_post(
         "/invoices/{invoice_id:str}/refund",
         does="Request a refund",
         step_up=StepUp.FRESH_CODE,
+        check=check_refund,
         opt=needs(Permission.REFUNDS_WRITE),
     )
     async def refund(request: PageRequest, invoice_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         context = await refund_context(request, invoice_id)
         try:
-            with catching(form):
-                new = _new_refund(form, _amount_of_worth(form, context))
-                await identity.require_fresh_code(request, form)
+            new = await checked(request, form, context)
+            await identity.require_fresh_code(request, form)
+            with form.catching():
                 replay = replay_of(
                     identity.form_key(request),
                     merchant_id=ctx.merchant_id,
@@ -185,19 +235,23 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         body = await found(request, invoice_id)
         if body.pay_in is None:
             raise ApiError(Code.INVOICE_NOT_REFUNDABLE, f"the invoice is {body.status}")
+        network = services.networks.by(body.pay_in.chain, body.mode)
         asset = services.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
         left_raw = max(0, int(body.credited_raw or 0) - await live_refunds_raw(invoice_id))
+        fee_raw = int(body.service_fee_charged_raw or 0)
         return {
             **_shown(cabinet, context_of(request), body),
             "left": format_amount(left_raw, asset.decimals),
             "left_raw": left_raw,
+            "fee_kept": format_amount(fee_raw, asset.decimals) if fee_raw else "",
+            "network": network,
             **await _rate_of(body, asset, left_raw),
         }
 
-    return [invoices, invoice, cancel, refund_page, refund]
+    return [invoices, invoice, cancel_page, cancel, refund_page, refund]
 
 
-def row_of(invoice: InvoiceBody) -> Row:
+def row_of(invoice: InvoiceBody, networks: Networks) -> Row:
     """An invoice in a list, by its order id, else by its own id. What has a price shows it."""
     amount, asset = shown_amount(invoice)
     return Row(
@@ -205,10 +259,22 @@ def row_of(invoice: InvoiceBody) -> Row:
         title=invoice.order_id or invoice.description or invoice.id,
         amount=amount,
         asset=asset,
+        came=_came(invoice, networks),
         status=invoice.status.value,
         needs_review=invoice.needs_review,
         created_at=datetime.fromisoformat(invoice.created_at),
     )
+
+
+def _came(invoice: InvoiceBody, networks: Networks) -> str:
+    """What counts of the transfers, or has come in, where that is another amount than was asked."""
+    pay_in = invoice.pay_in
+    came_raw = int(invoice.received_raw) if invoice.counted_raw is None else invoice.counted_raw
+    if pay_in is None or came_raw in (0, int(pay_in.amount_raw)):
+        return ""
+    asset = networks.asset(pay_in.chain, invoice.mode, pay_in.asset)
+    words = "came in" if invoice.counted_raw is None else "paid"
+    return f"{group_digits(format_amount(came_raw, asset.decimals))} {asset.symbol} {words}"
 
 
 def shown_amount(invoice: InvoiceBody) -> tuple[str, str]:
@@ -222,13 +288,11 @@ def shown_amount(invoice: InvoiceBody) -> tuple[str, str]:
 def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filters:
     """The list's filters; the export has the same."""
     asset = assets.find(assets.every(cabinet.services, ctx), query.get("asset"))
-    search = query.get("search")
     return Filters(
         status=query.one_of("status", labels.INVOICE_STATES),
         network=None if asset is None else asset.network.key,
         asset=None if asset is None else asset.asset.symbol,
-        search=search,
-        search_addresses=cabinet.services.networks.address_forms(search) if search else (),
+        search=search_of(cabinet, ctx, query.get("search")),
         created_from=query.first_day(),
         created_to=query.last_day(),
     )
@@ -251,8 +315,8 @@ def _shown(cabinet: Cabinet, ctx: MemberContext, body: InvoiceBody) -> dict[str,
         "lead": " · ".join(
             part for part in (f"Order {body.order_id}" if body.order_id else "", body.description or "") if part
         ),
-        "service_fee": decimal(body.service_fee_raw),
-        "net": decimal(body.net_raw),
+        "service_fee": decimal(body.service_fee_charged_raw if body.credited else body.service_fee_raw),
+        "net": "" if body.credited or body.status in OVER else decimal(body.net_raw),
         "received": decimal(body.received_raw),
         "credited": decimal(body.credited_raw),
         "refunded": decimal(body.refunded_raw) if int(body.refunded_raw) else "",
@@ -296,32 +360,37 @@ async def _rate_of(body: InvoiceBody, asset: Asset, left_raw: int) -> dict[str, 
     rate = (await rates_now([asset.symbol], body.price.currency, clock.now())).get(asset.symbol)
     left_worth = ""
     if rate is not None:
-        left_worth = format_price(to_minor_units(worth_by(rate, left_raw, asset.decimals), rate.quote), rate.quote)
+        worth_raw = to_minor_units(worth_by(rate, left_raw, asset.decimals), rate.quote)
+        left_worth = group_digits(format_price(worth_raw, rate.quote))
     return {"rate": rate, "asset": asset, "left_worth": left_worth}
 
 
 def _amount_of_worth(form: Form, context: dict[str, Any]) -> str | None:
-    """The coins that the worth in the form is at today's rate, at most what is left; None where none is given. Raises
-    INVALID_INPUT."""
+    """The coins that the worth in the form is at today's rate, at most what is left; None where none is given, or it is
+    wrong, which is recorded."""
     rate: Rate | None = context["rate"]
     text = form.text("worth")
     if not text:
         return None
     if rate is None:
-        raise invalid("worth", "there is no exchange rate at the moment")
+        form.record("worth", "There is no exchange rate at the moment. Enter an amount above instead.")
+        return None
+    typed = amounts.amount(form, "worth", rate.quote)
     try:
-        worth_raw = parse_price(text, rate.quote)
+        worth_raw = parse_price(typed, rate.quote)
     except ApiError as error:
-        raise invalid("worth", error.message.partition(": ")[2]) from error
+        form.record("worth", error.message.partition(": ")[2])
+        return None
     asset: Asset = context["asset"]
     amount_raw = amount_worth_raw(worth_raw, rate.quote, rate.figure, asset.decimals)
     return format_amount(min(amount_raw, context["left_raw"]), asset.decimals)
 
 
-def _new_refund(form: Form, amount_of_worth: str | None) -> NewRefund:
+def _new_refund(form: Form, asset: Asset, amount_of_worth: str | None) -> NewRefund:
+    """The refund in the form. Records what is wrong with it."""
     return NewRefund(
-        amount=amount_of_worth or required(form, "amount", "enter an amount"),
-        refund_address=required(form, "refund_address", "enter the customer’s address"),
+        amount=amount_of_worth or amounts.amount(form, "amount", asset.symbol),
+        refund_address=required(form, "refund_address", "Enter the destination address that the customer gave you."),
         reason=optional(form, "reason", MAX_REASON_LENGTH),
         customer_visible_reason=optional(form, "customer_visible_reason", MAX_REASON_LENGTH),
         requested_by="",  # the service writes who requests it

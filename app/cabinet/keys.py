@@ -4,7 +4,7 @@ A secret is shown once, on the page that the form that made it leads to (`Portal
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from types import MappingProxyType
 from typing import Any
 
@@ -13,17 +13,17 @@ from litestar import Response, get
 from app.api_keys import administration
 from app.api_keys.repository import Key
 from app.api_keys.scopes import Scope
-from app.api_keys.service import DEFAULT_RATE_LIMIT_PER_MINUTE
+from app.api_keys.service import DEFAULT_RATE_LIMIT_PER_MINUTE, checked_settings
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.fields import end_of_day, last_day, lines, whole_number
-from app.cabinet.forms import required
+from app.cabinet.forms import one_of, required
 from app.cabinet.guard import needs
 from app.cabinet.rotation import ends_with, refuse_unseen_rotation
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 
@@ -50,6 +50,9 @@ GRACES = (
 )
 
 
+NO_GRACE = "Choose how long the old secret still works."
+
+
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`keys`, `keys/new`, `keys/{id}`, and below it `edit`, `rotate`, `revoke`."""
     identity, peppers = cabinet.identity, cabinet.services.settings.api_key_peppers
@@ -73,13 +76,22 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form = Form.empty(rate_limit_per_minute=str(DEFAULT_RATE_LIMIT_PER_MINUTE))
         return await cabinet.page(request, "cabinet/keys/new.html", _form_context(context_of(request), form))
 
-    @form_post("/keys/new", does="Create an API key", step_up=StepUp.FRESH_CODE, opt=needs(Permission.KEYS_MANAGE))
+    async def check(request: PageRequest, form: Form) -> None:
+        _settings(form, visitor_of(request).zone)
+
+    @form_post(
+        "/keys/new",
+        does="Create an API key",
+        step_up=StepUp.FRESH_CODE,
+        check=check,
+        opt=needs(Permission.KEYS_MANAGE),
+    )
     async def create(request: PageRequest) -> Response[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         try:
-            settings = _settings(form)
+            settings = _settings(form, visitor_of(request).zone)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 key, secret = await administration.issue(ctx.member, peppers, mode=ctx.mode, now=now, **settings)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/keys/new.html", _form_context(ctx, form))
@@ -107,7 +119,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 "name": key.name,
                 "allowlist": "\n".join(key.allowlist),
                 "rate_limit_per_minute": str(key.rate_limit_per_minute),
-                "expires_at": last_day(key.expires_at),
+                "expires_at": last_day(key.expires_at, visitor_of(request).zone),
             },
             lists={"scopes": list(key.scopes)},
         )
@@ -117,15 +129,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         "/keys/{key_id:str}/edit",
         does="Change an API key",
         step_up=StepUp.FRESH_CODE,
+        check=check,
         opt=needs(Permission.KEYS_MANAGE),
     )
     async def edit(request: PageRequest, key_id: str) -> Response[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         key = await administration.get_key(ctx.member, ctx.mode, key_id)
         try:
-            settings = _settings(form)
+            settings = _settings(form, visitor_of(request).zone)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 await administration.update(ctx.member, mode=ctx.mode, key_id=key_id, now=now, **settings)
         except FormRefused:
             context = {**_form_context(ctx, form), "key": key}
@@ -152,9 +165,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         before = await administration.get_key(ctx.member, ctx.mode, key_id)
         try:
-            hours = whole_number(form, "grace_hours")
+            hours = grace_of(form, "grace_hours")
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 refuse_unseen_rotation(form, before.previous_valid_until)
                 key, secret = await administration.rotate(
                     ctx.member, peppers, mode=ctx.mode, key_id=key_id, grace_hours=hours, now=now
@@ -208,15 +221,30 @@ def state_of(key: Key, now: datetime) -> str:
     return "active"
 
 
-def _settings(form: Form) -> dict[str, Any]:
-    """A key's settings in the form. Raises FormRefused."""
-    return {
-        "name": required(form, "name", "enter a name for the key"),
-        "scopes": form.many("scopes"),
+def grace_of(form: Form, name: str) -> int:
+    """How many hours an old secret still works. Records an error for anything but a choice of `GRACES`."""
+    return int(one_of(form, name, [hours for hours, _, _ in GRACES], NO_GRACE) or 0)
+
+
+def _scopes(form: Form) -> list[str]:
+    chosen = form.many("scopes")
+    if not chosen:
+        form.record("scopes", "must hold at least one scope")
+    return chosen
+
+
+def _settings(form: Form, zone: tzinfo) -> dict[str, Any]:
+    """A key's settings in the form; its last day is one in `zone`. Records what is wrong with them."""
+    settings: dict[str, Any] = {
+        "name": required(form, "name", "Enter a name for the key."),
+        "scopes": _scopes(form),
         "allowlist": lines(form, "allowlist"),
         "rate_limit_per_minute": whole_number(form, "rate_limit_per_minute"),
-        "expires_at": end_of_day(form, "expires_at"),
+        "expires_at": end_of_day(form, "expires_at", zone),
     }
+    with form.gathering():
+        checked_settings(**settings, now=clock.now())
+    return settings
 
 
 def _form_context(ctx: MemberContext, form: Form) -> dict[str, Any]:
@@ -224,7 +252,7 @@ def _form_context(ctx: MemberContext, form: Form) -> dict[str, Any]:
     offered = [
         (scope.value, label, hint)
         for scope, (label, hint) in ((scope, SCOPES[scope]) for scope in Scope)
-        if administration.may_hold(ctx.member, [scope])
+        if administration.may_hold(ctx.member, ctx.mode, [scope])
     ]
     return {"form": form, "scopes": offered, "may_hold_money": len(offered) == len(Scope)}
 
@@ -237,6 +265,6 @@ def _key_context(by: Member, key: Key) -> dict[str, Any]:
         "state": state_of(key, now),
         "now": now,
         "scope_words": {scope: label for scope, (label, _) in SCOPES.items()},
-        "can_change": not is_over and administration.may_hold(by, key.scopes),
-        "can_revoke": not is_over and by.may(Permission.KEYS_MANAGE),
+        "can_change": not is_over and administration.may_hold(by, key.mode, key.scopes),
+        "can_revoke": not is_over and by.may(Permission.KEYS_MANAGE, key.mode),
     }

@@ -7,9 +7,8 @@ from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
-from app.cabinet.fields import whole_number
 from app.cabinet.guard import needs
-from app.cabinet.keys import GRACES
+from app.cabinet.keys import GRACES, grace_of
 from app.core import clock
 from app.core.money import format_amount
 from app.identity.form_routes import StepUp, form_post
@@ -97,9 +96,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             for mode in cast(tuple[Mode, ...], get_args(Mode))
         }
         try:
-            hours, wanted = whole_number(form, "grace_hours"), _wanted(form)
+            hours, wanted = grace_of(form, "grace_hours"), _wanted(form)
+            if not wanted:
+                form.record("secrets", "Choose at least one secret to rotate.")
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 rotated = await exposure.rotate(
                     ctx.member,
                     wanted,

@@ -14,13 +14,17 @@ from litestar import Response, get
 from app.cabinet import assets
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
-from app.cabinet.forms import catching, optional, required
+from app.cabinet.forms import one_of, optional
 from app.cabinet.guard import needs
 from app.core import clock
-from app.core.errors import invalid
+from app.core.currencies import places
+from app.core.money import parse_amount
+from app.identity import amounts
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
+from app.identity.keeping import fill_again
+from app.identity.sentences import PLAIN_EMAIL
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import AssetOnChain, InvoiceBody
 from app.invoices.pricing import FeePayer
@@ -69,20 +73,28 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def new_invoice(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         form = Form.empty(expires_in="60", fee_payer=await settings.fee_payer(ctx.merchant_id))
+        fill_again(request, form)
         return await cabinet.page(request, "cabinet/invoices/new.html", await context(ctx, form))
+
+    async def checked(request: PageRequest, form: Form) -> NewInvoice:
+        """The invoice in the form. Records what is wrong with it."""
+        ctx = context_of(request)
+        currencies = (await settings.price_terms(ctx.merchant_id)).currencies
+        return _new_invoice(form, await assets.enabled(services, ctx), currencies)
 
     @form_post(
         "/invoices/new",
         does="Create an invoice",
         step_up=NoStepUp("it takes money in and sends none"),
+        check=checked,
         opt=needs(Permission.INVOICES_WRITE),
     )
     async def create(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
-            with catching(form):
-                prices = await settings.price_terms(ctx.merchant_id)
-                new = _new_invoice(form, await assets.enabled(services, ctx), prices.currencies)
+            new = await checked(request, form)
+            form.refuse_if_wrong()
+            with form.catching():
                 replay = replay_of(
                     identity.form_key(request),
                     merchant_id=ctx.merchant_id,
@@ -104,26 +116,31 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def _new_invoice(form: Form, choices: list[assets.Choice], currencies: Sequence[str]) -> NewInvoice:
-    """The invoice in the form. Raises FormRefused, INVALID_INPUT."""
-    unit, chain, pay_in_assets = form.text("currency"), None, None
+    """The invoice in the form. Records what is wrong with it."""
+    unit, chain, pay_in_assets, decimals = form.text("currency"), None, None, None
     if unit in currencies:
-        named = [assets.chosen(choices, value, "pay_in_assets") for value in form.many("pay_in_assets")]
-        pay_in_assets = tuple(AssetOnChain(asset=one.asset.symbol, chain=one.network.chain) for one in named) or None
-    else:
-        choice = assets.chosen(choices, unit, "currency")
-        unit, chain = choice.asset.symbol, choice.network.chain
-    minutes = dict(EXPIRIES)
-    if form.text("expires_in") not in minutes:
-        raise invalid("expires_in", "choose how long the customer has")
+        named = [assets.chosen(form, choices, value, "pay_in_assets") for value in form.many("pay_in_assets")]
+        pay_in_assets = tuple(_on_chain(one) for one in named if one is not None) or None
+        decimals = places(unit)
+    elif choice := assets.chosen(form, choices, unit, "currency"):
+        unit, chain, decimals = choice.asset.symbol, choice.network.chain, choice.asset.decimals
+    amount = amounts.amount(form, "amount", unit if decimals is not None else "")
+    if amount and decimals is not None:
+        with form.gathering():
+            parse_amount(amount, decimals)
+    minutes = one_of(form, "expires_in", dict(EXPIRIES), "Choose how long the customer has to pay.")
     payer = next((payer for payer, _ in FEE_PAYERS if payer == form.text("fee_payer")), None)
+    if payer is None:
+        form.record("fee_payer", "Choose who pays the service fee.")
     urls = {name: optional(form, name, MAX_URL_LENGTH) for name in ("success_url", "fail_url")}
     for name, url in urls.items():
-        check_return_url(name, url)
+        with form.gathering():
+            check_return_url(name, url)
     email = optional(form, "customer_email", 254)
     if email is not None and not ("@" in email and email.isprintable() and " " not in email):
-        raise invalid("customer_email", "is not an e-mail address")
+        form.record("customer_email", PLAIN_EMAIL)
     return NewInvoice(
-        amount=required(form, "amount", "enter an amount"),
+        amount=amount,
         currency=unit,
         chain=chain,
         pay_in_assets=pay_in_assets,
@@ -133,6 +150,10 @@ def _new_invoice(form: Form, choices: list[assets.Choice], currencies: Sequence[
         customer_email=email,
         success_url=urls["success_url"],
         fail_url=urls["fail_url"],
-        expires_in=timedelta(minutes=int(form.text("expires_in"))),
+        expires_in=timedelta(minutes=int(minutes or 0)),
         fee_payer=payer,
     )
+
+
+def _on_chain(choice: assets.Choice) -> AssetOnChain:
+    return AssetOnChain(asset=choice.asset.symbol, chain=choice.network.chain)

@@ -10,7 +10,6 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.guard import needs
 from app.core import clock
-from app.core.errors import invalid
 from app.core.money import format_amount
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -65,16 +64,29 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
         return await cabinet.page(request, "cabinet/settings/prices.html", await context(ctx, form))
 
+    async def checked(request: PageRequest, form: Form) -> tuple[PriceSettings, list[tuple[str, str]]]:
+        """The settings in the form, and the assets that are offered. Records what is wrong with them."""
+        new, choices = _price_settings(form), [choice for choice, _ in await ordered(context_of(request))]
+        offered = _offered(form, choices)
+        with form.gathering():
+            settings.check_price_terms(new)
+        if choices and not offered:
+            form.record("assets", "Choose at least one asset, by giving it a place.")
+        return new, offered
+
     @form_post(
-        "/settings/prices", does="Change prices", step_up=StepUp.FRESH_CODE, opt=needs(Permission.SETTINGS_MANAGE)
+        "/settings/prices",
+        does="Change prices",
+        step_up=StepUp.FRESH_CODE,
+        check=checked,
+        opt=needs(Permission.SETTINGS_MANAGE),
     )
     async def set_prices(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
+            new, offered = await checked(request, form)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                new = _price_settings(form)
-                offered = _offered(form, [choice for choice, _ in await ordered(ctx)])
-                await identity.require_fresh_code(request, form)
                 await settings.set_prices(ctx.member, new, offered, ctx.mode, clock.now())
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/settings/prices.html", await context(ctx, form))
@@ -85,7 +97,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def _price_settings(form: Form) -> PriceSettings:
-    """The settings in the form. Raises INVALID_INPUT."""
+    """The settings in the form. Records what is wrong with its numbers."""
     codes = form.text("currencies").upper().replace(",", " ").split()
     return PriceSettings(
         currencies=tuple(dict.fromkeys(codes)),
@@ -103,7 +115,8 @@ def _offered(form: Form, choices: list[assets.Choice]) -> list[tuple[str, str]]:
         place = form.text(f"{PLACE}{choice.value}")
         if place:
             if not (place.isascii() and place.isdigit() and len(place) <= len(str(MOST_ASSETS))):
-                raise invalid("assets", "choose a place for each")
+                form.record("assets", "Choose a place from the list for each asset.")
+                continue
             placed.append((int(place), choice))
     placed.sort(key=lambda one: one[0])
     return [(choice.network.key, choice.asset.symbol) for _, choice in placed]
@@ -114,14 +127,16 @@ def _percent(bps: int) -> str:
 
 
 def _bps(form: Form, name: str) -> int:
-    """A percentage with up to two places, in 1/10,000. Raises INVALID_INPUT."""
+    """A percentage with up to two places, in 1/10,000; zero where it is wrong, which is recorded."""
     whole, _, places = form.text(name, "0").replace(",", ".").partition(".")
     digits = whole + places.ljust(PERCENT_PLACES, "0")
     if not (digits.isascii() and digits.isdigit()) or len(places) > PERCENT_PLACES or len(whole) > PERCENT_PLACES:
-        raise invalid(name, "must be a percentage such as 0.5")
+        form.record(name, "must be a percentage such as 0.5")
+        return 0
     _, most = PRICE_TERMS_BOUNDS[name]
     if int(digits) > most:
-        raise invalid(name, f"must be at most {_percent(most)} percent")
+        form.record(name, f"must be at most {_percent(most)} percent")
+        return 0
     return int(digits)
 
 
@@ -129,5 +144,6 @@ def _whole(form: Form, name: str) -> int:
     text = form.text(name)
     least, most = PRICE_TERMS_BOUNDS[name]
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
-        raise invalid(name, f"must be a whole number from {least} to {most}")
+        form.record(name, f"must be a whole number from {least} to {most}")
+        return least
     return int(text)

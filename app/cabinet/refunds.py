@@ -19,7 +19,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/refunds", opt=needs(Permission.VIEW))
     async def refunds(request: PageRequest) -> Response[Any]:
-        context = await list_context(cabinet, request, reader.refunds)
+        context = await list_context(cabinet, request, "refund", reader.refunds)
         return await cabinet.page(request, "cabinet/refunds/list.html", context)
 
     @get("/refunds/{refund_id:str}", opt=needs(Permission.VIEW))

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from litestar import Response, get
 
 from app.cabinet import labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
+from app.cabinet.forms import one_of
 from app.cabinet.guard import needs
 from app.core import clock
 from app.core.errors import ApiError, Code
@@ -16,6 +17,7 @@ from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.merchants import settings
+from app.merchants.repository import ReturnRule
 from app.merchants.roles import Permission
 from app.refunds import return_addresses
 from app.refunds.return_addresses import Refusal, ReturnAddressRefused
@@ -31,9 +33,9 @@ STATES: Mapping[str | None, tuple[str, str]] = MappingProxyType(
 
 _REFUSED: Mapping[Refusal, str] = MappingProxyType(
     {
-        Refusal.NOT_ASKED: "nothing is to be sent back any more, or the return is under way",
-        Refusal.REPLACED: "the customer has given another address meanwhile: look at it first",
-        Refusal.DECIDED: "this address was decided on before",
+        Refusal.NOT_ASKED: "Nothing is to be sent back any more, or the return is under way.",
+        Refusal.REPLACED: "The customer has given another address meanwhile. Look at it first.",
+        Refusal.DECIDED: "This address was decided on before.",
     }
 )
 
@@ -73,8 +75,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         try:
             decision = _decision(form)
             address_id = int(form.text("address_id")) if form.text("address_id").isdecimal() else 0
-            with form.catching():
-                await identity.require_fresh_code(request, form)
+            await identity.require_fresh_code(request, form)
+            assert decision is not None, "without a decision the form was refused"
             try:
                 await services.return_addresses.decide(ctx.member, deposit_id, address_id, decision, clock.now())
             except ReturnAddressRefused as refused:
@@ -83,7 +85,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             case = await case_in(request, deposit_id)
             return await cabinet.refused(request, form, "cabinet/returns/address.html", context(ctx, case, form))
         done = "confirmed. An operator decides on the return" if decision == "confirmed" else "rejected"
-        return identity.redirect(request, ctx.path("invoices", case.invoice_id), flash=f"The address is {done}.")
+        return identity.redirect(request, ctx.path("invoices", case.invoice_id), flash=f"The return address is {done}.")
 
     @get("/settings/returns", opt=needs(Permission.SETTINGS_MANAGE))
     async def returns(request: PageRequest) -> Response[Any]:
@@ -99,8 +101,10 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def set_returns(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
+            rules = get_args(ReturnRule)
+            one_of(form, "return_addresses", rules, "Choose whether customers are asked for a return address.")
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 await settings.set_return_rule(ctx.member, form.text("return_addresses"), clock.now())
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/settings/returns.html", {"form": form})
@@ -133,11 +137,12 @@ def waits_for_merchant(case: Case) -> bool:
     return case.given is not None and case.given.decision is None and case.review_status == "open"
 
 
-def _decision(form: Form) -> Decision:
-    """The decision in the form. Raises FormRefused."""
+def _decision(form: Form) -> Decision | None:
+    """The decision in the form. Records an error where there is none."""
     match form.text("decision"):
         case "confirmed":
             return "confirmed"
         case "rejected":
             return "rejected"
-    raise form.refuse("decision", "choose one")
+    form.record("decision", "Choose whether the address is right.")
+    return None

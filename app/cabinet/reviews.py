@@ -11,7 +11,7 @@ from app.cabinet.guard import needs
 from app.cabinet.lists import list_query
 from app.core.keyset import page_or_first
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_moment_and_number
+from app.identity.paging import by_moment_and_number
 from app.merchants.roles import Permission
 from app.reports import reviews as review_list
 
@@ -25,7 +25,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         ctx, query = context_of(request), list_query(request, "status", key=by_moment_and_number)
         status = query.one_of("status", labels.REVIEW_STATES)
         found = await page_or_first(
-            lambda place: review_list.page(ctx.merchant_id, ctx.mode, status=status, place=place, limit=PAGE_LENGTH),
+            lambda place: review_list.page(ctx.merchant_id, ctx.mode, status=status, place=place, limit=query.rows),
             query.place,
         )
         rows = [

@@ -23,5 +23,5 @@ def refuse_unseen_rotation(form: Form, previous_until: datetime | None) -> None:
     shown, now = form.text(FIELD), ends_with(previous_until)
     form.values[FIELD] = now  # what the page shows next time
     if now and now != shown:
-        words = "somebody has rotated it since you opened this page. Read below which secret ends, and send it again"
+        words = "Somebody has rotated it since you opened this page. Read below which secret ends, and send it again."
         raise form.refuse("", words)

@@ -10,28 +10,39 @@ from app.cabinet import (
     embedding,
     events,
     exports,
+    first_steps,
+    glossary,
     invitation,
     invoices,
     keys,
     ledger,
+    live,
     member_removal,
     merchant_picker,
+    nav,
     new_invoice,
     payouts,
+    prepared_exports,
     price_settings,
     refunds,
+    reports,
     return_addresses,
     reviews,
+    saved_filters,
+    search,
+    search_outside,
     security,
     settings,
     team,
     transactions,
     webhooks,
+    work,
 )
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import MerchantPages
 from app.identity.guard import signed_in_router
 from app.identity.identity import Identity
+from app.live.hub import LiveHub
 
 PAGES = (
     dashboard,
@@ -41,11 +52,18 @@ PAGES = (
     payouts,
     refunds,
     reviews,
+    search,
+    saved_filters,
+    first_steps,
+    glossary,
     transactions,
     return_addresses,
     balances,
+    reports,
     ledger,
     exports,
+    prepared_exports,
+    work,
     keys,
     webhooks,
     events,
@@ -60,12 +78,17 @@ PAGES = (
 """Modules with `handlers(cabinet)`: pages of one merchant in one mode. A new one goes here, and into nav.py."""
 
 
-def routes(identity: Identity) -> list[Router]:
+def routes(identity: Identity, hub: LiveHub) -> list[Router]:
     """The routes for app/asgi.py."""
-    cabinet = Cabinet(identity)
-    of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)]
+    cabinet = Cabinet(identity, hub)
+    of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)] + live.handlers(cabinet, hub)
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)
     return [
-        signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity),
+        signed_in_router(
+            "/cabinet",
+            [*merchant_picker.handlers(cabinet), *search_outside.handlers(cabinet), pages],
+            identity,
+            nav.of_request,
+        ),
         *invitation.routers(identity),
     ]

@@ -10,6 +10,7 @@ from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
+from app.cabinet.forms import one_of
 from app.cabinet.guard import needs
 from app.core import clock
 from app.core.errors import ApiError, Code
@@ -26,7 +27,7 @@ DEFAULT_ACCENT = "#0d5a63"
 """The gateway's own accent: the colour field shows it while none is chosen."""
 
 PREVIEWED = ("display_name", "own_accent", "accent")
-"""The fields that the preview shows; a logo only once it is saved."""
+"""The fields that the preview shows. A chosen logo is drawn by `branding.js`, since it is sent only to be saved."""
 
 _ACCENT = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 
@@ -39,6 +40,8 @@ class Preview:
     accent: str
     inks: tuple[Ink, ...]
     logo_url: str
+    advice: str
+    """What is wrong with the logo's form; empty where nothing is."""
 
     @property
     def css_query(self) -> str:
@@ -56,10 +59,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return {
             "form": form,
             "branding": now,
-            "preview": preview_of(form, now.logo_tag),
+            "preview": await preview_of(form, ctx.merchant_id, now.logo_tag),
             "max_logo_kb": MAX_LOGO_BYTES // 1000,
             "max_logo_pixels": MAX_LOGO_PIXELS,
             "max_name_chars": MAX_NAME_CHARS,
+            "logo_shown_px": branding.LOGO_SHOWN_PX,
+            "max_logo_ratio": branding.MAX_LOGO_RATIO,
             "min_contrast": MIN_CONTRAST,
         }
 
@@ -73,7 +78,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "return_rule": await settings.return_rule(merchant_id),
         }
 
-    def preview_of(form: Form, logo_tag: str | None) -> Preview:
+    async def preview_of(form: Form, merchant_id: str, logo_tag: str | None) -> Preview:
+        sent = form.files.get("logo")
+        data = sent.data if sent is not None and sent.data else None
+        if data is None and logo_tag is not None:
+            kept = await branding.logo(merchant_id)
+            data = kept.data if kept is not None else None
         accent = form.text("accent").lower()
         accent = accent if _ACCENT.fullmatch(accent) and form.text("own_accent") != "no" else ""
         return Preview(
@@ -81,6 +91,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             accent=accent,
             inks=brand.inks(accent) if accent else (),
             logo_url=logo_tag or "",
+            advice=branding.advice(data) if data is not None else "",
         )
 
     @get("/settings", opt=needs(Permission.SETTINGS_VIEW))
@@ -98,8 +109,10 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def set_terms(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
+            with form.gathering():
+                settings.check_invoice_terms(form.text("fee_payer"), form.text("accept_parts"))
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 await settings.set_invoice_terms(
                     ctx.member, payer=form.text("fee_payer"), parts=form.text("accept_parts"), now=clock.now()
                 )
@@ -121,9 +134,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/settings/preview", opt=needs(Permission.SETTINGS_MANAGE))
     async def preview(request: PageRequest) -> Response[Any]:
         """The preview alone, for htmx."""
-        now = await branding.get(context_of(request).merchant_id)
+        ctx = context_of(request)
+        now = await branding.get(ctx.merchant_id)
         form = Form.empty(**{name: request.query_params.get(name, "") for name in PREVIEWED})
-        context = {"ctx": context_of(request), "preview": preview_of(form, now.logo_tag), "min_contrast": MIN_CONTRAST}
+        shown = await preview_of(form, ctx.merchant_id, now.logo_tag)
+        context = {"ctx": ctx, "preview": shown, "min_contrast": MIN_CONTRAST}
         return identity.page(request, "cabinet/settings/_preview.html", context)
 
     @get("/settings/accent/{colour:str}", opt=needs(Permission.SETTINGS_VIEW))
@@ -131,7 +146,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         """The style sheet of an accent, only for the preview."""
         if not _ACCENT.fullmatch(f"#{colour}"):
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        sheet = brand.style_sheet(f"#{colour}", within=".preview")
+        sheet = brand.preview_sheet(f"#{colour}")
         return Response(sheet.encode(), media_type="text/css; charset=utf-8")
 
     @get("/settings/logo", opt=needs(Permission.SETTINGS_VIEW))
@@ -141,10 +156,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             raise ApiError(Code.NOT_FOUND, "there is no logo")
         return Response(found.data, media_type=found.media_type)
 
+    async def check_branding(request: PageRequest, form: Form) -> None:
+        _chosen(form, None)
+
     @form_post(
         "/settings/branding",
         does="Change the payment page",
         step_up=StepUp.FRESH_CODE,
+        check=check_branding,
         opt=needs(Permission.SETTINGS_MANAGE),
     )
     async def set_branding(request: PageRequest) -> Response[Any]:
@@ -152,21 +171,32 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         if form.text("then") == "preview":  # without a script; a file is sent again when it is to be saved
             return await cabinet.page(request, "cabinet/settings/branding.html", await branding_context(request, form))
         try:
+            picture = await _logo(form, ctx.merchant_id)
+            chosen = _chosen(form, picture)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
-                await settings.set_branding(
-                    ctx.member,
-                    display_name=form.text("display_name") or None,
-                    accent=form.text("accent") if form.text("own_accent") == "yes" else None,
-                    logo=await _logo(form, ctx.merchant_id),
-                    now=clock.now(),
-                )
+                await settings.set_branding(ctx.member, **chosen, now=clock.now())
         except FormRefused:
             context = await branding_context(request, form)
             return await cabinet.refused(request, form, "cabinet/settings/branding.html", context)
+        if picture is not None and (advice := branding.advice(picture)):
+            return identity.redirect(request, ctx.path("settings/branding"), flash=f"Saved. {advice}", tone="caution")
         return identity.redirect(request, ctx.path("settings"), flash="Saved. Customers see it from now on.")
 
     return [overview, set_terms, branding_page, preview, accent_sheet, logo, set_branding]
+
+
+def _chosen(form: Form, logo: bytes | None) -> dict[str, Any]:
+    """The name, colour and logo in the form. Records what is wrong with them."""
+    own = one_of(form, "own_accent", ("yes", "no"), "Choose whose colour the page has.")
+    chosen: dict[str, Any] = {
+        "display_name": form.text("display_name") or None,
+        "accent": form.text("accent") if own == "yes" else None,
+        "logo": logo,
+    }
+    with form.gathering():
+        branding.checked(**chosen)
+    return chosen
 
 
 async def _logo(form: Form, merchant_id: str) -> bytes | None:

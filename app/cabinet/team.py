@@ -6,16 +6,21 @@ from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
-from app.cabinet.forms import required
+from app.cabinet.forms import one_of
 from app.cabinet.guard import needs
 from app.core import clock
+from app.core.errors import ApiError, Code
+from app.identity.fields import check_email
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.merchants import invitations, team
+from app.merchants.invitations import OpenInvitation
 from app.merchants.memberships_repository import Person
-from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role, takes_away
+from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role
 from app.web.row_ids import RowId
+
+NO_ROLE = "Choose a role."
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -41,15 +46,26 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             request, "cabinet/team/invite.html", {"form": form, "roles": _roles(context_of(request))}
         )
 
-    @form_post("/team/invite", does="Invite somebody", step_up=StepUp.FRESH_CODE, opt=needs(Permission.TEAM_INVITE))
+    async def check_invitation(request: PageRequest, form: Form) -> None:
+        check_email(form)
+        one_of(form, "role", ROLES, NO_ROLE)
+
+    @form_post(
+        "/team/invite",
+        does="Invite somebody",
+        step_up=StepUp.FRESH_CODE,
+        check=check_invitation,
+        opt=needs(Permission.TEAM_INVITE),
+    )
     async def invite(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
+            await check_invitation(request, form)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 await invitations.invite(
                     ctx.member,
-                    required(form, "email", "enter an e-mail address"),
+                    form.text("email"),
                     form.text("role"),
                     public_url=services.settings.public_url,
                     now=clock.now(),
@@ -60,16 +76,31 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             request, ctx.path("team"), flash=f"An invitation is on its way to {form.text('email')}."
         )
 
+    async def open_invitation(ctx: MemberContext, invitation_id: int) -> OpenInvitation:
+        every = await invitations.open_of(ctx.merchant_id, clock.now())
+        found = next((one for one in every if one.id == invitation_id), None)
+        if found is None:
+            raise ApiError(Code.NOT_FOUND, "no such invitation")
+        return found
+
+    @get("/team/invitations/{invitation_id:int}/withdraw", opt=needs(Permission.TEAM_MANAGE))
+    async def withdraw_page(request: PageRequest, invitation_id: RowId) -> Response[Any]:
+        context = {"invitation": await open_invitation(context_of(request), invitation_id), "form": Form.empty()}
+        return await cabinet.page(request, "cabinet/team/withdraw.html", context)
+
     @form_post(
         "/team/invitations/{invitation_id:int}/withdraw",
         does="Withdraw an invitation",
         step_up=StepUp.FRESH_CODE,
-        page="/team",
         opt=needs(Permission.TEAM_MANAGE),
     )
     async def withdraw(request: PageRequest, invitation_id: RowId) -> Response[Any]:
-        ctx = context_of(request)
-        await identity.require_fresh_code(request, await identity.read_form(request))
+        form, ctx = await identity.read_form(request), context_of(request)
+        try:
+            await identity.require_fresh_code(request, form)
+        except FormRefused:
+            context = {"invitation": await open_invitation(ctx, invitation_id)}
+            return await cabinet.refused(request, form, "cabinet/team/withdraw.html", context)
         await invitations.withdraw(ctx.member, invitation_id, clock.now())
         return identity.redirect(request, ctx.path("team"), flash="The invitation is withdrawn.")
 
@@ -110,8 +141,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         person = await team.person(ctx.merchant_id, account_id)
         try:
+            one_of(form, "role", ROLES, NO_ROLE)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 await team.change_role(ctx.member, account_id, form.text("role"), clock.now())
         except FormRefused:
             context = await person_context(ctx, person, form)
@@ -119,12 +151,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         words = f"{person.name} is {form.text('role')} from now on."
         if account_id == ctx.member.account_id:
             return identity.redirect(request, ctx.base, flash=words)
-        if takes_away(checked_role(form.text("role")), person.role):
+        if ROLES.index(checked_role(form.text("role"))) > ROLES.index(person.role):  # a lower one
             words = f"{words} What they have seen and sent before is below."
             return identity.redirect(request, ctx.path("team", account_id, "secrets"), flash=words)
         return identity.redirect(request, ctx.path("team"), flash=words)
 
-    return [people, invite_page, invite, withdraw, leave_page, leave, person_page, change_role]
+    return [people, invite_page, invite, withdraw_page, withdraw, leave_page, leave, person_page, change_role]
 
 
 def _roles(ctx: MemberContext) -> list[tuple[str, str, str]]:

@@ -59,6 +59,8 @@ _ACTIONS: Mapping[str, str] = MappingProxyType(
         "payout.requested": "Requested in the cabinet",
         "payout.cancelled": "Cancelled in the cabinet",
         "refund.requested": "Requested in the cabinet",
+        "withdrawal.approved": "First approval; it needs a second one",
+        "withdrawal.rejected": "Rejected",
     }
 )
 
@@ -84,7 +86,7 @@ _GONE = {
 
 
 def _deposit(fact: Fact, networks: Networks, _: MemberContext) -> TimelineEntry:
-    title = "Transfer seen on chain"
+    title = "Transfer seen on chain, waiting for confirmations"
     if fact.kind in _GONE:
         title = f"Transfer seen, then {_GONE[fact.kind]}"
     elif fact.kind != "exact":
@@ -112,7 +114,12 @@ def _review(fact: Fact, _: Networks, ctx: MemberContext) -> TimelineEntry:
     if fact.kind == "opened":
         why = labels.VERDICTS.get(fact.note or "", "")
         return TimelineEntry(
-            at=fact.at, title="Review opened", text=why, tone="caution", href=ctx.path("reviews"), mark="eye"
+            at=fact.at,
+            title="In review: an operator looks into it",
+            text=why,
+            tone="caution",
+            href=ctx.path("reviews"),
+            mark="eye",
         )
     title = f"Review settled: {labels.OUTCOMES[fact.kind].lower()}"
     return TimelineEntry(
@@ -122,7 +129,7 @@ def _review(fact: Fact, _: Networks, ctx: MemberContext) -> TimelineEntry:
 
 def _event(fact: Fact, _networks: Networks, _ctx: MemberContext) -> TimelineEntry:
     title, tone = _EVENTS[fact.kind.partition(".")[2]]
-    return TimelineEntry(at=fact.at, title=title, tone=tone, mark="event")
+    return TimelineEntry(at=fact.at, title=title, text=f"by {fact.who}" if fact.who else "", tone=tone, mark="event")
 
 
 def _withdrawal(fact: Fact, _networks: Networks, ctx: MemberContext) -> TimelineEntry:
@@ -131,7 +138,7 @@ def _withdrawal(fact: Fact, _networks: Networks, ctx: MemberContext) -> Timeline
     return TimelineEntry(
         at=fact.at,
         title=f"{noun.capitalize()} {step_label}",
-        text=fact.subject,
+        text=f"{fact.subject}, by {fact.who}" if fact.who else fact.subject,
         tone=tone,
         href=ctx.path(f"{noun}s", fact.subject),
         mark=noun,

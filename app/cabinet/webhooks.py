@@ -12,10 +12,10 @@ from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
-from app.cabinet.fields import start_of_day, whole_number
-from app.cabinet.forms import required
+from app.cabinet.fields import start_of_day
+from app.cabinet.forms import one_of, required
 from app.cabinet.guard import needs
-from app.cabinet.keys import GRACES
+from app.cabinet.keys import GRACES, grace_of
 from app.cabinet.labels import plural
 from app.cabinet.lists import list_query
 from app.cabinet.rotation import ends_with, refuse_unseen_rotation
@@ -26,13 +26,15 @@ from app.core.money import group_digits
 from app.events.types import EVENT_TYPES
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_number
+from app.identity.identity import PageRequest, visitor_of
+from app.identity.paging import by_number
+from app.identity.sentences import sentence
 from app.merchants.roles import Permission
 from app.webhooks import deliveries_repository, endpoints_repository, service
 from app.webhooks.administration import EndpointAdministration
 from app.webhooks.deliveries_repository import MAX_WAITING_COUNTED
 from app.webhooks.endpoints_repository import EndpointView
+from app.webhooks.pausing import answer_in_words
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES
 from app.webhooks.service import RevealedSecret
 
@@ -42,9 +44,9 @@ STATUS_REASONS: Mapping[tuple[str, str | None], str] = MappingProxyType(
         "lost. Fix the endpoint, then enable it.",
         ("paused", "merchant"): "A member of your team paused it. Events wait, in order, until it is enabled.",
         ("disabled", "gone"): "It answered 410 Gone, which says that it wants no more events. Enable it to receive new "
-        "ones, and replay what it missed.",
-        ("disabled", "merchant"): "A member of your team disabled it. Enable it to receive new events, and replay what "
-        "it missed.",
+        "ones, and send again what it missed.",
+        ("disabled", "merchant"): "A member of your team disabled it. Enable it to receive new events, and send "
+        "again what it missed.",
     }
 )
 
@@ -52,7 +54,13 @@ DELIVERY_STATES: Mapping[str, str] = MappingProxyType(
     {"pending": "Waiting", "delivered": "Delivered", "dead": "Given up"}
 )
 
+SHOWN_DELIVERY_STATES: Mapping[str, str] = MappingProxyType({**DELIVERY_STATES, "retrying": "Retrying"})
+"""`retrying` is a pending one with a failed attempt; lists are filtered by the others."""
+
 MAX_LISTED = 100
+
+SENT_AT_ONCE = 1_000
+"""Events that are queued again while the page waits; more are queued by a worker, with its progress."""
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -78,15 +86,26 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def new_webhook(request: PageRequest) -> Response[Any]:
         return await cabinet.page(request, "cabinet/webhooks/new.html", _form_context(Form.empty(which="all")))
 
+    async def check(request: PageRequest, form: Form) -> tuple[str, list[str]]:
+        """Record what is wrong with an endpoint's form; its URL and event types."""
+        url, types = required(form, "url", "Enter the address that we send events to."), _event_types(form)
+        with form.gathering():
+            await service.checked(url, form.text("description"), types, services.outbound)
+        return url, types
+
     @form_post(
-        "/webhooks/new", does="Create a webhook", step_up=StepUp.FRESH_CODE, opt=needs(Permission.WEBHOOKS_MANAGE)
+        "/webhooks/new",
+        does="Create a webhook",
+        step_up=StepUp.FRESH_CODE,
+        check=check,
+        opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def create(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
-            url, types = required(form, "url", "enter the address that we send to"), _event_types(form)
+            url, types = await check(request, form)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 made = await endpoints_of(ctx).create(url=url, description=form.text("description"), event_types=types)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/new.html", _form_context(form))
@@ -110,7 +129,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         status = query.one_of("status", DELIVERY_STATES)
         deliveries = await page_or_first(
             lambda place: service.list_deliveries(
-                ctx.merchant_id, ctx.mode, endpoint_id, status=status, limit=PAGE_LENGTH, place=place
+                ctx.merchant_id, ctx.mode, endpoint_id, status=status, limit=query.rows, place=place
             ),
             query.place,
         )
@@ -119,12 +138,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {
             "endpoint": endpoint,
             "host": urlsplit(endpoint.url).netloc,
-            "reason": STATUS_REASONS.get((endpoint.status, endpoint.status_reason), ""),
+            "reason": _reason(endpoint),
             "now": clock.now(),
             "waiting": group_digits(waiting) + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
             "pause_after": PAUSE_AFTER_FAILURES,
             "deliveries": deliveries,
-            "delivery_states": DELIVERY_STATES,
+            "delivery_states": SHOWN_DELIVERY_STATES,
             "status": status,
             "tabs": [("All", here, status is None)]
             + [(words, f"{here}?status={name}", status == name) for name, words in DELIVERY_STATES.items()],
@@ -150,18 +169,19 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         "/webhooks/{endpoint_id:str}/edit",
         does="Change a webhook",
         step_up=StepUp.FRESH_CODE,
+        check=check,
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def edit(request: PageRequest, endpoint_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         endpoint = await found(ctx, endpoint_id)
         try:
-            types = _event_types(form)
+            url, types = ("", []) if endpoint.implicit else await check(request, form)
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 await endpoints_of(ctx).update(
                     endpoint_id,
-                    url=None if endpoint.implicit else form.text("url"),
+                    url=None if endpoint.implicit else url,
                     description=form.text("description"),
                     event_types=None if endpoint.implicit else types,
                 )
@@ -209,9 +229,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         endpoint = await found(ctx, endpoint_id)
         try:
-            hours = whole_number(form, "overlap_hours")
+            hours = grace_of(form, "overlap_hours")
+            await identity.require_fresh_code(request, form)
             with form.catching():
-                await identity.require_fresh_code(request, form)
                 refuse_unseen_rotation(form, endpoint.previous_secret_until)
                 made = await endpoints_of(ctx).rotate_secret(endpoint_id, overlap_hours=hours)
         except FormRefused:
@@ -234,12 +254,18 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         endpoint = await found(ctx, endpoint_id)
         try:
-            since = start_of_day(form, "since")
+            since = start_of_day(form, "since", visitor_of(request).zone)
             if since is None:
-                raise form.refuse("since", "choose the day from which on events go again")
+                form.record("since", "Choose the day from which on events are sent again.")
+            await identity.require_fresh_code(request, form)
+            assert since is not None, "without a day the form was refused"
+            missed_only, endpoints = form.has("missed_only"), endpoints_of(ctx)
             with form.catching():
-                await identity.require_fresh_code(request, form)
-                count = await endpoints_of(ctx).redeliver_since(endpoint_id, since=since)
+                span = await endpoints.span_since(endpoint_id, since)
+                if span.length > SENT_AT_ONCE:
+                    job_id = await endpoints.start_redelivery(endpoint_id, span, missed_only=missed_only)
+                    return identity.redirect(request, ctx.path("work", job_id))
+                count = await endpoints.redeliver_since(endpoint_id, since=since, missed_only=missed_only)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/replay.html", {"endpoint": endpoint})
         words = f"{plural(count, 'event goes', 'events go')} out again, oldest first."
@@ -279,8 +305,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except ApiError as error:
             if error.status != 400:
                 raise
-            _, _, words = error.message.partition(": ")
-            return identity.nothing_done(request, back, f"That was not done: it {words}.")
+            name, _, words = error.message.partition(": ")
+            return identity.nothing_done(request, back, sentence(name, words))
         return identity.redirect(request, back, flash=done)
 
     @form_post(
@@ -316,7 +342,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     )
     async def test(request: PageRequest, endpoint_id: str) -> Response[Any]:
         endpoints = endpoints_of(context_of(request))
-        words = "A test event is on its way. Load this page again in a moment to see its outcome."
+        words = "A test event is on its way. Its outcome appears below, under Deliveries."
         return await at_once(request, endpoint_id, lambda: endpoints.send_test_event(endpoint_id), words)
 
     @form_post(
@@ -356,16 +382,24 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     ]
 
 
+def _reason(endpoint: EndpointView) -> str:
+    """Why an endpoint gets nothing now; empty while it does."""
+    words = STATUS_REASONS.get((endpoint.status, endpoint.status_reason), "")
+    if endpoint.status_reason == "failures" and endpoint.stopped_by is not None:
+        words += f" The last answer: {answer_in_words(endpoint.stopped_by)}."
+    return words
+
+
 def _form_context(form: Form) -> dict[str, Any]:
     """The event types by noun, each in the order in which they happen."""
     return {"form": form, "event_types": [(name, name) for name in sorted(EVENT_TYPES)]}
 
 
 def _event_types(form: Form) -> list[str]:
-    """The types that were chosen, none for all. Raises FormRefused."""
-    if form.text("which") != "some":
+    """The types that were chosen, none for all. Records an error where some were meant and none was chosen."""
+    if one_of(form, "which", ("all", "some"), "Choose which events it receives.") != "some":
         return []
     types = form.many("event_types")
     if not types:
-        raise form.refuse("event_types", "choose at least one event, or all of them")
+        form.record("event_types", "Choose at least one event, or “Everything” above.")
     return types

@@ -1,27 +1,43 @@
 """What the pages of payouts and of refunds share: the filters, a list, the page of one."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
-from app.cabinet.lists import list_query
-from app.core.keyset import Page, Place, page_or_first
+from app.cabinet.lists import OLDEST_FIRST, chips, list_query
+from app.cabinet.saved_filters import saved_links
+from app.cabinet.searching import search_of, searched
+from app.core.keyset import Page, Place, Total, page_or_first
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
-from app.identity.paging import PAGE_LENGTH
 from app.reports import timeline
 from app.withdrawals.presentation import Body
 from app.withdrawals.presented_repository import Filters
+from app.withdrawals.repository import Kind
 
 B = TypeVar("B", bound=Body)
 
-ReadPage = Callable[[str, str, Filters, Place | None, int], Awaitable[Page[B]]]
-"""Reads a page of a merchant's payouts or refunds (withdrawals/reader.py)."""
 
-FILTERS = ("status", "asset", "from", "to")
+class ReadPage(Protocol[B]):
+    """Reads a page of a merchant's payouts or refunds (withdrawals/reader.py)."""
+
+    def __call__(
+        self,
+        merchant_id: str,
+        mode: str,
+        filters: Filters,
+        place: Place | None,
+        limit: int,
+        *,
+        oldest_first: bool = False,
+    ) -> Awaitable[Page[B]]:
+        """The page at `place`."""
+
+
+FILTERS = ("search", "status", "asset", "from", "to", "order")
 
 
 def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filters:
@@ -33,21 +49,38 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
         asset=None if asset is None else asset.asset.symbol,
         created_from=query.first_day(),
         created_to=query.last_day(),
+        search=search_of(cabinet, ctx, query.get("search")),
     )
 
 
-async def list_context(cabinet: Cabinet, request: PageRequest, read: ReadPage[B]) -> dict[str, Any]:
+async def list_context(cabinet: Cabinet, request: PageRequest, kind: Kind, read: ReadPage[B]) -> dict[str, Any]:
     """The context of a list's template."""
     ctx, query = context_of(request), list_query(request, *FILTERS)
     filters = filters_of(cabinet, ctx, query)
-    page = await page_or_first(lambda place: read(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH), query.place)
+    oldest_first = query.get("order") == OLDEST_FIRST
+
+    async def read_all() -> tuple[Page[B], Total]:
+        page = await page_or_first(
+            lambda place: read(ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first),
+            query.place,
+        )
+        total = await cabinet.services.withdrawal_reader.total(kind, ctx.merchant_id, ctx.mode, filters)
+        return page, total.beside(page)
+
+    page, total = await cabinet.read(request, f"{kind}s", (filters, query.place, query.rows, oldest_first), read_all)
+    states, offered = list(labels.WITHDRAWAL_STATES.items()), assets.options(assets.every(cabinet.services, ctx))
     return {
         "query": query,
+        "saved": await saved_links(ctx, f"{kind}s", query),
+        "searched": None if filters.search is None else searched(filters.search, ctx.mode),
         "rows": [{"body": body, "created_at": datetime.fromisoformat(body.created_at)} for body in page],
         "pager": query.pager(page),
-        "states": list(labels.WITHDRAWAL_STATES.items()),
+        "total": total,
+        "chips": chips(query, status=states, asset=offered),
+        "oldest_first": oldest_first,
+        "states": states,
         "state_words": labels.WITHDRAWAL_STATES,
-        "assets": assets.options(assets.every(cabinet.services, ctx)),
+        "assets": offered,
     }
 
 

@@ -12,8 +12,7 @@ def wallet_context(view: CheckoutView, language: Language) -> dict[str, str]:
     asked."""
     if view.wallet is None or not (view.is_payable or view.may_still_be_paid):
         return {"wallet_request": "", "wallet_words": ""}
-    words = wallet_words(view, language)
-    return {"wallet_request": _json(view.wallet.request), "wallet_words": _json(words)}
+    return {"wallet_request": _json(view.wallet.request), "wallet_words": _json(wallet_words(view, language))}
 
 
 def _json(value: object) -> str:

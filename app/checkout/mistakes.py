@@ -11,7 +11,7 @@ from typing import Any
 
 from app.checkout.source import ANOMALIES
 from app.checkout.view import Anomaly, CheckoutView, Mistake, ReturnState, shorten
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.deposits.matching import Verdict
 from app.invoices.states import Status
 from app.networks.config import NetworkConfig
@@ -32,6 +32,8 @@ class MistakeWords:
     due_at: str
     """The moments, in UTC; only where they are what went wrong."""
     happens_next: str
+    how_long: str
+    """How long a review takes."""
     can_do: str
     """What the customer can do, or must not do."""
     returning: str
@@ -89,15 +91,28 @@ def explain(mistake: Mistake, view: CheckoutView, language: Language) -> Mistake
     has_due = mistake.anomaly is Anomaly.LATE and mistake.due_at is not None
     returning, ask = _return_words(mistake, view, language)
     return MistakeWords(
-        title=what_happened(mistake.anomaly, mistake.asked_asset or view.asset, language),
+        title=_title(mistake, view, language),
         difference=_difference(mistake, language),
         came_at=language.moment(mistake.came_at) if is_late else "",
         due_at=language.moment(mistake.due_at) if has_due and mistake.due_at else "",
         happens_next=_happens_next(mistake, view, language),
+        how_long="" if mistake.is_returning else _how_long(view, language),
         can_do="" if mistake.is_returning else _can_do(mistake, view, language),
         returning=returning,
         ask=ask,
     )
+
+
+def _title(mistake: Mistake, view: CheckoutView, language: Language) -> str:
+    """What went wrong, in one sentence, and by how much."""
+    _ = language.gettext
+    if not mistake.difference_decimal or mistake.anomaly not in (Anomaly.LESS, Anomaly.MORE):
+        return what_happened(mistake.anomaly, mistake.asked_asset or view.asset, language)
+    if mistake.anomaly is Anomaly.LESS:
+        words = _("%(amount)s less came in than was asked for.")
+    else:
+        words = _("%(amount)s more came in than was asked for.")
+    return words % {"amount": language.isolate(f"{group_digits(mistake.difference_decimal)} {mistake.asset}")}
 
 
 def what_happened(anomaly: Anomaly, asked_asset: str, language: Language) -> str:
@@ -131,18 +146,29 @@ def _difference(mistake: Mistake, language: Language) -> str:
 
 def _happens_next(mistake: Mistake, view: CheckoutView, language: Language) -> str:
     _ = language.gettext
+    if mistake.is_returning and mistake.anomaly is Anomaly.MORE and view.is_settled:
+        return _("What is too much is being sent back. Nothing more to do.")
     if mistake.is_returning:
         return _("It is being sent back. Nothing more to do.")
     match mistake.anomaly:
         case Anomaly.SECOND_TRANSFER:
             words = _("Your first payment counts. A person looks at the second one: it is credited or sent back.")
         case Anomaly.MORE:
-            words = _("A person looks at it: it is accepted as it is, or all of it is sent back.")
+            words = _("A person looks at it: it is accepted as it is, or what is too much is sent back.")
         case Anomaly.OTHER_ASSET:
             words = _("It doesn’t count as your payment. A person looks at it: it is credited or sent back.")
         case _:
             words = _("A person looks at it: it is accepted as it is, or it is sent back.")
     return words
+
+
+def _how_long(view: CheckoutView, language: Language) -> str:
+    _ = language.gettext
+    if view.review_takes is None:
+        return _("This is done by hand and can take some hours.")
+    return _("Usual time of a review: %(duration)s.") % {
+        "duration": language.isolate(language.duration(view.review_takes))
+    }
 
 
 def _can_do(mistake: Mistake, view: CheckoutView, language: Language) -> str:

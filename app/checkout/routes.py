@@ -17,7 +17,6 @@ from litestar.response import Redirect, Stream
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from app.checkout import embedding, look, lookup, receipts, returning, sending
-from app.checkout.live import LiveHub
 from app.checkout.network_fees import network_fees
 from app.checkout.receipts import Parts
 from app.checkout.returning import mistakes_in
@@ -27,14 +26,18 @@ from app.checkout.wallet import Choice, CustomerWallet
 from app.checkout.wording import page_context
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
+from app.deposits import reviews
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import AWAITS_PAYMENT, Status
+from app.live import topics
+from app.live.hub import LiveHub
 from app.lookups import limits
 from app.networks.config import NetworkConfig
 from app.refunds import repository as refunds
 from app.web.client_address import site
 from app.web.headers import framed_by
 from app.web.pages import COMPRESSED, Pages, language_of
+from app.web.qr import qr_image
 from app.web.rate_limits import RateLimiter, refuse_exceeded
 from app.web.routing import Router
 from app.web.same_origin import require_same_origin
@@ -101,6 +104,7 @@ def routes(
             fees=await network_fees(networks, currency, now) if may_pay else {},
             frame_origins=embedding.frame_origins(request, found.public),
             mistakes=await mistakes_in(services, invoice, slug, language_of(request)) if invoice.needs_review else (),
+            review_takes=await reviews.usual_duration(now) if invoice.needs_review else None,
         )
 
     def back_to_page(request: PageRequest, slug: str) -> Redirect:
@@ -167,7 +171,7 @@ def routes(
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         invoice_id = (await find(request, slug)).public.body.id
         return Stream(
-            hub.stream(invoice_id),
+            hub.stream({topics.of_thing("invoice", invoice_id): "invoice"}),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -181,6 +185,15 @@ def routes(
     async def logo(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         return await look.logo((await find(request, slug)).public)
+
+    @get("/{slug:str}/link.svg", include_in_schema=False)
+    async def link_code(request: PageRequest, slug: str) -> Response[bytes]:
+        """The payment link as a QR code, which few wallets read: the page shows it only where it is asked for."""
+        await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
+        view = await view_of(request, slug)
+        if not (view.is_payable or view.may_still_be_paid):
+            raise ApiError(Code.NOT_FOUND, "there is nothing here")
+        return Response(qr_image(view.payment_uri), media_type="image/svg+xml")
 
     @post("/{slug:str}/choose", include_in_schema=False)
     async def choose(
@@ -196,7 +209,7 @@ def routes(
             await services.quotes.choose(invoice.id, data.get("asset", ""), data.get("chain", ""), clock.now())
         return back_to_page(request, slug)
 
-    handlers: list[Any] = [page, receipt, transaction, status, events, brand_css, logo, choose]
+    handlers: list[Any] = [page, receipt, transaction, status, events, brand_css, logo, link_code, choose]
     handlers += returning.handlers(services, pages, view_of, count)
     handlers += sending.handlers(services, find, view_of, count)
     if wallet is not None:

@@ -26,7 +26,7 @@ from app.invoices.presentation import DepositBody, InvoiceBody, QuoteBody
 from app.invoices.quotes import Choice
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import Status
-from app.networks.config import NetworkConfig
+from app.networks.config import Asset, NetworkConfig
 from app.refunds.repository import SentBack
 from app.web.languages import Language
 
@@ -64,6 +64,7 @@ def checkout_view(
     now: datetime,
     choices: Sequence[Choice] = (),
     mistakes: tuple[Mistake, ...] = (),
+    review_takes: timedelta | None = None,
     fees: NetworkFees = MappingProxyType({}),
     frame_origins: Sequence[str] = (),
 ) -> CheckoutView:
@@ -77,13 +78,14 @@ def checkout_view(
     ways = tuple(_way(choice, invoice, fees) for choice in choices)
     common = _common(public, ways, slug=slug, links=links, language=language, now=now, frame_origins=frame_origins)
     if network is None or invoice.pay_in is None or public.due is None:
-        return replace(_unchosen(public, common), mistakes=mistakes)
+        return replace(_unchosen(public, common), mistakes=mistakes, review_takes=review_takes)
     asset, pay_in, due = network.asset(invoice.pay_in.asset), invoice.pay_in, public.due
     assert asset is not None, "assets are never removed from a network that has invoices"
     waits = invoice.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
     seen = [d for d in invoice.deposits if Verdict(d.verdict) is not Verdict.DUST]
     alive = [d for d in seen if not d.is_gone]
     gone = [d for d in seen if d.status in _GONE_BEFORE_A_BLOCK]
+    credited_decimal, credited_asset = _credited(invoice, asset)
     received_in_parts_raw = int(invoice.received_raw) if public.accepts_parts else 0
     return CheckoutView(
         **common,
@@ -94,21 +96,27 @@ def checkout_view(
         whole_decimal=pay_in.amount_decimal,
         came_percent=min(100, received_in_parts_raw * 100 // int(pay_in.amount_raw)),
         mistakes=mistakes,
+        review_takes=review_takes,
         is_overfull=due.missing_raw <= 0,
         can_be_paid_in_review=not any(Verdict(d.verdict) is Verdict.CANCELLED for d in invoice.deposits),
         cent_tail=pay_in.cent_tail,
-        credited_decimal=_credited(invoice, asset.decimals),
+        credited_decimal=credited_decimal,
+        credited_asset=credited_asset if credited_asset != asset.symbol else "",
         asset=asset.symbol,
         chain_name=network.display_name,
         token_standard=asset.standard,
         address=pay_in.address,
         payment_uri=due.payment_uri if received_in_parts_raw else pay_in.payment_uri,
         qr_text=due.qr_text,
+        # The amount is in it, so a code that has changed has another address.
+        link_code_url=f"/pay/{slug}/link.svg?amount={due.amount_decimal}",
         wallet=due.wallet,
         sent_url=f"/pay/{slug}/sent",
         announced=tuple(_announced(txid, network) for txid in public.announced),
         network_fee=fees.get((network.key, asset.symbol)),
-        service_fee_decimal=format_amount(int(invoice.service_fee_raw or 0), asset.decimals),
+        service_fee_decimal=format_amount(
+            int(invoice.service_fee_charged_raw or invoice.service_fee_raw or 0), asset.decimals
+        ),
         rate=_rate(invoice.quotes),
         expires_at=public.pay_until if waits else datetime.fromisoformat(invoice.expires_at),
         paid_at=datetime.fromisoformat(invoice.paid_at) if invoice.paid_at else None,
@@ -195,9 +203,7 @@ def _common(
 
 def _may_have_sent(invoice: InvoiceBody) -> bool:
     """Whether the customer may look for a transaction: there is or was an address, and the payment is not settled."""
-    return (invoice.pay_in is not None or bool(invoice.quotes)) and (
-        invoice.status not in SETTLED or invoice.needs_review
-    )
+    return (invoice.pay_in is not None or bool(invoice.quotes)) and invoice.status not in SETTLED
 
 
 def _way(choice: Choice, invoice: InvoiceBody, fees: NetworkFees) -> WayToPay:
@@ -242,20 +248,21 @@ def _anomaly(invoice: InvoiceBody, alive: list[DepositBody]) -> Anomaly | None:
     return ANOMALIES.get(Verdict(reasons[-1]), Anomaly.OTHER) if reasons else Anomaly.OTHER
 
 
-def _credited(invoice: InvoiceBody, decimals: int) -> str | None:
-    """What counted as payment, before the service fee."""
-    if invoice.credited_raw is None:
-        return None
-    return format_amount(int(invoice.credited_raw) + int(invoice.service_fee_raw or 0), decimals)
+def _credited(invoice: InvoiceBody, asset: Asset) -> tuple[str | None, str]:
+    """What counted as payment, before the service fee, and its asset: another one where only a transfer of that was
+    credited. None before."""
+    if invoice.counted_raw:
+        return format_amount(invoice.counted_raw, asset.decimals), asset.symbol
+    credited = [deposit for deposit in invoice.deposits if deposit.status == "credited"]
+    return (credited[0].amount_decimal, credited[0].asset) if len(credited) == 1 else (None, asset.symbol)
 
 
 def _payment_worth(invoice: InvoiceBody) -> str:
     """About what the payment was worth when it counted; empty where that is not known. What is kept is the worth of the
     merchant's credit, which is less by the service fee."""
-    if invoice.worth is None or not invoice.credited_raw or invoice.credited_raw == "0":
+    credited_raw, paid_raw = int(invoice.credited_raw or 0), invoice.counted_raw
+    if invoice.worth is None or not credited_raw or paid_raw is None:
         return ""
-    credited_raw = int(invoice.credited_raw)
-    paid_raw = credited_raw + int(invoice.service_fee_raw or 0)
     worth_raw = int(invoice.worth.amount_decimal.replace(".", ""))
     currency, places = invoice.worth.currency, currencies.places(invoice.worth.currency)
     rounded_raw = (2 * worth_raw * paid_raw + credited_raw) // (2 * credited_raw)

@@ -16,6 +16,9 @@ from app.networks.kinds import PAYMENT_URI_SCHEMES
 from app.networks.port import WalletPayment
 
 ADDRESS_GROUP_CHARS = 4
+LONG_DESCRIPTION_CHARS = 76
+"""More than fits into two lines on a phone of 320 px."""
+
 TAIL_STARTS_AT_DECIMAL = 5
 """A tail of 1 to 99 sits in the fifth and sixth decimal (contract, section 3)."""
 
@@ -191,12 +194,16 @@ class CheckoutView:
     """How much of the amount has come, rounded down, at most 100."""
     mistakes: tuple[Mistake, ...] = ()
     """The transfers that a person reviews, oldest first."""
+    review_takes: timedelta | None = None
+    """How long a review usually takes; None where that is not known, or nothing is reviewed."""
     is_overfull: bool = False
     """More was received than requested, but it does not count as paid."""
     can_be_paid_in_review: bool = False
     """A payment in time still counts while an operator reviews another deposit."""
     credited_decimal: str | None = None
     """The received amount that counted as payment, before the service fee; None until it counts."""
+    credited_asset: str = ""
+    """The asset of that, where it is another one than the invoice's."""
     asset: str
     """The asset's symbol; the price's currency while nothing is chosen."""
     price_decimal: str = ""
@@ -218,6 +225,8 @@ class CheckoutView:
     """What exchanges call this asset on this network, e.g. `TRC-20`; empty for a native coin."""
     address: str
     payment_uri: str
+    link_code_url: str = ""
+    """The picture of the payment link's QR code, where the first one holds the address alone."""
     qr_text: str = ""
     """What the QR code holds: the address, or a payment link; empty where that is `payment_uri`."""
     wallet: WalletPayment | None = None
@@ -341,6 +350,13 @@ class CheckoutView:
         return self.status in {*AWAITS_PAYMENT, Status.CONFIRMING, Status.MANUAL_REVIEW}
 
     @property
+    def gone_parts(self) -> str:
+        """The ids of the parts below the payment that have nothing to do any more."""
+        return " ".join(
+            [*(["lookup"] if not self.lookup_url else []), *(["sandbox-wallet"] if self.is_settled else [])]
+        )
+
+    @property
     def is_settled(self) -> bool:
         """Whether the merchant has been credited, refunds or not."""
         return self.status in SETTLED
@@ -373,6 +389,16 @@ class CheckoutView:
         if self.is_settled and self.credited_decimal is not None:
             return self.credited_decimal
         return self.amount_decimal
+
+    @property
+    def has_long_description(self) -> bool:
+        """Whether the description is folded at first, so that the amount stays where it is seen."""
+        return len(self.description) > LONG_DESCRIPTION_CHARS
+
+    @property
+    def shown_asset(self) -> str:
+        """The asset of the large figure."""
+        return (self.credited_asset if self.is_settled else "") or self.asset
 
     @property
     def amount_parts(self) -> tuple[str, str]:

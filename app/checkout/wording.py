@@ -8,14 +8,13 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 from dataclasses import dataclass
 
 from app.checkout import choosing
-from app.checkout.browser_wallets import wallet_context
 from app.checkout.mistakes import explain, what_happened
+from app.checkout.paying import paying
 from app.checkout.receipt_words import receipt_words
 from app.checkout.view import CheckoutView, FeePayer, Gone
 from app.core.money import group_digits
 from app.invoices.states import Status
 from app.web.languages import Language
-from app.web.qr import payment_qr
 
 RETURN_AFTER_S = 10
 """Long enough to read "Paid" and to stop the redirect, and short enough to wait for."""
@@ -41,6 +40,9 @@ class Words:
     """`Tron (TRC-20)`."""
     network_warning: str
     fee: str
+    """Who pays the service fee, or that it was included; empty if there is nothing to say."""
+    on_top: str
+    """That fees of networks and exchanges must not reduce the amount; empty where nothing is to be paid."""
     network_fee: str
     """What the network charges in addition, or empty where that is not known or nothing is to be paid."""
     progress: str
@@ -61,23 +63,15 @@ class Words:
 
 def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
     """Everything that `checkout/page.html` and `checkout/_status.html` need."""
-    _ = language.gettext
-    qr = link_qr = None
-    if view.is_payable or view.may_still_be_paid:
-        label = _("QR code with amount and address")
-        if view.has_link_code:
-            link_qr = payment_qr(view.payment_uri, label=label)
-            label = _("QR code with the address")
-        qr = payment_qr(view.qr_text or view.payment_uri, label=label)
+    words, can_pay = put_into_words(view, language), view.is_payable or view.may_still_be_paid
     return {
         "view": view,
-        "words": put_into_words(view, language),
+        "words": words,
+        "is_payable": view.is_payable,
+        "paying": paying(view, words.network, words.network_warning, language) if can_pay else None,
         "mistakes": [(mistake, explain(mistake, view, language)) for mistake in view.mistakes],
         "tone": tone(view),
         "step": step(view),
-        "qr": qr,
-        "link_qr": link_qr,
-        **wallet_context(view, language),
         "paid_on": language.moment(view.paid_at) if view.paid_at else "",
         "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
         "words_of_ways": choosing.words_of_ways(view, language),
@@ -104,6 +98,7 @@ def put_into_words(view: CheckoutView, language: Language) -> Words:
         network=network(view),
         network_warning=network_warning(view, language),
         fee=fee(view, language),
+        on_top=on_top(view, language),
         network_fee=choosing.network_fee(view.network_fee, language) if view.is_payable else "",
         progress=progress_words,
         estimate=estimate_words,
@@ -299,19 +294,27 @@ def rate(view: CheckoutView, language: Language) -> str:
 
 
 def fee(view: CheckoutView, language: Language) -> str:
-    """Who pays which fee; once settled, only the customer's fee; empty if there is nothing to pay."""
+    """Who pays the service fee; once settled, only the customer's; empty if there is nothing to pay."""
     _ = language.gettext
     included = view.fee_payer is FeePayer.CUSTOMER
     if view.is_payable and included:
-        words = _("A service fee of %(fee)s %(asset)s is included. Network fees come on top.")
+        words = _("A service fee of %(fee)s %(asset)s is included.")
     elif view.is_payable:
-        words = _("%(merchant)s pays the service fee. Network fees come on top.")
+        words = _("%(merchant)s pays the service fee.")
     elif view.is_settled and included:
         words = _("A service fee of %(fee)s %(asset)s was included.")
     else:
         words = ""
     names = {"merchant": view.merchant_name, "fee": group_digits(view.service_fee_decimal), "asset": view.asset}
     return words % {name: language.isolate(value) for name, value in names.items()}
+
+
+def on_top(view: CheckoutView, language: Language) -> str:
+    """The commonest mistake of a first payment: the fee was taken off the amount."""
+    _ = language.gettext
+    if not (view.is_payable or view.may_still_be_paid):
+        return ""
+    return _("Network fees come on top. If your exchange takes its fee off the amount, enter that much more.")
 
 
 def progress(view: CheckoutView, language: Language) -> str:

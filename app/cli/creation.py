@@ -134,7 +134,7 @@ def create_merchant(name: str, fee_bps: int, fee_payer: str, as_json: bool) -> N
 @click.option("--allow", "allowlist", multiple=True, help="An address or CIDR that may use the key; repeatable.")
 @click.option("--rate-limit", type=int, default=api_keys.DEFAULT_RATE_LIMIT_PER_MINUTE, show_default=True)
 @click.option(
-    "--holder", help="E-mail of the account that gets the key: as an operator it can't approve what the key requests."
+    "--holder", help="Email of the account that gets the key: as an operator it can't approve what the key requests."
 )
 @as_json
 def create_key(

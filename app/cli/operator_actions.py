@@ -30,7 +30,7 @@ def operator_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--code", prompt="Code", help="From the authenticator."),
         click.option("--password", prompt="Password", hide_input=True, envvar="SWAP_PAY_OPERATOR_PASSWORD"),
-        click.option("--operator", "email", prompt="Operator's e-mail"),
+        click.option("--operator", "email", prompt="Operator's email"),
     ):
         command = option(command)
     return command

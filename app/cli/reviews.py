@@ -9,6 +9,8 @@ from app.core.clock import rfc3339
 from app.deposits import reviews as deposit_reviews
 from app.wiring import Services
 
+MESSAGE = click.option("--message", help="For the merchant, who reads it word for word.")
+
 
 def register(main: click.Group) -> None:
     """Add the command group."""
@@ -41,12 +43,13 @@ def list_all(every: bool) -> None:
 @reviews.command()
 @click.argument("deposit_id")
 @click.option("--reason", required=True, help="For the audit log.")
+@MESSAGE
 @operator_options
-def credit(deposit_id: str, reason: str, email: str, password: str, code: str) -> None:
+def credit(deposit_id: str, reason: str, message: str | None, email: str, password: str, code: str) -> None:
     """Credit the deposit to the invoice's merchant, less the fee in proportion."""
 
     async def decide(services: Services, operator_id: str) -> None:
-        await services.reviews.credit(deposit_id, operator_id, reason, clock.now())
+        await services.reviews.credit(deposit_id, operator_id, reason, clock.now(), message=message)
 
     as_operator(email, password, code, decide)
     click.echo(f"{deposit_id}: credited")
@@ -56,12 +59,25 @@ def credit(deposit_id: str, reason: str, email: str, password: str, code: str) -
 @click.argument("deposit_id")
 @click.option("--to", "destination", required=True, help="An address that the customer has named.")
 @click.option("--reason", required=True, help="For the audit log.")
+@click.option("--credit-asked", is_flag=True, help="Credit what was asked, and return only what came beyond it.")
+@MESSAGE
 @operator_options
-def send_back(deposit_id: str, destination: str, reason: str, email: str, password: str, code: str) -> None:
+def send_back(
+    deposit_id: str,
+    destination: str,
+    reason: str,
+    credit_asked: bool,
+    message: str | None,
+    email: str,
+    password: str,
+    code: str,
+) -> None:
     """Request its return as a refund; another operator must approve that."""
 
     async def decide(services: Services, operator_id: str) -> str:
-        return await services.returns.send_back(deposit_id, destination, operator_id, reason, clock.now())
+        returns = services.returns
+        settle = returns.credit_and_return_rest if credit_asked else returns.send_back
+        return await settle(deposit_id, destination, operator_id, reason, clock.now(), message=message)
 
     click.echo(f"{deposit_id}: returning by {as_operator(email, password, code, decide)}")
 
@@ -69,12 +85,13 @@ def send_back(deposit_id: str, destination: str, reason: str, email: str, passwo
 @reviews.command()
 @click.argument("deposit_id")
 @click.option("--reason", required=True, help="For the audit log.")
+@MESSAGE
 @operator_options
-def close(deposit_id: str, reason: str, email: str, password: str, code: str) -> None:
+def close(deposit_id: str, reason: str, message: str | None, email: str, password: str, code: str) -> None:
     """Close the review; the money stays in suspense."""
 
     async def decide(services: Services, operator_id: str) -> None:
-        await services.reviews.close(deposit_id, operator_id, reason, clock.now())
+        await services.reviews.close(deposit_id, operator_id, reason, clock.now(), message=message)
 
     as_operator(email, password, code, decide)
     click.echo(f"{deposit_id}: closed")

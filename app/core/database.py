@@ -10,7 +10,7 @@ Inside a transaction don't `gather` or start tasks: they would share its one con
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -42,6 +42,20 @@ class _Engine(PostgresEngine):
     async def get_new_connection(self) -> asyncpg.Connection:
         """A connection outside the pool: migrations run on these."""
         return await connecting.connect(**self.config)
+
+
+AfterCommit = Callable[[Collection[str]], Awaitable[None]]
+"""Something that is done once after a commit, with all that the transaction gave to it. It must not raise."""
+
+
+class _Transaction(PostgresTransaction):
+    """Piccolo's transaction, with what is to be done after its commit."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        super().__init__(engine, allow_nested=False)
+        self.connection = connection
+        self.transaction = connection.transaction()
+        self.after_commit: dict[AfterCommit, dict[str, None]] = {}
 
 
 engine = _Engine(config={})
@@ -117,9 +131,7 @@ async def transaction() -> AsyncIterator[asyncpg.Connection]:
     if engine.current_transaction.get() is not None:
         raise NestedTransactionError("a transaction is already open")
     async with _borrowed() as connection:
-        current = PostgresTransaction(engine, allow_nested=False)
-        current.connection = connection
-        current.transaction = connection.transaction()
+        current = _Transaction(connection)
         await _call(connection, current.transaction.start)
         token = engine.current_transaction.set(current)
         try:
@@ -132,6 +144,20 @@ async def transaction() -> AsyncIterator[asyncpg.Connection]:
             await _call(connection, current.transaction.commit)
         finally:
             engine.current_transaction.reset(token)
+    for do, items in current.after_commit.items():
+        await do(items.keys())
+
+
+async def after_commit(do: AfterCommit, *items: str) -> None:
+    """Call `do` after the current transaction's commit: once, with the items of every call, each item once.
+
+    Not after a rollback. Outside of a transaction it is called at once: what it is about is committed already.
+    """
+    current = engine.current_transaction.get()
+    if isinstance(current, _Transaction):
+        current.after_commit.setdefault(do, {}).update(dict.fromkeys(items))
+    else:
+        await do(dict.fromkeys(items).keys())
 
 
 def in_transaction() -> asyncpg.Connection:

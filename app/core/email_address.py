@@ -1,4 +1,4 @@
-"""The one parser of e-mail addresses: it accepts exactly one mailbox, in one spelling.
+"""The one parser of email addresses: it accepts exactly one mailbox, in one spelling.
 
 Accounts, invitations, limits and letters all use it. Read by two parsers, `a,b@example.com` or `x<b@example.com>` would
 be one address to the code that counts letters and another to the mail server.
@@ -29,7 +29,7 @@ class EmailAddress:
         """Parse an address; space around it is ignored. Raises ValueError for everything but exactly one mailbox."""
         text = text.strip()
         if len(text) > MAX_LENGTH or not text.isprintable():
-            raise ValueError("is not an e-mail address")
+            raise ValueError("is not an email address")
         try:
             # Private names such as `corp.internal` are fine on a self-hosted gateway, and so are those for tests.
             parts = validate_email(
@@ -41,12 +41,12 @@ class EmailAddress:
                 strict=True,
             )
         except EmailNotValidError:
-            raise ValueError("is not an e-mail address") from None
+            raise ValueError("is not an email address") from None
         domain = parts.ascii_domain.lower()
         if "." not in domain or domain.rpartition(".")[2].isdigit() or parts.ascii_local_part is None:
-            raise ValueError("is not an e-mail address")
+            raise ValueError("is not an email address")
         if len(parts.ascii_local_part) + 1 + len(domain) > MAX_LENGTH:
-            raise ValueError("is not an e-mail address")
+            raise ValueError("is not an email address")
         return cls(parts.ascii_local_part.lower(), domain)
 
     def __str__(self) -> str:

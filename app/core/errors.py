@@ -4,6 +4,8 @@ Code raises `ApiError` with a code of the catalogue where the fault is known; on
 turns it into the envelope. A code belongs to exactly one HTTP status, so nobody names a status twice.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -89,7 +91,8 @@ class ApiError(Exception):
 
     `message` names the field or thing at fault and contains no secret: strangers can read it.
     `retry_after_s` becomes the `Retry-After` header (seconds, rounded up by the code that raises). `invoice_id` is the
-    caller's own invoice that a creation conflicts with; it stands beside `code` in the envelope.
+    caller's own invoice that a creation conflicts with; it stands beside `code` in the envelope. `others` are errors
+    that were found together with this one (`Problems`): pages show all of them, the API answers with the first.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class ApiError(Exception):
         self.message = message
         self.retry_after_s = retry_after_s
         self.invoice_id = invoice_id
+        self.others: tuple[ApiError, ...] = ()
 
     @property
     def status(self) -> int:
@@ -121,3 +125,35 @@ class Forbidden(ApiError):
 def invalid(field: str, problem: str) -> ApiError:
     """INVALID_INPUT about one field: `amount: must be a positive decimal`."""
     return ApiError(Code.INVALID_INPUT, f"{field}: {problem}")
+
+
+class Problems:
+    """Gathers what is wrong with several values, so that whoever sent them learns of all at once.
+
+    problems = Problems()
+    with problems.gathered():
+        name = checked_name(name)
+    with problems.gathered():
+        website = checked_website(website)
+    problems.refuse()
+    """
+
+    def __init__(self) -> None:
+        self._found: list[ApiError] = []
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Keep an error about what was sent (status 400), and go on; any other is raised."""
+        try:
+            yield
+        except ApiError as error:
+            if error.status != STATUS[Code.INVALID_INPUT]:
+                raise
+            self._found += [error, *error.others]
+
+    def refuse(self) -> None:
+        """Raise the first of the errors, with the others in `others`. Does nothing where there is none."""
+        if self._found:
+            first, *rest = self._found
+            first.others = tuple(rest)
+            raise first

@@ -19,6 +19,7 @@ WEBHOOK = "WH"
 DEPOSIT = "DEP"
 ACCOUNT = "ACC"
 SESSION = "SES"
+JOB = "JOB"
 
 
 def new_id(prefix: str) -> str:

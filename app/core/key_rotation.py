@@ -21,13 +21,23 @@ class SealedColumn:
     bound_to: str = "id"
 
 
-async def reseal(keys: DataKeys, sealed: SealedColumn) -> int:
-    """Encrypt again every value that an older key sealed. Returns how many. Safe to run beside the gateway, and twice.
+Progress = Callable[[str, int, int], None]
+"""Is told the table, how many of its values were looked at, and of how many."""
+
+
+def quietly(table: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+async def reseal(keys: DataKeys, sealed: SealedColumn, tell: Progress = quietly) -> int:
+    """Encrypt again every value that an older key sealed. Returns how many. Safe to run beside the gateway, and twice;
+    one that is interrupted has done what it told.
 
     A row that changes in between is left as it is: the new value was sealed with the current key. Raises
     crypto.Undecryptable where no configured key opens a row. Not in a transaction: each page commits.
     """
-    resealed, after = 0, None
+    resealed, seen, after = 0, 0, None
+    total = await database.fetch_value(f"SELECT count(*) FROM {sealed.table} WHERE {sealed.column} IS NOT NULL")
     while True:
         rows = await database.fetch_all(
             f"SELECT id, {sealed.bound_to} AS bound_to, {sealed.column} AS ciphertext FROM {sealed.table}"
@@ -46,6 +56,8 @@ async def reseal(keys: DataKeys, sealed: SealedColumn) -> int:
                 row["ciphertext"],
                 encrypt(keys, plaintext, purpose=purpose),
             )
+        seen += len(rows)
+        tell(sealed.table, seen, max(seen, total))
         if len(rows) < ROWS_AT_ONCE:
             return resealed
         after = rows[-1]["id"]

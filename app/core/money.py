@@ -22,6 +22,8 @@ GROUP_GAP = "\N{NARROW NO-BREAK SPACE}"
 
 _SHOWN = re.compile(r"([+\-−]?)([0-9]+)((?:\.[0-9]*)?)", re.ASCII)
 
+_AMOUNT_IN_TEXT = re.compile(r"(?<![\w.])[0-9]{4,}\.[0-9]+(?![\w.]*\w)", re.ASCII)
+
 _DECIMAL = re.compile(r"[0-9]+(?:\.([0-9]+))?", re.ASCII)
 
 
@@ -63,6 +65,11 @@ def group_digits(number: str | int) -> str:
     sign, whole, rest = _SHOWN.fullmatch(str(number)).groups()  # type: ignore[union-attr]
     head = len(whole) % 3 or 3
     return sign + GROUP_GAP.join((whole[:head], *(whole[at : at + 3] for at in range(head, len(whole), 3)))) + rest
+
+
+def group_amounts(text: str) -> str:
+    """A sentence in which every decimal amount has its thousands set apart. Whole numbers stay: they may be ids."""
+    return _AMOUNT_IN_TEXT.sub(lambda found: group_digits(found[0]), text)
 
 
 def tail_unit_raw(decimals: int) -> int:

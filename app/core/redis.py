@@ -39,7 +39,7 @@ SOCKET_TIMEOUT_S = 1.0
 """For connecting, and for a read that has no limit of its own."""
 
 MAX_MISSED = 10_000
-"""Channels whose notice is sent when Redis is back; further ones are lost, and polling finds the facts."""
+"""Messages that are sent when Redis is back; further ones are lost, and polling finds the facts."""
 
 RETRIES = 3
 """Attempts of an arq worker at one command before it reports, with backoff between."""
@@ -60,7 +60,7 @@ KEEPALIVE_OPTIONS = {name: value for level, name, value in KEEPALIVE if level ==
 
 _client: Redis | None = None
 _trusted_after_s = 0.0
-_missed: set[str] = set()
+_missed: set[tuple[str, str]] = set()
 _sending_missed: asyncio.Task[None] | None = None
 
 
@@ -116,21 +116,29 @@ async def ask(question: Callable[[Redis], Awaitable[T]]) -> T:
 async def publish(*channels: str) -> None:
     """Notify the listeners of these channels. While Redis is away the notice waits; polling finds the fact in
     Postgres meanwhile."""
+    await publish_messages(*((channel, "") for channel in channels))
+
+
+async def publish_messages(*messages: tuple[str, str]) -> None:
+    """Publish messages, each a channel and a text, in one round trip. Never raises; see `publish`."""
     global _sending_missed
-    if _client is None or not channels:
+    if _client is None or not messages:
         return
     try:
-        await ask(partial(_send, channels=channels))
+        await ask(partial(_send, messages=messages))
     except RedisAway:
-        _missed.update(channels[: MAX_MISSED - len(_missed)])
+        _missed.update(messages[: MAX_MISSED - len(_missed)])
         if _sending_missed is None or _sending_missed.done():
             _sending_missed = asyncio.create_task(_send_missed())
 
 
-async def _send(client: Redis, channels: Sequence[str]) -> None:
+async def _send(client: Redis, messages: Sequence[tuple[str, str]]) -> None:
+    if len(messages) == 1:
+        await client.publish(*messages[0])
+        return
     async with client.pipeline(transaction=False) as pipeline:
-        for channel in channels:
-            pipeline.publish(channel, "")
+        for channel, text in messages:
+            pipeline.publish(channel, text)
         await pipeline.execute()
 
 
@@ -139,7 +147,7 @@ async def _send_missed() -> None:
         await asyncio.sleep(TRUST_AGAIN_S)
         waiting = list(_missed)
         try:
-            await ask(partial(_send, channels=waiting))
+            await ask(partial(_send, messages=waiting))
         except RedisAway:
             continue
         _missed.difference_update(waiting)

@@ -6,10 +6,11 @@ booking depends on one.
 
 from datetime import datetime
 
-from app.core import database, redis
+from app.core import database
 from app.deposits import announced_repository
-from app.invoices.service import LIVE_CHANNEL
 from app.invoices.states import AWAITS_PAYMENT, Status
+from app.live import topics
+from app.live.notices import changed
 from app.networks.config import NetworkConfig
 
 MAY_STILL_COME = frozenset({*AWAITS_PAYMENT, Status.CONFIRMING, Status.MANUAL_REVIEW, Status.EXPIRED})
@@ -26,6 +27,5 @@ async def announce(invoice_id: str, status: Status, network: NetworkConfig, txid
     if status not in MAY_STILL_COME:
         return
     async with database.transaction():
-        is_new = await announced_repository.add(invoice_id, network.key, canonical, now)
-    if is_new:
-        await redis.publish(LIVE_CHANNEL + invoice_id)
+        if await announced_repository.add(invoice_id, network.key, canonical, now):
+            await changed(*topics.of_invoices(invoice_id))

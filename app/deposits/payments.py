@@ -16,7 +16,7 @@ from app.deposits.bookings import booking_reference, deposit_chains
 from app.deposits.matching import Candidate, TimelyDeposit, Verdict, is_dust, overshoots, payment
 from app.deposits.parts_repository import PayableInvoice, UndecidedDeposit
 from app.invoices import repository as invoice_repository
-from app.invoices.pricing import shares
+from app.invoices.pricing import Share, shares
 from app.invoices.quotes_repository import received_raw
 from app.invoices.service import REORG_PATIENCE, InvoiceService
 from app.invoices.states import Status
@@ -138,7 +138,8 @@ class PaymentService:
                     postings.append(Posting(fees, "service_fee", share.service_fee_raw, 0, reference))
             await worth.post(postings, now)
             await parts_repository.credit_parts([row.id for row in rows])
-            await self._invoices.pay(invoice_id, Status.CONFIRMING, sum(share.net_raw for share in due), now)
+            total = Share(sum(share.service_fee_raw for share in due), sum(share.net_raw for share in due))
+            await self._invoices.pay(invoice_id, Status.CONFIRMING, total, now)
         return True
 
     async def _end(self, invoice_id: str, deposit_address: int, now: datetime) -> None:

@@ -15,12 +15,13 @@ from app.deposits.bookings import DEPOSIT_KINDS, booking_reference, deposit_chai
 from app.deposits.payments import PaymentService
 from app.deposits.repository import DeadDeposit
 from app.invoices import repository as invoice_repository
+from app.invoices.pricing import NOTHING, Share
 from app.invoices.quotes_repository import received_raw
 from app.invoices.service import InvoiceService
 from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
-from app.ledger.service import SUSPENSE, Posting
+from app.ledger.service import FEES, SUSPENSE, Posting
 
 PlaceHold = Callable[[ChainId, str, datetime], Awaitable[None]]
 """Holds the withdrawals of a ledger until an operator releases the hold; runs in the caller's transaction."""
@@ -66,12 +67,15 @@ class ReversalService:
         )
         if row.status == "credited":
             assert row.invoice is not None, "what is credited has an invoice"
-            counted_raw = booked.get(payer, 0) if row.is_asked else 0
+            fees = ChainId(owner=FEES, network=network, asset=row.asset)
+            undone = Share(booked.get(fees, 0), booked.get(payer, 0)) if row.is_asked else NOTHING
             assert row.invoice_address is not None, "what was credited has its figures"
             left_raw = await received_raw(row.invoice, row.invoice_address) - row.counts_raw
-            await self._invoices.reverse(row.invoice, counted_raw, left_raw, now)
+            await self._invoices.reverse(row.invoice, undone, left_raw, now)
         message = f"{row.id} was booked and is no longer on the chain: {row.asset} of {payer.owner} are on hold"
-        await self._place_hold(payer, message, now)
+        suspense = ChainId(owner=SUSPENSE, network=network, asset=row.asset)
+        for chain in {payer, suspense} if suspense in booked else {payer}:  # a rest that is returned is in suspense
+            await self._place_hold(chain, message, now)
         await alerts.raise_alert(
             severity="critical",
             kind="deep_reorg",

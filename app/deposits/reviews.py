@@ -2,8 +2,9 @@
 
 A review is opened with its deposit and shown to the merchant in the invoice. It ends in one of three ways: the deposit
 is credited, or sent back (refunds/returns.py makes the refund, which needs its own approval), or the review is closed
-and the money stays in suspense. Each needs a reason and goes to the audit log. An operator who belongs to the merchant
-decides none of its reviews; Postgres refuses it too.
+and the money stays in suspense. Of a deposit that is too large, what was asked can be credited and the rest sent back.
+Each needs a reason, which goes to the audit log, and takes a message, which is all that the merchant reads. An operator
+who belongs to the merchant decides none of its reviews; Postgres refuses it too.
 
 The fee of a credit is the invoice's service fee in the proportion of the deposit to the invoice's amount, so that a
 late payment of the exact amount costs exactly the invoice's fee. In another asset than the invoice's, it is the fee's
@@ -12,7 +13,8 @@ rate in basis points of the deposit. Both are rounded up to the minor unit.
 
 import json
 from collections.abc import Collection
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
 from app.audit import service as audit
@@ -20,20 +22,21 @@ from app.core import database
 from app.core.clock import rfc3339
 from app.core.errors import ApiError
 from app.deposits import late_quotes, repository, reviews_repository
-from app.deposits.bookings import booking_reference, deposit_chains
+from app.deposits.bookings import DEPOSIT_KINDS, booking_reference, deposit_chains
 from app.deposits.late_quotes import Worths
 from app.deposits.matching import Verdict
-from app.deposits.reviews_repository import DepositReview, Division, Facts, OpenReview
+from app.deposits.reviews_repository import DepositReview, Division, Facts, OpenReview, Outcome
 from app.invoices import repository as invoice_repository
-from app.invoices.pricing import Share, share, share_of_other_asset
+from app.invoices.pricing import NOTHING, Share, share, share_of_other_asset
 from app.invoices.quoting import format_price
 from app.invoices.repository import Terms
 from app.invoices.service import InvoiceService
 from app.invoices.service import announce as announce_invoices
 from app.invoices.states import Status
+from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
-from app.ledger.service import Posting
+from app.ledger.service import SUSPENSE, Posting
 from app.merchants.members import belonged_since
 from app.worth import service as worth
 
@@ -41,8 +44,49 @@ GATEWAY = "gateway"
 """Stored as `decided_by` of a review that the gateway closed itself."""
 
 
+DURATION_WINDOW = timedelta(days=90)
+DURATION_SAMPLE, FEW_REVIEWS = 100, 5
+"""The newest decisions that tell how long a review usually takes, and how many there must be."""
+
+MAX_MESSAGE_CHARS = 500
+"""The longest message to a merchant."""
+
+
 class ReviewRefused(Exception):
     """The review does not allow the decision; the message is for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who decides, and why. `reason` is for the audit log, `message` for the merchant; `address` is the operator's."""
+
+    operator_id: str
+    reason: str
+    message: str | None
+    now: datetime
+    address: str | None
+
+    @property
+    def told(self) -> str | None:
+        """The message without blanks around it; None where there is none."""
+        return (self.message or "").strip() or None
+
+    async def store(
+        self, deposit_id: str, status: Literal["returning", "closed"], outcome: Outcome, *, refund_id: str | None = None
+    ) -> None:
+        """Store the decision. Raises ReviewRefused for a message that is too long."""
+        if self.told is not None and len(self.told) > MAX_MESSAGE_CHARS:
+            raise ReviewRefused(f"the message to the merchant has more than {MAX_MESSAGE_CHARS} characters")
+        await reviews_repository.decide(
+            deposit_id,
+            status=status,
+            outcome=outcome,
+            reason=self.reason,
+            message=self.told,
+            by=_actor(self.operator_id),
+            refund_id=refund_id,
+            now=self.now,
+        )
 
 
 class ReviewService:
@@ -52,28 +96,45 @@ class ReviewService:
         self._invoices = invoices
 
     async def credit(
-        self, deposit_id: str, operator_id: str, reason: str, now: datetime, *, address: str | None = None
+        self,
+        deposit_id: str,
+        operator_id: str,
+        reason: str,
+        now: datetime,
+        *,
+        address: str | None = None,
+        message: str | None = None,
     ) -> None:
         """Credit the deposit to the invoice's merchant; the invoice becomes `paid` where its states allow.
 
-        Raises ReviewRefused.
+        `reason` is for the audit log, `message` for the merchant. Raises ReviewRefused.
         """
+        decision = Decision(operator_id, reason, message, now, address)
         review = await _known(deposit_id)
         _refuse_uncreditable(review)
         await _refuse_insider(review, operator_id)
         async with database.transaction():
             await ledger.lock(_chains(review))
-            await self._credit(review, operator_id, reason, now, address)
+            await self._credit(review, decision)
         await announce_invoices(str(review.invoice_id))
 
     async def close(
-        self, deposit_id: str, operator_id: str, reason: str, now: datetime, *, address: str | None = None
+        self,
+        deposit_id: str,
+        operator_id: str,
+        reason: str,
+        now: datetime,
+        *,
+        address: str | None = None,
+        message: str | None = None,
     ) -> None:
-        """End a review without moving money: it stays in suspense. Raises ReviewRefused."""
+        """End a review without moving money: it stays in suspense. `message` is for the merchant. Raises
+        ReviewRefused."""
+        decision = Decision(operator_id, reason, message, now, address)
         review = await _known(deposit_id)
         await _refuse_insider(review, operator_id)
         async with database.transaction():
-            await self._close(review, operator_id, reason, now, address)
+            await self._close(review, decision)
         if review.invoice_id is not None:
             await announce_invoices(review.invoice_id)
 
@@ -87,12 +148,14 @@ class ReviewService:
         now: datetime,
         *,
         address: str | None = None,
+        message: str | None = None,
     ) -> None:
         """Credit or close every open review of an invoice: all of them or none. `deposit_ids` are those that the
         operator has seen.
 
         Raises ReviewRefused, also where other reviews are open by now.
         """
+        decision = Decision(operator_id, reason, message, now, address)
         seen = await open_of_invoice(invoice_id)
         refuse_changed(seen, deposit_ids)
         for review in seen:
@@ -106,104 +169,111 @@ class ReviewService:
             refuse_changed(await open_of_invoice(invoice_id), deposit_ids)
             for review in seen:
                 settle = self._credit if how == "credit" else self._close
-                await settle(review, operator_id, reason, now, address)
+                await settle(review, decision)
         await announce_invoices(invoice_id)
 
-    async def _credit(
-        self, review: DepositReview, operator_id: str, reason: str, now: datetime, address: str | None
-    ) -> None:
+    async def credit_asked(self, deposit_id: str, refund_id: str, decision: Decision) -> int:
+        """Credit what the invoice asked for, record that a refund returns the rest, and return the rest in minor units.
+
+        In the transaction of refunds/returns.py, which holds the locks of the ledgers' heads and of the invoice. Raises
+        ReviewRefused, also where no more came than was asked.
+        """
+        database.in_transaction()
+        review = await _known(deposit_id)
+        _refuse_uncreditable(review)
+        await _refuse_insider(review, decision.operator_id)
+        invoice = await invoice_repository.lock_terms(str(review.invoice_id), review.deposit_address)
+        deposit = await _lock_open_review(deposit_id, decision.reason)
+        held_raw = await _held_raw(review, deposit)
+        rest_raw = rest_of(review.asset, held_raw, invoice)
+        if not rest_raw:
+            raise ReviewRefused("no more came than was asked, or it is paid already: credit the deposit, or return it")
+        await self._book(review, deposit, invoice, held_raw - rest_raw, decision, refund_id)
+        await _audit(review, "credited", decision, returned_raw=str(rest_raw), refund=refund_id)
+        return rest_raw
+
+    async def _credit(self, review: DepositReview, decision: Decision) -> None:
         """Credit one, in the caller's transaction, which holds the heads of its ledgers."""
         assert review.invoice_id is not None, "checked by the caller"
-        earnings, fees, suspense = _chains(review)
-        deposit_id = review.deposit_id
         invoice = await invoice_repository.lock_terms(review.invoice_id, review.deposit_address)
-        deposit = await _lock_open_review(deposit_id, reason)
-        _refuse_unbooked(deposit)
-        amount_raw = deposit.amount_raw
+        deposit = await _lock_open_review(review.deposit_id, decision.reason)
+        await self._book(review, deposit, invoice, await _held_raw(review, deposit), decision, None)
+        await _audit(review, "credited", decision)
+
+    async def _book(
+        self,
+        review: DepositReview,
+        deposit: OpenReview,
+        invoice: Terms,
+        amount_raw: int,
+        decision: Decision,
+        refund_id: str | None,
+    ) -> None:
+        """Move an amount of a deposit from suspense to the merchant, less the fee. `refund_id` returns the rest."""
+        assert review.invoice_id is not None, "checked by the caller"
+        _refuse_uncredited(deposit)
+        earnings, fees, suspense = _chains(review)
         due = _share(review.asset, amount_raw, invoice)
-        reference = booking_reference(deposit_id, deposit.times_reversed)
+        reference = booking_reference(review.deposit_id, deposit.times_reversed)
         postings = [Posting(suspense, "suspense_released", -amount_raw, 0, reference)]
         if due.net_raw:
             postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
         if due.service_fee_raw:
             postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
         try:
-            await worth.post(postings, now)
+            await worth.post(postings, decision.now)
         except ApiError:
             raise ReviewRefused("suspense holds too little: a reorganisation has removed money from it") from None
-        await repository.credit(deposit_id)
-        await reviews_repository.decide(
-            deposit_id,
-            status="closed",
-            outcome="credited",
-            reason=reason,
-            by=_actor(operator_id),
-            refund_id=None,
-            now=now,
+        await repository.credit(review.deposit_id)
+        await decision.store(
+            review.deposit_id, "closed" if refund_id is None else "returning", "credited", refund_id=refund_id
         )
         # A price that nothing has paid yet is paid by the quote that the credited deposit came for.
         is_first = invoice.status == Status.MANUAL_REVIEW and invoice.credited_raw is None
         counts = review.asset == invoice.asset and (invoice.is_current or is_first)
         await self._invoices.credit_reviewed(
             review.invoice_id,
-            due.net_raw if counts else 0,
+            due if counts else NOTHING,
             await reviews_left(review.invoice_id),
-            now,
+            decision.now,
             quote_id=invoice.quote if counts and is_first else None,
         )
-        await _audit(review, "credited", operator_id, reason, now, address)
 
-    async def _close(
-        self, review: DepositReview, operator_id: str, reason: str, now: datetime, address: str | None
-    ) -> None:
-        """Close one, in the caller's transaction."""
+    async def _close(self, review: DepositReview, decision: Decision) -> None:
+        """Close one, in the caller's transaction. What was credited before, and only had a rest to return, stays so."""
         if review.invoice_id is not None:
             await invoice_repository.lock(review.invoice_id)
-        await _lock_open_review(review.deposit_id, reason)
-        await reviews_repository.decide(
-            review.deposit_id,
-            status="closed",
-            outcome="closed",
-            reason=reason,
-            by=_actor(operator_id),
-            refund_id=None,
-            now=now,
-        )
-        await self._end(review.invoice_id, now)
-        await _audit(review, "closed", operator_id, reason, now, address)
+        deposit = await _lock_open_review(review.deposit_id, decision.reason)
+        await decision.store(review.deposit_id, "closed", "credited" if deposit.status == "credited" else "closed")
+        await self._end(review.invoice_id, decision.now)
+        await _audit(review, "closed", decision)
 
-    async def begin_return(
-        self,
-        deposit_id: str,
-        refund_id: str,
-        operator_id: str,
-        reason: str,
-        now: datetime,
-        *,
-        address: str | None = None,
-    ) -> None:
-        """Record that a refund returns the deposit (refunds/returns.py), in the caller's transaction.
+    async def begin_return(self, deposit_id: str, refund_id: str, decision: Decision) -> int:
+        """Record that a refund returns the deposit (refunds/returns.py), in the caller's transaction. Returns what
+        suspense holds of it, in minor units, which is what the refund sends.
 
         The caller holds the locks of the suspense ledger's head and of the invoice. Raises ReviewRefused.
         """
         review = await _known(deposit_id)
-        await _refuse_insider(review, operator_id)
-        _refuse_unbooked(await _lock_open_review(deposit_id, reason))
-        await reviews_repository.decide(
-            deposit_id,
-            status="returning",
-            outcome="returned",
-            reason=reason,
-            by=_actor(operator_id),
-            refund_id=refund_id,
-            now=now,
-        )
+        await _refuse_insider(review, decision.operator_id)
+        deposit = await _lock_open_review(deposit_id, decision.reason)
+        held_raw = await _held_raw(review, deposit)
+        outcome: Outcome = "credited" if deposit.status == "credited" else "returned"
+        await decision.store(deposit_id, "returning", outcome, refund_id=refund_id)
         if review.invoice_id is not None:
-            await self._invoices.note_review(review.invoice_id, await reviews_left(review.invoice_id), now)
-        await _audit(review, "returning", operator_id, reason, now, address)
+            await self._invoices.note_review(review.invoice_id, await reviews_left(review.invoice_id), decision.now)
+        await _audit(review, "returning", decision)
+        return held_raw
 
     async def return_confirmed(self, deposit_id: str, refund_id: str, now: datetime) -> None:
-        """Close the review: the refund is final. The caller holds the invoice's lock and the transaction."""
+        """Close the review: the refund is final. The caller holds the invoice's lock and the transaction.
+
+        Where what was asked was credited, and a reorganisation has undone that since, the review is open again for it.
+        """
+        review = await reviews_repository.lock(deposit_id)
+        if review.outcome == "credited" and review.status == "suspended":
+            await self.return_failed(deposit_id, refund_id, now)
+            return
         invoice_id = await reviews_repository.close_returning(deposit_id, refund_id)
         await self._end(invoice_id, now)
 
@@ -274,6 +344,13 @@ def refuse_changed(now_open: Collection[DepositReview], deposit_ids: Collection[
         raise ReviewRefused("other reviews are open by now: look at them first")
 
 
+async def usual_duration(now: datetime) -> timedelta | None:
+    """How long operators usually took for a review in the last weeks; None where they have decided too few to say."""
+    since = now - DURATION_WINDOW
+    durations = sorted(await reviews_repository.durations(since, DURATION_SAMPLE))
+    return durations[len(durations) // 2] if len(durations) >= FEW_REVIEWS else None
+
+
 async def why_not(review: DepositReview, operator_id: str) -> str | None:
     """Why this operator may not decide a review, as a message to them; None where they may."""
     if await belonged_since(operator_id, review.merchant_id, review.opened_at):
@@ -285,6 +362,42 @@ async def would_credit(deposit_id: str) -> Share | None:
     """How a credit would divide the amount; None for a deposit that has no invoice."""
     division = await reviews_repository.division(deposit_id)
     return None if division is None else _share(division.deposit_asset, division.deposit_raw, division)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a deposit that is too large would be divided: `share` of what was asked, and the rest that would be returned,
+    in minor units."""
+
+    share: Share
+    rest_raw: int
+
+
+async def would_split(deposit_id: str) -> Split | None:
+    """What crediting what was asked and returning the rest would do; None where that can't be done."""
+    review, division = await reviews_repository.find(deposit_id), await reviews_repository.division(deposit_id)
+    if review is None or division is None or (review.status, review.deposit_status) != ("open", "suspended"):
+        return None
+    held_raw = await held_in_suspense_raw(deposit_id)
+    rest_raw = rest_of(review.asset, held_raw, division)
+    return Split(_share(review.asset, held_raw - rest_raw, division), rest_raw) if rest_raw else None
+
+
+async def held_in_suspense_raw(deposit_id: str) -> int:
+    """What suspense holds of a deposit in review, in minor units: all of it, or the rest that was not credited. 0 until
+    it is booked."""
+    review = await reviews_repository.find(deposit_id)
+    if review is None or review.deposit_status not in ("suspended", "credited"):
+        return 0
+    return await _in_suspense_raw(review, review.times_reversed)
+
+
+def rest_of(asset: str, held_raw: int, invoice: Terms | Division) -> int:
+    """How much more than the invoice asked for is held of a deposit; 0 where that is nothing, where another asset came,
+    or where the invoice was credited before."""
+    if asset != invoice.asset or invoice.credited_raw is not None:
+        return 0
+    return max(0, held_raw - invoice.pay_in_raw)
 
 
 async def _known(deposit_id: str) -> DepositReview:
@@ -319,11 +432,29 @@ async def _lock_open_review(deposit_id: str, reason: str) -> OpenReview:
     return review
 
 
-def _refuse_unbooked(deposit: OpenReview) -> None:
+def _refuse_uncredited(deposit: OpenReview) -> None:
+    if deposit.status == "credited":
+        raise ReviewRefused("what was asked is credited already: return the rest, or close the review")
+
+
+async def _held_raw(review: DepositReview, deposit: OpenReview) -> int:
+    """What suspense holds of a deposit, in minor units. Raises ReviewRefused where that is nothing."""
     if deposit.status == "orphaned":
         raise ReviewRefused("the deposit is not on the chain any more: there is nothing to credit or return")
-    if deposit.status != "suspended":
+    if deposit.status == "seen":
         raise ReviewRefused("the deposit still lacks confirmations")
+    held_raw = await _in_suspense_raw(review, deposit.times_reversed)
+    if held_raw <= 0:
+        raise ReviewRefused("suspense holds nothing of the deposit any more: it was credited or sent back before")
+    return held_raw
+
+
+async def _in_suspense_raw(review: DepositReview, times_reversed: int) -> int:
+    """What was booked to suspense for a deposit, less what was credited or sent back of it, or is about to be."""
+    suspense = ChainId(owner=SUSPENSE, network=review.network, asset=review.asset)
+    reference = booking_reference(review.deposit_id, times_reversed)
+    booked = await ledger_repository.booked([suspense], reference, DEPOSIT_KINDS)
+    return booked.get(suspense, 0) - await reviews_repository.sent_back_raw(review.deposit_id)
 
 
 def _share(asset: str, amount_raw: int, invoice: Terms | Division) -> Share:
@@ -336,24 +467,24 @@ def _actor(operator_id: str) -> str:
     return f"account:{operator_id}"
 
 
-async def _audit(
-    review: DepositReview, action: str, operator_id: str, reason: str, now: datetime, address: str | None
-) -> None:
+async def _audit(review: DepositReview, action: str, decision: Decision, **more: str) -> None:
     await audit.record(
-        actor=_actor(operator_id),
+        actor=_actor(decision.operator_id),
         action=f"review.{action}",
         subject=review.deposit_id,
         merchant_id=review.merchant_id,
-        address=address,
+        address=decision.address,
         details={
             "invoice": review.invoice_id,
             "verdict": review.verdict,
             "asset": review.asset,
             "network": review.network,
             "amount_raw": str(review.amount_raw),
-            "reason": reason,
+            "reason": decision.reason,
+            **({"message": decision.told} if decision.told else {}),
+            **more,
         },
-        now=now,
+        now=decision.now,
     )
 
 

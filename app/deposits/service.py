@@ -162,10 +162,10 @@ class DepositService:
             postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
             if due.service_fee_raw:
                 postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
-            paid.append((row.invoice, Status(invoice.status), due.net_raw))
+            paid.append((row.invoice, Status(invoice.status), due))
         await worth.post(postings, now)
-        for invoice_id, status, net_raw in paid:  # its event tells what the credit is worth
-            await self._invoices.pay(invoice_id, status, net_raw, now)
+        for invoice_id, status, due in paid:  # its event tells what the credit is worth
+            await self._invoices.pay(invoice_id, status, due, now)
 
     async def _update_invoice(self, found: Match, address_id: int, opened: bool, now: datetime) -> None:
         assert found.invoice_id is not None

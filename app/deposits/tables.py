@@ -160,7 +160,9 @@ class Review(Table, tablename="reviews"):
     """A review of a deposit that did not match its invoice, or that has none.
 
     One review for each deposit, opened when it is seen. `status` is `returning` while a refund of it is under way; when
-    that fails the review is open again. `facts` is JSON: what was asked for and what was received.
+    that fails the review is open again. `facts` is JSON: what was asked for and what was received. `outcome` is
+    `credited` with a `refund_id` where what was asked was credited and the rest is returned. `reason` is for operators,
+    `message` for the merchant.
     """
 
     id = BigSerial(primary_key=True)
@@ -172,6 +174,7 @@ class Review(Table, tablename="reviews"):
     status = columns.words(10)
     outcome = columns.words(10, null=True)
     reason = columns.text(null=True)
+    message = columns.text(null=True)
     refund_id = columns.words(20, null=True)
     opened_at = columns.moment()
     decided_at = columns.moment(null=True)
@@ -185,3 +188,4 @@ class Review(Table, tablename="reviews"):
         " AND (status = 'open') = (decided_at IS NULL) AND (status = 'open') = (decided_by IS NULL)"
     )
     reviews_returning_what = Check("status <> 'returning' OR refund_id IS NOT NULL")
+    reviews_message_decided = Check("message IS NULL OR (status <> 'open' AND length(message) BETWEEN 1 AND 500)")

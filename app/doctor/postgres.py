@@ -19,6 +19,7 @@ GUARDS = (
     ("ledger_heads", "ledger_head_follows_entries"),
     ("ledger_heads", "ledger_head_starts_empty"),
     ("audit_entries", "audit_entries_append_only"),
+    ("case_notes", "case_notes_append_only"),
     ("ledger_checkpoints", "ledger_checkpoints_append_only"),
     ("ledger_checkpoint_leaves", "ledger_checkpoint_leaves_append_only"),
     ("checkpoint_keys", "checkpoint_keys_append_only"),

@@ -122,7 +122,7 @@ def _numbered() -> "Select[Event]":
 async def list_newest(merchant_id: str, mode: str, *, limit: int, place: Place | None = None) -> Page[EventView]:
     """A page of a merchant's events by seq, newest first."""
     rows = await _NEWEST.page(place, limit, merchant_id=merchant_id, mode=mode)
-    return Page((row.view() for row in rows), rows.previous, rows.following)
+    return rows.of(row.view() for row in rows)
 
 
 _NEWEST = Listing(_numbered, _NumberedRow, key=(Event.seq,))
@@ -144,6 +144,19 @@ async def find(merchant_id: str, mode: str, event_id: uuid.UUID) -> EventView | 
 
 
 _BY_EVENT_ID = Statement(_numbered().where(Event.event_id == Param("event_id")), _NumberedRow)
+
+
+async def find_between(
+    merchant_id: str, mode: str, first: uuid.UUID, last: uuid.UUID, *, limit: int
+) -> Sequence[EventView]:
+    """A merchant's events whose ids are in this range, both ends included."""
+    rows = await _BETWEEN.all(merchant_id=merchant_id, mode=mode, first=first, last=last, limit=limit)
+    return [row.view() for row in rows]
+
+
+_BETWEEN = Statement(
+    _numbered().where(Event.event_id >= Param("first"), Event.event_id <= Param("last")), _NumberedRow, limited=True
+)
 
 
 async def try_lock_numbering() -> bool:

@@ -8,6 +8,7 @@ from app.core import database, ids, redis
 from app.core.errors import ApiError, Code
 from app.events import repository
 from app.events.repository import EventView
+from app.live import notices, topics
 
 Mode = Literal["live", "test"]
 
@@ -47,6 +48,7 @@ async def record(
         created_at=now,
         only_endpoint=only_endpoint,
     )
+    await notices.changed(*topics.of_event(merchant_id, mode, type, subject_id))
     return event_id
 
 
@@ -63,6 +65,7 @@ async def get(merchant_id: str, mode: Mode, event_id: str) -> EventView:
     return found
 
 
-async def announce() -> None:
-    """Wake the sequencer after a commit. Optional: without it the event is numbered at the next poll."""
-    await redis.publish(WAKE_CHANNEL)
+async def announce(*changed: str) -> None:
+    """Wake the sequencer after a commit, and open pages of the topics that changed with it. Optional: without it the
+    event is numbered at the next poll."""
+    await redis.publish_messages((WAKE_CHANNEL, ""), *([notices.message(changed)] if changed else []))

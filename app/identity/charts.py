@@ -7,6 +7,8 @@ beside the drawing, so that they are not stretched. Values are raw amounts or co
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.core.money import group_digits
+
 HEIGHT = 160
 """Units from the floor of a chart to its highest line; about a pixel each as the style sheet draws it."""
 
@@ -31,7 +33,8 @@ SPARK_HEIGHT = 28
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar from the floor up. `label` is its name, `value` what it shows."""
+    """One bar from the floor up. `label` is its name, `value` what it shows. `before_y` is the height of the mark that
+    shows the period before, None without one."""
 
     x: int
     y: int
@@ -39,6 +42,7 @@ class Bar:
     height: int
     label: str
     value: int
+    before_y: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +89,22 @@ class Sparkline:
     area: str
 
 
-def bars(values: Sequence[tuple[str, int]]) -> BarChart:
-    """The chart of (label, value), left to right. Raises ValueError for a negative value."""
+def bars(values: Sequence[tuple[str, int]], before: Sequence[int] = ()) -> BarChart:
+    """The chart of (label, value), left to right, perhaps with a mark on each for the value of the period before.
+
+    Raises ValueError for a negative value.
+    """
     if any(value < 0 for _, value in values):
         raise ValueError("a bar can't show a negative value")
-    top = ceiling(max((value for _, value in values), default=0))
+    top = ceiling(max((*(value for _, value in values), *before), default=0))
     step = max(STEP, LEAST_STEPS * STEP // max(1, len(values)))
     return BarChart(
         width=max(1, len(values)) * step,
         height=HEIGHT,
-        bars=tuple(_bar(place, step, label, value, top) for place, (label, value) in enumerate(values)),
+        bars=tuple(
+            _bar(place, step, label, value, before[place] if place < len(before) else None, top)
+            for place, (label, value) in enumerate(values)
+        ),
         lines=tuple(Line(HEIGHT - HEIGHT * step // LINES, top * step // LINES) for step in range(1, LINES + 1))
         if top
         else (),
@@ -113,6 +123,18 @@ def ceiling(value: int) -> int:
     while 100 * measure < value:
         measure *= 10
     return next(step * measure for step in (4, 8, 12, 20, 40, 60, 80, 100) if step * measure >= value)
+
+
+def change(now: int, before: int) -> str:
+    """How a value compares with the one before: `rose 12 % to`, `fell 5.5 % to`, `stayed at`; `is now` where it was
+    zero before."""
+    if not before:
+        return "is now" if now else "stayed at"
+    tenths = (abs(now - before) * 2_000 + before) // (2 * before)
+    if not tenths:
+        return "stayed at"
+    share = f"{group_digits(tenths // 10)}" if tenths % 10 == 0 else f"{group_digits(tenths // 10)}.{tenths % 10}"
+    return f"{'rose' if now > before else 'fell'} {share} % to"
 
 
 def funnel(stages: Sequence[tuple[str, int]]) -> tuple[Stage, ...]:
@@ -152,6 +174,7 @@ def sparkline(values: Sequence[int]) -> Sparkline:
     return Sparkline(SPARK_WIDTH, SPARK_HEIGHT, points, f"0,{SPARK_HEIGHT} {points} {SPARK_WIDTH},{SPARK_HEIGHT}")
 
 
-def _bar(place: int, step: int, label: str, value: int, top: int) -> Bar:
+def _bar(place: int, step: int, label: str, value: int, before: int | None, top: int) -> Bar:
     height = max(LEAST_BAR, HEIGHT * value // top) if value else 0
-    return Bar(place * step + (step - BAR) // 2, HEIGHT - height, BAR, height, label, value)
+    before_y = None if before is None or not top else HEIGHT - HEIGHT * before // top
+    return Bar(place * step + (step - BAR) // 2, HEIGHT - height, BAR, height, label, value, before_y)

@@ -16,6 +16,11 @@ VISIT = "__Host-swap_pay_visit"
 FLASH = "__Host-swap_pay_flash"
 """A sentence for the next page."""
 
+PLACE = "__Host-swap_pay_place"
+"""The merchant and the mode in which somebody worked last, such as `MCH-…/test`: `/cabinet` leads there."""
+
+PLACE_LIFETIME = timedelta(days=365)
+
 
 def put(request: Any, name: str, value: str, *, lifetime: timedelta | None = None) -> None:
     """Send a cookie with the answer to `request`. Without a lifetime it ends when the browser is closed."""

@@ -17,10 +17,12 @@ MAX_AGE_S = 300
 
 
 class Flash(msgspec.Struct, frozen=True):
-    """A message that the next page shows once."""
+    """A message that the next page shows once, with a link to what it is about; empty where there is none."""
 
     text: str
     tone: Tone
+    link: str = ""
+    href: str = ""
 
 
 class Flashes:
@@ -29,9 +31,9 @@ class Flashes:
     def __init__(self, link_secret: bytes) -> None:
         self._serializer = URLSafeTimedSerializer(derive_key(link_secret, "flash"), salt="flash")
 
-    def put(self, request: Request[Any, Any, Any], text: str, tone: Tone) -> None:
-        """Send a message with the answer to `request`, for the next page."""
-        flash = Flash(text[:MAX_LENGTH], tone)
+    def put(self, request: Request[Any, Any, Any], text: str, tone: Tone, *, link: str = "", href: str = "") -> None:
+        """Send a message with the answer to `request`, for the next page. `link` are the words of the path `href`."""
+        flash = Flash(text[:MAX_LENGTH], tone, link, href)
         cookies.put(request, cookies.FLASH, self._serializer.dumps(msgspec.to_builtins(flash)))
 
     def take(self, request: Request[Any, Any, Any]) -> Flash | None:

@@ -1,8 +1,9 @@
 """The one-use key of a form, and the token that carries it.
 
-Each form of a page has a hidden token, `<key>.<mac>`. The key makes two submissions of one form the same request
-(accounts/form_uses.py). The MAC binds it to the session for which the page was made, or to the visit token of a browser
-in which nobody is signed in.
+Each form of a page has a hidden token, `<key>.<mac>`, of a signed-in person `<key>.<mac>.<mark>`. The key makes two
+submissions of one form the same request (accounts/form_uses.py). The MAC binds it to the session for which the page was
+made, or to the visit token of a browser in which nobody is signed in. The mark says of which account that session was:
+what is typed into a form whose session has ended is shown to no other account (keeping.py).
 
 A page whose form could do the same thing twice has the key in its URL (`?form=…`). Going back to it or reloading it
 shows the same form; opening it from a link creates a new one. This needs no script.
@@ -50,14 +51,39 @@ class FormTokens:
     def __init__(self, link_secret: bytes) -> None:
         self._mac_key = derive_key(link_secret, "csrf")
 
-    def make(self, key: str, bound_to: str) -> str:
-        """The token of a form with this key, for the session or visit that `bound_to` names."""
-        return f"{key}.{hmac_sha256(self._mac_key, f'{bound_to}:{key}'.encode()).hex()}"
+    def make(self, key: str, bound_to: str, account_id: str | None = None) -> str:
+        """The token of a form with this key, for the session or visit that `bound_to` names, and the session's
+        account."""
+        token = f"{key}.{self._bound(key, bound_to)}"
+        return token if account_id is None else f"{token}.{self._mark(key, account_id)}"
 
     def open(self, token: str, bound_to: str) -> str | None:
         """The key of a token; None for a token of another session or visit, or a forged one."""
-        key = token.partition(".")[0]
+        key, _, rest = token.partition(".")
         if not _KEY.fullmatch(key):
             return None
-        is_ours = same(token.encode("utf-8", "replace"), self.make(key, bound_to).encode())
+        mac = rest.partition(".")[0]
+        is_ours = same(mac.encode("utf-8", "replace"), self._bound(key, bound_to).encode())
         return key if is_ours else None
+
+    def key_of(self, token: str) -> str | None:
+        """The key of a token of any session, with a mark; None for other texts."""
+        key, *rest = token.split(".")
+        return key if _KEY.fullmatch(key) and len(rest) == 2 else None
+
+    def is_of_account(self, token: str, account_id: str) -> bool:
+        """Whether a token, of whatever session, was made for a session of this account."""
+        key = self.key_of(token)
+        if key is None:
+            return False
+        mark = token.rpartition(".")[2]
+        return same(mark.encode("utf-8", "replace"), self._mark(key, account_id).encode())
+
+    def _bound(self, key: str, bound_to: str) -> str:
+        return self._mac(f"{bound_to}:{key}")
+
+    def _mark(self, key: str, account_id: str) -> str:
+        return self._mac(f"account:{account_id}:{key}")
+
+    def _mac(self, text: str) -> str:
+        return hmac_sha256(self._mac_key, text.encode()).hex()

@@ -19,11 +19,18 @@ from litestar.routes import BaseRoute
 
 from app.accounts import form_uses
 from app.accounts.form_uses import FormUse
+from app.accounts.kept_forms import Owner
 from app.core.waiting import DatabaseUnavailable
 from app.identity import form_keys
+from app.identity.checking import checked_field, is_check
+from app.identity.forms import Form
 from app.identity.identity import Identity, PageRequest, known_visitor
 
 Handler = Callable[..., Awaitable[Response[Any]]]
+
+Check = Callable[[PageRequest, Form], Awaitable[Any]]
+"""Reads a form's fields and records what is wrong with them. It changes nothing, and takes path parameters from the
+request."""
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -60,12 +67,15 @@ class NoStepUp:
 @dataclass(frozen=True, slots=True)
 class FormDeclaration:
     """The declaration of a route. `page` is the path of the page with its form, below the same base; None for the
-    route's own path."""
+    route's own path. `carries` are fields that the page's URL has as well. `check` goes through the form's fields and
+    records their errors; pages call it for a field that was left (checking.py)."""
 
     does: str
     step_up: StepUp | NoStepUp
     path: str
     page: str | None
+    carries: tuple[str, ...] = ()
+    check: Check | None = None
 
 
 class UntrueDeclaration(RuntimeError):
@@ -78,11 +88,14 @@ def form_post(
     does: str,
     step_up: StepUp | NoStepUp,
     page: str | None = None,
+    carries: tuple[str, ...] = (),
+    check: Check | None = None,
     opt: Mapping[str, Any] | None = None,
 ) -> Callable[[Handler], HTTPRouteHandler]:
     """Like Litestar's `post`, for a form of ours. `does` is a verb with its object, for the page that asks for a code
-    and for docs/step-up.md; `page` is the path of the page with the form, if not `path`."""
-    declaration = FormDeclaration(does, step_up, path, page)
+    and for docs/step-up.md; `page` is the path of the page with the form, if not `path`; the rest as in
+    `FormDeclaration`."""
+    declaration = FormDeclaration(does, step_up, path, page, carries, check)
 
     def declare(handler: Handler) -> HTTPRouteHandler:
         return post(path, opt={**(opt or {}), _DECLARED: declaration})(_carried_out_once(handler, declaration))
@@ -159,17 +172,21 @@ def page_with_form(request: PageRequest, declaration: FormDeclaration) -> str:
         return re.sub(r"\{(\w+):\w+\}", lambda found: str(request.path_params[found[1]]), pattern)
 
     address: str = request.scope["path"]
-    return address.removesuffix(filled(declaration.path)) + filled(declaration.page or declaration.path)
+    page = address.removesuffix(filled(declaration.path)) + filled(declaration.page or declaration.path)
+    return page.rstrip("/") or "/"
 
 
 def _carried_out_once(handler: Handler, declaration: FormDeclaration) -> Handler:
     @wraps(handler)
     async def once(**given: Any) -> Response[Any]:
         request: PageRequest = given["request"]
+        identity = cast(Identity, request.scope["state"]["identity"])
+        if is_check(request):
+            return await checked_field(request, identity, declaration.check)
         visitor = known_visitor(request)
         if visitor is None:  # one-time links and throttles limit what forms without a session do
-            return await handler(**given)
-        identity = cast(Identity, request.scope["state"]["identity"])
+            owner = Owner.of_visit(identity.visit(request))
+            return await _or_shown_again(request, identity, declaration, owner, await handler(**given))
         session_id, address = visitor.session.id, request.scope["path"]
         use = FormUse.of(account_id=visitor.account_id, address=address, key=identity.form_key(request))
         led_to = await form_uses.begin(use, session_id)
@@ -183,16 +200,35 @@ def _carried_out_once(handler: Handler, declaration: FormDeclaration) -> Handler
             await form_uses.release(use)
             raise
         state = request.scope["state"]
+        owner = Owner.of_session(session_id)
         if answer.status_code != 303 or state.get("nothing_done"):
             await form_uses.release(use)
-            return answer
+            return await _or_shown_again(request, identity, declaration, owner, answer)
         secret: str | None = state.get("shown_once")
         await form_uses.finish(use, answer.headers["Location"], secret, identity.services.settings.data_keys)
         if state.get("code_asked", False) is not (declaration.step_up is StepUp.FRESH_CODE):
             raise UntrueDeclaration(f"{declaration.does}: its code check differs from its route's declaration")
-        return answer
+        return await _or_shown_again(request, identity, declaration, owner, answer)
 
     return once
+
+
+async def _or_shown_again(
+    request: PageRequest, identity: Identity, declaration: FormDeclaration, owner: Owner, answer: Response[Any]
+) -> Response[Any]:
+    """The answer; for a form that was refused, a redirect to its page, which shows it with its errors.
+
+    htmx gets the page itself: it makes no entry in the browser's history. So does a button on another page: its answer
+    asks for what is missing."""
+    if declaration.page is not None:
+        return answer
+    page, key = page_with_form(request, declaration), identity.form_key(request)
+    if answer.status_code == 422:
+        to_page = await identity.keeping.keep_refused(request, owner, page, key, declaration.carries)
+        return answer if to_page is None or "hx-request" in request.headers else to_page
+    if answer.status_code == 303:
+        await identity.keeping.forget(request, owner, page, key)
+    return answer
 
 
 def _without_types(pattern: str) -> str:

@@ -1,4 +1,9 @@
-"""A submitted form: its fields, and the errors with which a page shows it again."""
+"""A submitted form: its fields, and the errors with which a page shows it again.
+
+Whoever reads a form goes through all of its fields first, and then refuses it, so that the page names everything that
+is wrong: readers of fields (`app.cabinet.fields`) record an error and return a neutral value, checks of services run
+within `gathering()`, and `refuse_if_wrong()` raises. The first error of a field is the one that is shown.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +17,30 @@ from litestar.datastructures import UploadFile
 
 from app.core.errors import ApiError, Code, invalid
 from app.core.text import without_direction_controls
+from app.identity.sentences import sentence
 
 MAX_FIELDS = 1_000
 """No page of ours has more fields."""
 
 CSRF_FIELD = "csrf_token"
 
-_ABOUT_A_FIELD = re.compile(r"([a-z][a-z0-9_.]*): (.+)", re.DOTALL)
+_FIELD_AND_WORDS = re.compile(r"([a-z][a-z0-9_.]*): (.+)", re.DOTALL)
+
+_ABOUT_A_FIELD = frozenset(
+    {
+        Code.INVALID_INPUT,
+        Code.AMOUNT_TOO_SMALL,
+        Code.AMOUNT_TOO_LARGE,
+        Code.INSUFFICIENT_BALANCE,
+        Code.INVALID_DESTINATION,
+        Code.MEMO_NOT_ALLOWED,
+        Code.REFUND_EXCEEDS_NET,
+        Code.PAY_IN_ASSET_NOT_ALLOWED,
+        Code.DAILY_CAP_EXCEEDED,
+        Code.DUPLICATE_ORDER_ID,
+    }
+)
+"""Codes of errors whose message names a field."""
 
 _NOT_ABOUT_THE_FORM = (403, 404)
 
@@ -42,27 +64,42 @@ class File:
 
 @dataclass(slots=True)
 class Form:
-    """A form's fields. `values` has the last of each name, `lists` all of them; `errors` has messages by field,
-    under `""` those about the whole form."""
+    """A form's fields. `values` has the last of each name, `lists` all of them; `errors` has sentences by field,
+    under `""` those about the whole form. `proofs` is what stands for a password that was given in an earlier round,
+    and `notes` has sentences about fields that are right, such as what a payout would cost."""
 
     values: dict[str, str] = field(default_factory=dict)
     lists: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    proofs: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, fields: Sequence[tuple[str, str]], files: Mapping[str, File] | None = None) -> Self:
         """A form from its submitted fields."""
         form = cls(files=dict(files or {}))
-        for name, value in fields:
-            form.values[name] = value
-            form.lists.setdefault(name, []).append(value)
+        form._fill(fields)
         return form
 
     @classmethod
     def empty(cls, **values: str) -> Self:
         """A form that was not submitted yet, with its first values."""
         return cls(values=dict(values), lists={name: [value] for name, value in values.items()})
+
+    def fill_again(
+        self, fields: Sequence[tuple[str, str]], errors: Mapping[str, str], proofs: Mapping[str, str]
+    ) -> None:
+        """Put in what was typed before, in place of the first values."""
+        self.values.clear()
+        self.lists.clear()
+        self._fill(fields)
+        self.errors, self.proofs = dict(errors), dict(proofs)
+
+    def _fill(self, fields: Sequence[tuple[str, str]]) -> None:
+        for name, value in fields:
+            self.values[name] = value
+            self.lists.setdefault(name, []).append(value)
 
     def text(self, name: str, default: str = "") -> str:
         """A field without surrounding space and without bidirectional controls; `default` where it is then empty."""
@@ -90,26 +127,47 @@ class Form:
             self.values.pop(name, None)
             self.lists.pop(name, None)
 
+    def record(self, name: str, words: str) -> None:
+        """Record an error of a field, or with `""` of the whole form, and go on. A field keeps its first error."""
+        self.errors.setdefault(name, sentence(name, words))
+
     def refuse(self, name: str, words: str) -> "FormRefused":
-        """Record an error of a field, or with `""` of the whole form, and return the exception to raise."""
-        self.errors[name] = _sentence(words)
+        """Record an error, and return the exception to raise."""
+        self.record(name, words)
         return FormRefused(self)
+
+    def refuse_if_wrong(self) -> None:
+        """Raise FormRefused if an error was recorded."""
+        if self.errors:
+            raise FormRefused(self)
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Record an error of a service, or of a reader that raises, and go on after the block."""
+        try:
+            with self.catching():
+                yield
+        except FormRefused:
+            pass
 
     @contextmanager
     def catching(self) -> Iterator[None]:
-        """Turn ApiError into an error of this form. Raises FormRefused.
+        """Turn ApiError into errors of this form. Raises FormRefused.
 
-        INVALID_INPUT of the form `field: words` is about that field, other errors about the whole form. 403, 404 and
-        INTERNAL are not about the form and are raised unchanged.
+        Errors of the form `field: words` are about that field, where their code says so; others are about the whole
+        form. 403, 404 and INTERNAL are not about the form and are raised unchanged, except for a cap that is used up.
         """
         try:
             yield
         except ApiError as error:
-            if error.status in _NOT_ABOUT_THE_FORM or error.code is Code.INTERNAL:
+            if error.code not in _ABOUT_A_FIELD and (
+                error.status in _NOT_ABOUT_THE_FORM or error.code is Code.INTERNAL
+            ):
                 raise
-            about = _ABOUT_A_FIELD.fullmatch(error.message) if error.code is Code.INVALID_INPUT else None
-            name, words = about.groups() if about else ("", error.message)
-            raise self.refuse(name, words) from error
+            for one in (error, *error.others):
+                about = _FIELD_AND_WORDS.fullmatch(one.message) if one.code in _ABOUT_A_FIELD else None
+                self.record(*(about.groups() if about else ("", one.message)))
+            raise FormRefused(self) from error
 
 
 async def read(request: Request[Any, Any, Any]) -> Form:
@@ -156,7 +214,3 @@ def _checked(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
         if "\0" in name or "\0" in value:
             raise invalid("form", "must not hold NUL characters")
     return fields
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]

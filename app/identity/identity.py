@@ -1,6 +1,8 @@
 """Shared by the handlers of cabinet, desk and account pages: the visitor, the submitted form, and the responses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC
 from typing import Any
 from urllib.parse import quote
 
@@ -19,14 +21,15 @@ from app.accounts.sessions_repository import Session
 from app.accounts.sign_in import SignIn
 from app.accounts.sign_up import SignUp
 from app.accounts.throttle import Throttle
-from app.core import clock, ids
+from app.core import clock, ids, zones
 from app.core.crypto import derive_key
 from app.core.errors import ApiError, Code
 from app.identity import cookies, form_keys, forms, redirects
-from app.identity.flashes import Flashes
+from app.identity.flashes import Flash, Flashes
 from app.identity.form_keys import FormTokens
 from app.identity.forms import CSRF_FIELD, Form
-from app.identity.nav import Tone
+from app.identity.keeping import Keeping, fill_again, is_unsent, kept_of, note_refused
+from app.identity.nav import Nav, Tone
 from app.identity.visitor import Visitor
 from app.web.client_address import site
 from app.web.errors import ErrorView
@@ -41,6 +44,12 @@ PageRequest = Request[Any, Any, Any]
 
 CSRF_HEADER = "x-csrf-token"
 """The header that htmx sends in place of the hidden field (`hx-headers`)."""
+
+FRAME_PARTS = frozenset(("navigation", "notices"))
+"""Parts of open pages that belong to the frame."""
+FILLED_AGAIN = Flash(
+    "This is what you had filled in. Nothing was sent yet: check it, enter passwords and codes, and send it.", "neutral"
+)
 
 _ERROR_TITLES = {
     400: "That can’t be done",
@@ -57,11 +66,25 @@ _ERROR_TITLES = {
 
 
 class SignedOut(Exception):
-    """The browser has no session, or it has ended."""
+    """The browser has no session, or it has ended. `page` has the form that was sent; `is_kept` says whether it shows
+    what was typed."""
+
+    def __init__(self, page: str = "", *, is_kept: bool = False) -> None:
+        super().__init__("nobody is signed in")
+        self.page = page
+        self.is_kept = is_kept
 
 
 class ForeignForm(Exception):
     """The form was not sent from a page of ours, or not from the session of that page."""
+
+
+class OutdatedForm(Exception):
+    """The form, with this token, is of an earlier session of the same account."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__("the form's token is of an earlier session")
+        self.token = token
 
 
 class Identity:
@@ -74,6 +97,7 @@ class Identity:
         self._pages = pages
         self._tokens = FormTokens(settings.link_secret)
         self._flashes = Flashes(settings.link_secret)
+        self.keeping = Keeping(settings.data_keys, self._tokens, rate_limiter)
         throttle = Throttle(derive_key(settings.link_secret, "throttle"))
         letters = Letters(settings.public_url)
         self.passkeys = services.passkeys
@@ -89,8 +113,14 @@ class Identity:
         """The session of the browser's cookie, if there is one."""
         return await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
 
+    async def home_of(self, request: PageRequest) -> str | None:
+        """Where the person who is signed in begins: at the desk or in the cabinet. None if nobody is."""
+        session = await self.session_of(request) if cookies.SESSION in request.cookies else None
+        return None if session is None else "/desk" if session.is_operator else "/cabinet"
+
     async def recognise(self, request: PageRequest) -> Visitor | None:
         """The signed-in visitor, whose use of the session is recorded; None if nobody is signed in."""
+        request.scope["state"]["read_at"] = int(clock.now().timestamp() * 1000)
         session = await self.session_of(request)
         if session is None:
             return None
@@ -110,7 +140,9 @@ class Identity:
 
     def csrf_token(self, request: PageRequest) -> str:
         """The token of the forms in the answer to this request, bound to the session or to the visit cookie."""
-        return self._tokens.make(self.form_key(request), self._bound_to(request))
+        visitor = known_visitor(request)
+        account_id = visitor.account_id if visitor else None
+        return self._tokens.make(self.form_key(request), self._bound_to(request), account_id)
 
     def _bound_to(self, request: PageRequest) -> str:
         visitor = known_visitor(request)
@@ -127,9 +159,20 @@ class Identity:
         cookies.put(request, cookies.VISIT, token)
         return token
 
+    async def wait_for_code(self, request: PageRequest, token: str) -> None:
+        """Send the browser the token of its half sign-in, and keep the forms that were kept for it."""
+        await self.keeping.follow_visit(request.cookies.get(cookies.VISIT, ""), token)
+        self.start_visit(request, token)
+
     async def start_session(self, request: PageRequest, token: str) -> None:
-        """Send a new session's token with the answer, and end the session that the browser had before."""
+        """Send a new session's token with the answer, and end the session that the browser had before.
+
+        Forms that were sent after an earlier session of the same account had ended are shown in the new one."""
         await sessions.end_token(request.cookies.get(cookies.SESSION, ""))
+        session = await sessions.find(token, clock.now())
+        visit = request.cookies.get(cookies.VISIT, "")
+        if session is not None and visit:
+            await self.keeping.sign_in(visit, session.id, session.account_id)
         cookies.put(request, cookies.SESSION, token, lifetime=sessions.LIFETIME)
         cookies.drop(request, cookies.VISIT)
 
@@ -140,6 +183,9 @@ class Identity:
         form: Form | None = request.scope["state"].get("form")
         if form is None:
             form = request.scope["state"]["form"] = await forms.read(request)
+        kept = kept_of(request)
+        if kept is not None:
+            form.proofs = dict(kept.proofs)
         return form
 
     async def require_own_form(self, request: PageRequest) -> None:
@@ -158,12 +204,15 @@ class Identity:
         if visitor is None and not _sane_token(request.cookies.get(cookies.VISIT)):
             raise ForeignForm("the browser sent no cookie")
         key = self._tokens.open(token, self._bound_to(request))
+        if key is None and visitor is not None and self._tokens.is_of_account(token, visitor.account_id):
+            raise OutdatedForm(token)
         if key is None:
             raise ForeignForm("the form's token is not this session's")
         request.scope["state"]["form_key"] = key
 
     async def require_fresh_code(self, request: PageRequest, form: Form) -> None:
-        """Raise FormRefused, with `form.errors["code"]`, if a code is needed and the form's field `code` is not right.
+        """Raise FormRefused, with `form.errors["code"]`, if a code is needed and the form's field `code` is not right;
+        and also where an error of the form was recorded before.
 
         After a right code the session has a new token. Not inside a transaction.
         """
@@ -172,35 +221,47 @@ class Identity:
         code = form.text("code")
         form.forget("code")
         if not visitor.needs_code(now):
-            return
-        if not code:
-            raise form.refuse("code", "enter the code that your authenticator app shows")
+            return form.refuse_if_wrong()
         try:
             await totp.verify(self.services.settings.data_keys, visitor.account_id, code, now)
         except totp.CodeRefused as error:
-            person = await accounts_repository.by_id(visitor.account_id)
-            await people.record(person, "step_up.code_refused", address_of(request), now, session=visitor.session.id)
+            if code:
+                person = await accounts_repository.by_id(visitor.account_id)
+                await people.record(
+                    person, "step_up.code_refused", address_of(request), now, session=visitor.session.id
+                )
             raise form.refuse("code", str(error)) from None
         await self.record_code(request)
+        form.refuse_if_wrong()
 
-    async def require_password(self, request: PageRequest, form: Form, name: str = "password") -> Person:
-        """The visitor, after a check of their password in the field `name`. Raises FormRefused.
+    async def require_password_and_code(self, request: PageRequest, form: Form) -> Person:
+        """The visitor, after a check of their password and, if one is needed, of a code. Raises FormRefused with all
+        that is wrong, also if an error was recorded before.
 
-        Not inside a transaction: wrong ones are counted.
+        A right password is not asked for again while other fields of its form are put right. Not inside a transaction:
+        wrong ones are counted.
         """
-        password = form.secret(name)
-        form.forget(name)
-        try:
-            return await self.sign_in.check_password(
-                email=visitor_of(request).session.email,
-                password=password,
-                address=address_of(request),
-                site=site_of(request),
-                now=clock.now(),
-            )
-        except ApiError as error:
-            words = "this is not your password" if error.code is Code.INVALID_INPUT else error.message
-            raise form.refuse(name, words) from None
+        session, password = visitor_of(request).session, form.secret("password")
+        form.forget("password")
+        person = await accounts_repository.by_id(session.account_id)
+        proof = f"right for version {person.credentials_version}"
+        if not password and form.proofs.get("password") != proof:
+            form.record("password", "Enter your password.")
+        elif password:
+            try:
+                person = await self.sign_in.check_password(
+                    email=person.email,
+                    password=password,
+                    address=address_of(request),
+                    site=site_of(request),
+                    now=clock.now(),
+                )
+            except ApiError as error:
+                is_wrong = error.code is Code.INVALID_INPUT
+                form.record("password", "That is not your password." if is_wrong else error.message)
+        form.proofs = {} if "password" in form.errors else {"password": proof}
+        await self.require_fresh_code(request, form)
+        return person
 
     async def record_code(self, request: PageRequest) -> None:
         """Record that the visitor's code was right just now. Raises SignedOut if the session ended meanwhile."""
@@ -226,23 +287,57 @@ class Identity:
     def page(
         self, request: PageRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
-        """A page. Its template gets `context`, visitor, csrf_token, flash, path and needs_code."""
-        visitor = known_visitor(request)
-        frame = {
-            "visitor": visitor,
-            "csrf_token": self.csrf_token(request),
-            "flash": self._flashes.take(request),
-            "path": request.scope["path"],
-            "needs_code": visitor.needs_code(clock.now()) if visitor else False,
-        }
+        """A page. Its template gets `context`, visitor, csrf_token, flash, path, needs_code, zone and zone_name.
+
+        The context's `form` is shown as it was refused, or as it was typed before the session ended, where that is kept
+        (keeping.py). `parts_only`: only parts of its content are wanted, and the frame is left out. `read_at` is when
+        the request began, in milliseconds: what changed later, the page may not show yet.
+        """
+        flash, form = self._flashes.take(request), (context or {}).get("form")
+        if isinstance(form, Form):
+            if request.method in ("GET", "HEAD"):
+                fill_again(request, form)
+                flash = FILLED_AGAIN if is_unsent(request) else flash
+            elif status == 422 and form.errors:
+                note_refused(request, form)
+        frame = self._frame(request) | {"flash": flash}
         return self._pages.page(template, frame | dict(context or {}), status=status)
 
-    def redirect(self, request: PageRequest, path: str, *, flash: str = "", tone: Tone = "positive") -> Response[Any]:
-        """A redirect to another page of ours (303), which shows `flash` once. Raises ValueError for other sites."""
-        if not redirects.is_own(path):
+    def _frame(self, request: PageRequest) -> dict[str, Any]:
+        visitor, now = known_visitor(request), clock.now()
+        zone = visitor.zone if visitor else UTC
+        return {
+            "visitor": visitor,
+            "zone": zone,
+            "zone_name": zones.with_offset(zone, now),
+            "csrf_token": self.csrf_token(request),
+            "flash": None,
+            "path": request.scope["path"],
+            "needs_code": visitor.needs_code(now) if visitor else False,
+            "read_at": request.scope["state"].get("read_at", 0),
+            "parts_only": parts_only(request),
+        }
+
+    def fragment(self, template: str, context: Mapping[str, Any]) -> Response[bytes]:
+        """A part of a page, without its frame."""
+        return self._pages.page(template, context)
+
+    def redirect(
+        self,
+        request: PageRequest,
+        path: str,
+        *,
+        flash: str = "",
+        tone: Tone = "positive",
+        link: tuple[str, str] = ("", ""),
+    ) -> Response[Any]:
+        """A redirect to another page of ours (303), which shows `flash` once, with a `link`: its words and its path.
+        Raises ValueError for other sites."""
+        words, href = link
+        if not redirects.is_own(path) or (href and not redirects.is_own(href)):
             raise ValueError("a redirect target must be a path on our own site")
         if flash:
-            self._flashes.put(request, flash, tone)
+            self._flashes.put(request, flash, tone, link=words, href=href)
         return Response(b"", status_code=303, headers={"Location": path}, media_type="text/plain")
 
     def nothing_done(self, request: PageRequest, path: str, words: str) -> Response[Any]:
@@ -275,14 +370,15 @@ class Identity:
         """The form again, with its errors (422)."""
         return self.page(request, template, {**(context or {}), "form": form}, status=422)
 
-    def error_page(self, request: PageRequest, view: ErrorView) -> str:
-        """The page of an error. For errors of the client it shows the message."""
+    def error_page(self, request: PageRequest, view: ErrorView, nav: Callable[[PageRequest], Nav] | None = None) -> str:
+        """The page of an error. For errors of the client it shows the message, and to a signed-in visitor `nav`."""
         title = _ERROR_TITLES.get(view.status, "Something went wrong")
         words = view.message if view.status in _ERROR_TITLES and view.status != 404 else ""
-        return self._pages.render(
-            "identity/error.html",
-            {"status": view.status, "title": title, "words": words, "request_id": view.request_id},
-        )
+        context = {"status": view.status, "title": title, "words": words, "request_id": view.request_id}
+        if known_visitor(request) is None or nav is None or view.status >= 500:  # a fault may be one of the frame
+            return self._pages.render("identity/error.html", context)
+        context["nav"] = replace(nav(request), live_url="")  # nothing on it changes
+        return self._pages.render("errors/signed_in.html", self._frame(request) | context)
 
 
 def visitor_of(request: PageRequest) -> Visitor:
@@ -297,6 +393,12 @@ def known_visitor(request: PageRequest) -> Visitor | None:
     """The signed-in visitor, if there is one and the guard has read the session."""
     visitor: Visitor | None = request.scope["state"].get("visitor")
     return visitor
+
+
+def parts_only(request: PageRequest) -> bool:
+    """Whether an open page reads itself again (static/js/live.js), and wants nothing of its frame."""
+    wanted = request.headers.get("x-live-parts", "").split()
+    return bool(wanted) and FRAME_PARTS.isdisjoint(wanted)
 
 
 def address_of(request: PageRequest) -> str:

@@ -5,7 +5,7 @@ The cabinet (app/cabinet/lists.py) ignores invalid values, the desk (app/operato
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from app.core.keyset import Page, Place
@@ -15,11 +15,17 @@ from app.identity.paging import Pager
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """The path of a list, its filters that have a value, and the place of the page; None for the first page."""
+    """The path of a list, its filters that have a value, the place of the page, None for the first one, and how many
+    rows it has at most.
+
+    `zone` is the reader's: days in filters are days there.
+    """
 
     path: str
     filters: Mapping[str, str]
     place: Place | None = None
+    zone: tzinfo = UTC
+    rows: int = paging.PAGE_LENGTH
 
     def get(self, name: str) -> str | None:
         """A filter's value, None where it is not set."""
@@ -31,16 +37,26 @@ class ListQuery:
         return value if value in allowed else None
 
     def first_day(self, name: str = "from") -> datetime | None:
-        """The beginning of the day (UTC) in a filter."""
-        return days.start_of(self.filters.get(name))
+        """The beginning of the day in a filter."""
+        return days.start_of(self.filters.get(name), self.zone)
 
     def last_day(self, name: str = "to") -> datetime | None:
-        """The end of the day (UTC) in a filter, exclusive."""
-        return days.end_of(self.filters.get(name))
+        """The end of the day in a filter, exclusive."""
+        return days.end_of(self.filters.get(name), self.zone)
+
+    @property
+    def is_backwards(self) -> bool:
+        """Whether the first day is after the last one, so that nothing can match."""
+        first, after = self.first_day(), self.last_day()
+        return first is not None and after is not None and first >= after
 
     def pager(self, page: Page[Any]) -> Pager:
         """The URLs of the pages before and after this one, with the same filters."""
-        return paging.pager(self.path, self.filters, page, self.place)
+        return paging.pager(self.path, self.filters, page, self.place, self.rows)
+
+    def without(self, name: str) -> str:
+        """The URL of the first page without one of the filters."""
+        return paging.address(self.path, {other: value for other, value in self.filters.items() if other != name})
 
     @property
     def first_url(self) -> str:

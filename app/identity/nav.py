@@ -39,7 +39,8 @@ class Nav:
 
     `title` is the merchant's name or "Operator desk". `groups` are (label, items), the label empty for the first.
     `modes` are (label, href, current); empty where there is no such choice. `merchants_url` is the page that lists
-    the person's merchants, empty where there is none.
+    the person's merchants, empty where there is none. `live_url` is the stream of the area, empty where pages don't
+    follow changes; `live_counts` and `live_banners` are the topics of the counts and the banners.
     """
 
     area: Area
@@ -48,6 +49,11 @@ class Nav:
     modes: tuple[tuple[str, str, bool], ...] = ()
     merchants_url: str = ""
     banners: tuple[Banner, ...] = ()
+    search_url: str = "/cabinet/search"
+    """The page of the search; what it shows while somebody types is below it, at `found`."""
+    live_url: str = ""
+    live_counts: str = ""
+    live_banners: str = ""
 
     @property
     def is_test(self) -> bool:

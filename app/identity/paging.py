@@ -1,6 +1,7 @@
 """Pages of lists in the cabinet and at the desk: the page that a URL names, and the URLs of the pages beside it.
 
-`?after=` names the row that a page begins after, `?before=` the row that it ends before.
+`?after=` names the row that a page begins after, `?before=` the row that it ends before. `?head=` is sent by open pages
+that follow changes: the first page, from the row on with which it began.
 """
 
 import re
@@ -16,6 +17,12 @@ from app.web.paging import Position, decode_cursor, encode_cursor
 
 PAGE_LENGTH = 25
 
+MORE = 50
+"""Rows that "Show more" adds to a page."""
+
+MOST_ROWS = 525
+"""The longest page, ten times more: what a browser shows and the database reads at once without a wait."""
+
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 AsKey = Callable[[str], Key]
@@ -24,10 +31,20 @@ AsKey = Callable[[str], Key]
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """The URLs of the pages beside this one; empty where there is none."""
+    """The URLs of the pages beside this one; empty where there is none.
+
+    `head` names the first row of a first page: with `?head=` the page begins with that row again, and `newer` counts
+    the rows that have come before it since, which `newest_url` shows.
+    """
 
     previous_url: str
     next_url: str
+    more_url: str = ""
+    """The same page, longer."""
+
+    head: str = ""
+    newer: int = 0
+    newest_url: str = ""
 
 
 def by_moment(text: str) -> Key:
@@ -52,16 +69,41 @@ def place_of(request: PageRequest, key: AsKey) -> Place | None:
         return Place(key(text))
     if text := request.query_params.get("before"):
         return Place(key(text), is_end=True)
+    if text := request.query_params.get("head"):
+        return Place(key(text), is_head=True)
     return None
 
 
-def pager(path: str, filters: Mapping[str, str], page: Page[Any], place: Place | None) -> Pager:
-    """The pager of `page`, which is at `place`. The page before one without rows is the first page."""
-    previous = address(path, filters) if place is not None and not page else ""
+def rows_of(request: PageRequest) -> int:
+    """How many rows a page has, by the URL: one of the lengths that we link to."""
+    text = request.query_params.get("rows", "")
+    return int(text) if text in _LENGTHS else PAGE_LENGTH
+
+
+_LENGTHS = frozenset(str(rows) for rows in range(PAGE_LENGTH, MOST_ROWS + 1, MORE))
+
+
+def pager(
+    path: str, filters: Mapping[str, str], page: Page[Any], place: Place | None, rows: int = PAGE_LENGTH
+) -> Pager:
+    """The pager of `page`, which is at `place` and has `rows` at most. The page before one without rows is the first
+    page."""
+    newest = address(path, filters)
+    previous = newest if place is not None and not page else ""
     if page.previous is not None:
         previous = address(path, {**filters, "before": _text(page.previous.key)})
-    following = page.following
-    return Pager(previous, address(path, {**filters, "after": _text(following.key)}) if following is not None else "")
+    following, head, more = page.following, page.head, ""
+    if following is not None and rows < MOST_ROWS and (place is None or not place.is_end):
+        at = {"after": _text(place.key)} if place is not None and not place.is_head else {}
+        more = address(path, {**filters, **at, "rows": str(rows + MORE)})
+    return Pager(
+        previous,
+        address(path, {**filters, "after": _text(following.key)}) if following is not None else "",
+        more,
+        head=_text(head.key) if head is not None else "",
+        newer=page.newer,
+        newest_url=newest,
+    )
 
 
 def address(path: str, parameters: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from litestar import Response, Router, get
 
 from app.core import clock
 from app.identity.constant_time import minimum_duration
+from app.identity.fields import check_email
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_out_router
@@ -25,16 +26,20 @@ def routers(identity: Identity) -> list[Router]:
     async def forgot_page(request: PageRequest) -> Response[Any]:
         return identity.page(request, "identity/forgot_password.html", {"form": Form.empty()})
 
+    async def check_forgot(request: PageRequest, form: Form) -> None:
+        check_email(form)
+
     @form_post(
         "/forgot-password",
         does="Ask for a link to choose a new password",
-        step_up=NoStepUp("nobody is signed in; letters are throttled"),
+        step_up=NoStepUp("nobody is signed in; emails are throttled"),
+        check=check_forgot,
     )
     async def forgot(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         try:
-            if not form.text("email"):
-                raise form.refuse("email", "enter your e-mail address")
+            await check_forgot(request, form)
+            form.refuse_if_wrong()
             with form.catching():
                 async with minimum_duration():
                     await identity.password_changes.request_reset(
@@ -58,13 +63,16 @@ def routers(identity: Identity) -> list[Router]:
     @form_post(
         "/reset-password",
         does="Choose a new password",
-        step_up=NoStepUp("nobody is signed in; the link in the letter works once"),
+        step_up=NoStepUp("nobody is signed in; the link in the email works once"),
+        carries=("token",),
     )
     async def reset(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         token, password = form.text("token"), form.secret("password")
         form.forget("password")
         try:
+            if not password:
+                raise form.refuse("password", "Enter a new password of 8 to 128 characters.")
             with form.catching():
                 done = await identity.password_changes.reset(
                     token, password, address=address_of(request), now=clock.now()

@@ -12,11 +12,12 @@ from app.accounts import repository as accounts_repository
 from app.accounts.enrolment import Offer
 from app.core import clock
 from app.core.errors import ApiError, Code
-from app.identity.account_nav import account_nav
+from app.identity.account_nav import account_nav, nav_of_request
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router
 from app.identity.identity import Identity, PageRequest, address_of, visitor_of
+from app.identity.keeping import kept_of
 from app.identity.user_agents import browser_name
 from app.web.qr import qr
 
@@ -55,8 +56,7 @@ def routers(identity: Identity) -> list[Router]:
     async def offer_authenticator(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         try:
-            person = await identity.require_password(request, form)
-            await identity.require_fresh_code(request, form)
+            person = await identity.require_password_and_code(request, form)
         except FormRefused:
             return show(request, "identity/authenticator.html", {"form": form}, 422)
         offer = identity.enrolment.offer(person, visitor_of(request).session, clock.now())
@@ -69,7 +69,9 @@ def routers(identity: Identity) -> list[Router]:
     async def offered_authenticator(request: PageRequest) -> Response[Any]:
         shown, visitor, now = await identity.shown_once(request), visitor_of(request), clock.now()
         person = await accounts_repository.by_id(visitor.account_id)
-        offer = identity.enrolment.reopen(person, visitor.session, shown["offer"], now) if shown else None
+        kept = kept_of(request)
+        sealed = shown["offer"] if shown else dict(kept.fields).get("offer", "") if kept else ""
+        offer = identity.enrolment.reopen(person, visitor.session, sealed, now)
         if offer is None:
             return start_again(request, "The code to scan is shown once. Start again for a new one.")
         return show_offer(request, Form.empty(), offer)
@@ -105,9 +107,8 @@ def routers(identity: Identity) -> list[Router]:
     async def turn_off(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         try:
+            person = await identity.require_password_and_code(request, form)
             with form.catching():
-                person = await identity.require_password(request, form)
-                await identity.require_fresh_code(request, form)
                 session = visitor_of(request).session
                 token = await identity.enrolment.turn_off(
                     person, session=session, address=address_of(request), now=clock.now()
@@ -180,4 +181,4 @@ def routers(identity: Identity) -> list[Router]:
         end_session,
         end_others,
     ]
-    return [signed_in_router(SECURITY, pages, identity)]
+    return [signed_in_router(SECURITY, pages, identity, nav_of_request)]

@@ -9,6 +9,7 @@ from app.accounts.sign_in import SignedIn
 from app.accounts.totp import CodeRefused
 from app.core import clock
 from app.identity import cookies, redirects
+from app.identity.fields import EMPTY_EMAIL
 from app.identity.form_routes import EVERY_PAGE, NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router, signed_out_router
@@ -35,13 +36,18 @@ def routers(identity: Identity) -> list[Router]:
             return identity.redirect(request, context["next_path"] or home_of(session))
         return identity.page(request, "identity/sign_in.html", {"form": Form.empty(), **context})
 
-    @form_post("/sign-in", does="Sign in", step_up=NoStepUp("nobody is signed in yet"))
+    @form_post("/sign-in", does="Sign in", step_up=NoStepUp("nobody is signed in yet"), carries=("next",))
     async def give_password(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         next_path = redirects.own(form.text("next"), "")
         password = form.secret("password")
         form.forget("password")
         try:
+            if not form.text("email"):
+                form.record("email", EMPTY_EMAIL)
+            if not password:
+                form.record("password", "Enter your password.")
+            form.refuse_if_wrong()
             with form.catching():
                 result = await identity.sign_in.with_password(
                     email=form.text("email"),
@@ -55,11 +61,11 @@ def routers(identity: Identity) -> list[Router]:
             return identity.refused(request, form, "identity/sign_in.html", {"next_path": next_path})
         if isinstance(result, SignedIn):
             return await signed_in(request, result, next_path)
-        identity.start_visit(request, result.token)
+        await identity.wait_for_code(request, result.token)
         return identity.redirect(request, redirects.with_next("/sign-in/code", next_path))
 
     def start_again(request: PageRequest, next_path: str) -> Response[Any]:
-        words = "That took too long. Please sign in again."
+        words = "That took longer than ten minutes. Please sign in again."
         return identity.redirect(request, redirects.with_next("/sign-in", next_path), flash=words, tone="caution")
 
     @get("/sign-in/code")
@@ -69,7 +75,12 @@ def routers(identity: Identity) -> list[Router]:
             return identity.redirect(request, redirects.with_next("/sign-in", context["next_path"]))
         return identity.page(request, "identity/sign_in_code.html", {"form": Form.empty(), **context})
 
-    @form_post("/sign-in/code", does="Sign in, the second step", step_up=NoStepUp("it is the code itself"))
+    @form_post(
+        "/sign-in/code",
+        does="Sign in, the second step",
+        step_up=NoStepUp("it is the code itself"),
+        carries=("next",),
+    )
     async def give_code(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         next_path = redirects.own(form.text("next"), "")
@@ -84,7 +95,7 @@ def routers(identity: Identity) -> list[Router]:
                 now=clock.now(),
             )
         except CodeRefused as error:
-            form.refuse("code", str(error))
+            form.record("code", str(error))
             return identity.refused(request, form, "identity/sign_in_code.html", {"next_path": next_path})
         if result is None:
             return start_again(request, next_path)

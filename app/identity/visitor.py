@@ -1,10 +1,11 @@
 """The signed-in person of a request."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from app.accounts.sessions import FRESH_CODE
 from app.accounts.sessions_repository import Session
+from app.core import zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Visitor:
     def actor(self) -> str:
         """Their name in the audit log."""
         return f"account:{self.session.account_id}"
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone in which they read times; UTC until they have one."""
+        return zones.zone_of(self.session.time_zone)
 
     def needs_code(self, now: datetime) -> bool:
         """Whether sensitive actions require a code: two-step verification is on, and no code was given lately."""

@@ -86,7 +86,7 @@ class InvoiceCreation:
 
     async def create_by(self, by: Member, mode: Mode, new: NewInvoice, replay: Replay, now: datetime) -> bytes:
         """Create an invoice in the cabinet, with its audit row; else as `create`. Raises Forbidden."""
-        by.require(Permission.INVOICES_WRITE)
+        by.require(Permission.INVOICES_WRITE, mode)
         return await self.create(await terms_of(by.merchant_id, mode), new, replay, now, by)
 
     async def create(
@@ -194,7 +194,7 @@ class InvoiceCreation:
         raise RuntimeError(f"{MAX_TRIES} new ids of invoices were taken already")
 
     def email_hash(self, email: str) -> bytes:
-        """The keyed hash of a customer's e-mail address, for searching. Upper and lower case give the same."""
+        """The keyed hash of a customer's email address, for searching. Upper and lower case give the same."""
         return hmac_sha256(self._email_hash_secret, email.strip().lower().encode())
 
     def _pay_in(self, terms: Terms, symbol: str, chain: str) -> tuple[NetworkConfig, Asset]:
@@ -235,6 +235,7 @@ class InvoiceCreation:
             fee_payer=new.fee_payer or terms.fee_payer,
             received_raw=0,
             credited_raw=None,
+            service_fee_charged_raw=None,
             refunded_raw=0,
             description=new.description,
             order_id=new.order_id,

@@ -8,6 +8,7 @@ at the same time share one transaction, which is all or nothing; where one of th
 are written again, each in its own transaction, so that none fails because of another.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from app.events import service as events
 from app.invoices.presentation import event_data
 from app.invoices.quotes_repository import ADDRESS_IS_FREE, ASSET_IS_PERMITTED, QuoteRow
 from app.invoices.reading_repository import InvoiceRow
+from app.live import topics
 from app.merchants.members import Member
 from app.merchants.tables import MerchantAsset, Switch
 from app.web.idempotency import Replay
@@ -113,7 +115,7 @@ class Insertion:
         if written is None:
             written = await database.fetch_value(statement.sql, *arguments) is not None
             if written:
-                await events.announce()
+                await events.announce(*_lists(statement, [arguments]))
         return written
 
 
@@ -127,9 +129,16 @@ async def _write_together(statement: NamedStatement, batch: list[list[object]]) 
             raise
         return [None] * len(batch)
     if written:
-        await events.announce()
+        await events.announce(*_lists(statement, batch))
     place = statement.names.index("id")
     return [arguments[place] in written for arguments in batch]
+
+
+def _lists(statement: NamedStatement, batch: Iterable[list[object]]) -> list[str]:
+    """The topics of the lists to which invoices were added."""
+    merchant, mode = statement.names.index("merchant"), statement.names.index("mode")
+    of = {(arguments[merchant], arguments[mode]) for arguments in batch}
+    return [topic for owner, its_mode in of for topic in topics.of_merchant(str(owner), str(its_mode), "invoices")]
 
 
 async def are_paused() -> bool:

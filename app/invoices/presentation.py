@@ -210,6 +210,13 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     received_raw: Annotated[Raw, Meta(description="What has come in so far in the invoice's asset, dust included.")]
     credited: Annotated[bool, Meta(description="Whether the merchant's balance has it.")]
     credited_raw: Annotated[Raw | None, Meta(description="What was credited; null until then.")]
+    service_fee_charged_raw: Annotated[
+        Raw | None,
+        Meta(
+            description="The service fee that was taken when it was credited: `service_fee_raw` for the exact payment, "
+            "in proportion where another amount came. Null until then."
+        ),
+    ] = None
     worth: Annotated[
         WorthBody | None,
         Meta(
@@ -232,6 +239,13 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Annotated[Moment, Meta(description="Until when the payment must be in a block.")]
     created_at: Annotated[Moment, Meta(description="When it was made.")]
     paid_at: Annotated[Moment | None, Meta(description="When the payment became final; null until then.")]
+
+    @property
+    def counted_raw(self) -> int | None:
+        """What counts of the transfers, in minor units: the credit and the fee that was taken; None until then."""
+        if self.credited_raw is None:
+            return None
+        return int(self.credited_raw) + int(self.service_fee_charged_raw or self.service_fee_raw or 0)
 
 
 RATES_KEPT = 1_000
@@ -277,7 +291,8 @@ class InvoicePresenter:
     ) -> InvoiceBody:
         """The public form of an invoice with its deposits, its review (JSON), its quotes, and what its credit was
         worth."""
-        asked, credited_raw, status = row.asked, row.credited_raw, _STATUSES[row.status]
+        asked, status = row.asked, _STATUSES[row.status]
+        credited_raw, charged_raw = row.credited_raw, row.service_fee_charged_raw
         pay_in = None if asked is None else self._pay_in(asked)
         return InvoiceBody(
             id=row.id,
@@ -298,6 +313,7 @@ class InvoicePresenter:
             received_raw=str(row.received_raw),
             credited=credited_raw is not None,
             credited_raw=None if credited_raw is None else str(credited_raw),
+            service_fee_charged_raw=None if charged_raw is None else str(charged_raw),
             worth=worth,
             refunded_raw=str(row.refunded_raw),
             deposits=[self._deposit(deposit) for deposit in deposits],

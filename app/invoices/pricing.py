@@ -45,6 +45,9 @@ class Share:
     net_raw: int
 
 
+NOTHING = Share(0, 0)
+
+
 def share(amount_raw: int, pay_in_raw: int, service_fee_raw: int) -> Share:
     """Divide a deposit for an invoice: the invoice's fee in the proportion of the deposit to `pay_in_raw`, rounded up.
 

@@ -15,6 +15,7 @@ from app.addresses.service import AddressBook, Reservation
 from app.core import database, ids
 from app.core.errors import ApiError, Code
 from app.core.money import format_amount
+from app.events import service as events
 from app.invoices import quotes_repository
 from app.invoices.asking import Quoted, Quoting, asked_for, check_bounds, explain_refusal, not_allowed
 from app.invoices.creation_repository import UNIQUE_AMOUNT_WINDOW
@@ -23,7 +24,7 @@ from app.invoices.pricing import price
 from app.invoices.quotes_repository import NewQuote, PricedInvoice
 from app.invoices.quoting import amount_of_price_raw
 from app.invoices.reader import InvoiceReader
-from app.invoices.service import InvoiceService, announce
+from app.invoices.service import InvoiceService
 from app.invoices.states import AWAITS_PAYMENT
 from app.merchants import settings
 from app.merchants.terms import Mode, PriceTerms
@@ -141,7 +142,7 @@ class QuoteService:
                 self._book.give_back(network, reservation)
                 raise
             if body is not None:
-                await announce(invoice.id)
+                await events.announce()
                 return body
             await explain_refusal(invoice.merchant, network, asset, quoted.amount_raw)
         raise ApiError(Code.POOL_EXHAUSTED, f"no {network.chain} address is free", retry_after_s=60)
@@ -186,7 +187,7 @@ class QuoteService:
             if not same:
                 return None
             body = await self._taken(locked, same[0].id, replay, now)
-        await announce(invoice_id)
+        await events.announce()
         return body
 
     async def _taken(self, invoice: PricedInvoice, quote_id: str, replay: Replay | None, now: datetime) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from app.core.batching import Batcher
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.invoices import reading_repository
 from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
 from app.invoices.reading_repository import Filters, ShownInvoice, shown_quotes
@@ -88,10 +88,23 @@ class InvoiceReader:
         )
 
     async def page(
-        self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+        self,
+        merchant_id: str,
+        mode: str,
+        filters: Filters,
+        place: Place | None,
+        limit: int,
+        *,
+        oldest_first: bool = False,
     ) -> Page[InvoiceBody]:
-        """A page by (created_at, id), newest first."""
-        return await reading_repository.page(merchant_id, mode, filters, place, limit, self._body)
+        """A page by (created_at, id), newest first by default."""
+        return await reading_repository.page(
+            merchant_id, mode, filters, place, limit, self._body, oldest_first=oldest_first
+        )
+
+    async def total(self, merchant_id: str, mode: str, filters: Filters) -> Total:
+        """How many invoices the list has, on all its pages."""
+        return await reading_repository.total(merchant_id, mode, filters)
 
     def _body(self, row: ShownInvoice) -> InvoiceBody:
         deposits: list[dict[str, Any]] = msgspec.json.decode(row.deposits) if row.deposits else []

@@ -5,7 +5,7 @@ above invoices.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeVar
@@ -14,7 +14,9 @@ import msgspec
 
 from app.core import database
 from app.core.database import Row
-from app.core.keyset import Page, Place, direction, page_of
+from app.core.keyset import MOST_COUNTED, Page, Place, Total, direction, page_of
+from app.core.searching import Places, Search
+from app.invoices import search_repository
 from app.invoices.pricing import FeePayer
 from app.merchants import branding
 from app.merchants.branding import Branding
@@ -66,6 +68,7 @@ class InvoiceRow(msgspec.Struct, frozen=True):
     confirmations_required: int | None
     received_raw: int
     credited_raw: int | None
+    service_fee_charged_raw: int | None
     refunded_raw: int
     description: str | None
     order_id: str | None
@@ -151,11 +154,8 @@ class PublicRow(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Exact filters of the list; None leaves one out. `created_from` is inclusive, `created_to` exclusive.
-
-    `search` is a whole id, order id, customer id, deposit address or transaction id; `search_addresses` are the forms
-    in which the address may be stored (`Networks.address_forms`).
-    """
+    """Exact filters of the list; None leaves one out. `created_from` is inclusive, `created_to` exclusive. `search` is
+    what a text means (app/reports/search.py)."""
 
     status: str | None = None
     network: str | None = None
@@ -166,8 +166,7 @@ class Filters:
     customer_email_hash: bytes | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
-    search: str | None = None
-    search_addresses: Sequence[str] = ()
+    search: Search | None = None
 
 
 WORTH = """LATERAL (
@@ -265,15 +264,58 @@ async def find_public(invoice_ids: Sequence[str]) -> list[PublicRow | None]:
 
 
 async def page(
-    merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int, made: Callable[[ShownInvoice], T]
+    merchant_id: str,
+    mode: str,
+    filters: Filters,
+    place: Place | None,
+    limit: int,
+    made: Callable[[ShownInvoice], T],
+    *,
+    oldest_first: bool = False,
 ) -> Page[T]:
-    """A page of a merchant's invoices by (created_at, id), newest first; `made` converts each row."""
-    conditions, args = _where(merchant_id, mode, filters, place)
-    _, order = direction(place)
-    rows = await database.fetch_all(
-        f"{_SELECT} WHERE {conditions} ORDER BY i.created_at {order}, i.id {order} LIMIT {limit + 1:d}", *args
-    )
+    """A page of a merchant's invoices by (created_at, id), newest first by default; `made` converts each row."""
+    conditions, args = _where(merchant_id, mode, filters, place, oldest_first=oldest_first)
+    _, order = direction(place, oldest_first=oldest_first)
+    in_order = f"ORDER BY i.created_at {order}, i.id {order} LIMIT {limit + 1:d}"
+    if filters.search is not None:  # first which ones: a search may find hundreds, and what is shown of each costs more
+        conditions = f"i.id = ANY(ARRAY(SELECT i.id FROM invoices i WHERE {conditions} {in_order}))"
+    rows = await database.fetch_all(f"{_SELECT} WHERE {conditions} {in_order}", *args)
     return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: made(ShownInvoice(*row)))
+
+
+async def total(merchant_id: str, mode: str, filters: Filters) -> Total:
+    """How many invoices a merchant has with these filters.
+
+    Those that an index finds are read first, MOST_COUNTED of them at most; the others are filtered among these.
+    """
+    conditions, args = _where(merchant_id, mode, replace(filters, network=None, asset=None, price_currency=None))
+    among = ["true"]
+    for name in ("network", "asset", "price_currency"):
+        if (value := getattr(filters, name)) is not None:
+            args.append(value)
+            among.append(f"{name} = ${len(args)}")
+    row = await database.fetch_one(
+        f"""
+        SELECT count(*) FILTER (WHERE {" AND ".join(among)}) AS counted, count(*) AS read
+        FROM (
+            SELECT i.network, i.asset, i.price_currency FROM invoices i
+            WHERE {conditions} ORDER BY i.created_at DESC, i.id DESC LIMIT {MOST_COUNTED + 1:d}
+        ) newest
+        """,
+        *args,
+    )
+    assert row is not None, "an aggregate has a row"
+    return Total(min(row["counted"], MOST_COUNTED), row["read"] <= MOST_COUNTED)
+
+
+async def count(merchant_id: str, mode: str, filters: Filters, most: int | None) -> int:
+    """How many of a merchant's invoices the filters leave; with `most`, no more than so many are counted."""
+    conditions, args = _where(merchant_id, mode, filters, None)
+    limit = "" if most is None else f"LIMIT {most:d}"
+    found: int = await database.fetch_value(
+        f"SELECT count(*) FROM (SELECT FROM invoices i WHERE {conditions} {limit}) counted", *args
+    )
+    return found
 
 
 def _public(row: Row) -> PublicRow:
@@ -291,7 +333,9 @@ def _public(row: Row) -> PublicRow:
 _SHOWN = len(ShownInvoice.__struct_fields__)
 
 
-def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -> tuple[str, list[object]]:
+def _where(
+    merchant_id: str, mode: str, filters: Filters, place: Place | None = None, *, oldest_first: bool = False
+) -> tuple[str, list[object]]:
     """The WHERE clause with only the filters that are set, so that each combination gets its own plan."""
     conditions = ["i.merchant = $1", "i.mode = $2"]
     args: list[object] = [merchant_id, mode]
@@ -304,32 +348,15 @@ def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -
     for name in ("status", "network", "asset", "price_currency", "order_id", "customer_id", "customer_email_hash"):
         if (value := getattr(filters, name)) is not None:
             add(f"i.{name} = {{}}", value)
+            if name in ("order_id", "customer_id"):  # their index is of small letters, for the search
+                add(f"lower(i.{name}) = lower({{}})", value)
     if filters.created_from is not None:
         add("i.created_at >= {}", filters.created_from)
     if filters.created_to is not None:
         add("i.created_at < {}", filters.created_to)
     if filters.search is not None:
-        text = filters.search
-        addresses = list(filters.search_addresses)
-        add(_SEARCH, text, text, text, addresses, addresses, text)
+        conditions.append(search_repository.condition(filters.search, Places(args)))
     if place is not None:
-        comparison, _ = direction(place)
+        comparison, _ = direction(place, oldest_first=oldest_first)
         add(f"(i.created_at, i.id) {comparison} ({{}}, {{}})", *place.key)
     return " AND ".join(conditions), args
-
-
-# Each branch has its own index; an OR over them would read all of the merchant's invoices.
-_SEARCH = """i.id IN (
-        SELECT upper({})
-        UNION ALL SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND order_id = {}
-        UNION ALL SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND customer_id = {}
-        UNION ALL SELECT v.id FROM invoices v JOIN deposit_addresses a ON a.id = v.deposit_address
-            WHERE a.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
-                AND a.address = ANY({}::text[]) AND v.merchant = $1
-        UNION ALL SELECT q.invoice FROM quotes q JOIN deposit_addresses a ON a.id = q.deposit_address
-            WHERE a.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
-                AND a.address = ANY({}::text[])
-        UNION ALL SELECT d.invoice FROM deposits d
-            WHERE d.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
-                AND d.txid = lower({}) AND d.invoice IS NOT NULL
-    )"""

@@ -21,6 +21,7 @@ class Sums(msgspec.Struct, frozen=True):
     status: str
     net_raw: int | None
     credited_raw: int | None
+    service_fee_charged_raw: int | None
     paid_at: datetime | None
     quote: str | None
     deposit_address: int | None

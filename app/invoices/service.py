@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 import msgspec
 
 from app.addresses import service as addresses
-from app.core import database, redis
+from app.core import database
 from app.core.errors import ApiError, Code
 from app.events import service as events
 from app.invoices import quotes_repository, repository
 from app.invoices.presentation import InvoiceBody, event_data
+from app.invoices.pricing import Share
 from app.invoices.quotes_repository import NOTHING_CHOSEN, Lapsed
 from app.invoices.reader import InvoiceReader
+from app.invoices.repository import Sums
 from app.invoices.states import (
     GIVES_UP_ORDER_ID,
     GOES_TO_REVIEW,
@@ -24,12 +26,11 @@ from app.invoices.states import (
     can_cancel,
     check_transition,
 )
+from app.live import topics
 from app.merchants.members import Member
 from app.merchants.roles import Permission
+from app.merchants.terms import Mode
 from app.networks.registry import Networks
-
-LIVE_CHANNEL = "live:"
-"""Prefix of the Redis channel of one invoice; open checkout pages listen there."""
 
 EXPIRE_AT_ONCE = 200
 """Invoices that one transaction expires."""
@@ -46,9 +47,9 @@ class InvoiceService:
         self._networks = networks
         self._reader = reader
 
-    async def cancel_by(self, by: Member, mode: str, invoice_id: str, now: datetime) -> InvoiceBody:
+    async def cancel_by(self, by: Member, mode: Mode, invoice_id: str, now: datetime) -> InvoiceBody:
         """Cancel in the cabinet. Raises Forbidden, and what `cancel` raises."""
-        by.require(Permission.INVOICES_WRITE)
+        by.require(Permission.INVOICES_WRITE, mode)
         return await self.cancel(by.merchant_id, mode, invoice_id, now, by)
 
     async def cancel(
@@ -67,7 +68,7 @@ class InvoiceService:
             invoice = await self._move(invoice_id, status, Status.CANCELLED, now)
             if by is not None:
                 await by.record("invoice.cancelled", invoice_id, now)
-        await announce(invoice_id)
+        await events.announce()
         return invoice
 
     async def choose(self, invoice_id: str, current: Status, quote_id: str, now: datetime) -> InvoiceBody:
@@ -107,24 +108,25 @@ class InvoiceService:
         else:
             await self._move(invoice_id, Status.CONFIRMING, Status.AWAITING_DEPOSIT, now, changes, event=None)
 
-    async def pay(self, invoice_id: str, current: Status, net_raw: int, now: datetime) -> None:
+    async def pay(self, invoice_id: str, current: Status, due: Share, now: datetime) -> None:
         """Set `paid`: the payment is final and booked. The caller holds the row's lock and the transaction.
 
         An invoice that is past `paid` keeps its state: its deposit is back after a deep reorganisation.
         """
         row = await repository.sums(invoice_id)
         target = Status.PAID if Status.PAID in TRANSITIONS[current] else current
-        changes = {"credited_raw": (row.credited_raw or 0) + net_raw, "paid_at": row.paid_at or now}
+        changes = {**_credited(row, due), "paid_at": row.paid_at or now}
         await self._move(invoice_id, current, target, now, changes, event="invoice.paid")
 
-    async def reverse(self, invoice_id: str, net_raw: int, received_raw: int, now: datetime) -> None:
+    async def reverse(self, invoice_id: str, undone: Share, received_raw: int, now: datetime) -> None:
         """Subtract a booked deposit that has left the chain. The caller holds the row's lock and the transaction.
 
         The state stays, since the merchant may have delivered. `credited` becomes false.
         """
         row = await repository.sums(invoice_id)
-        left_raw = (row.credited_raw or 0) - net_raw
-        changes = {"credited_raw": left_raw or None, "received_raw": received_raw}
+        changes = {**_credited(row, Share(-undone.service_fee_raw, -undone.net_raw)), "received_raw": received_raw}
+        if not changes["credited_raw"]:
+            changes |= {"credited_raw": None, "service_fee_charged_raw": None}
         current = Status(row.status)
         await self._move(invoice_id, current, current, now, changes, event="invoice.reversed")
 
@@ -165,16 +167,16 @@ class InvoiceService:
         await self._move(invoice_id, current, target, now, changes, take=take, event="invoice.manual_review")
 
     async def credit_reviewed(
-        self, invoice_id: str, net_raw: int, reviews_left: int, now: datetime, *, quote_id: str | None = None
+        self, invoice_id: str, due: Share, reviews_left: int, now: datetime, *, quote_id: str | None = None
     ) -> None:
         """An operator has credited a deposit in review. The caller holds the row's lock and the transaction.
 
-        `net_raw` is 0 for another asset than the invoice's. An invoice in `manual_review` becomes `paid`, by `quote_id`
-        if it is given; else its state stays.
+        `due` is NOTHING for another asset than the invoice's. An invoice in `manual_review` becomes `paid`, by
+        `quote_id` if it is given; else its state stays.
         """
         row = await repository.sums(invoice_id)
         current = Status(row.status)
-        changes = {"credited_raw": (row.credited_raw or 0) + net_raw, "needs_review": reviews_left > 0}
+        changes = {**_credited(row, due), "needs_review": reviews_left > 0}
         if current == Status.MANUAL_REVIEW:
             await self._move(invoice_id, current, Status.PAID, now, {**changes, "paid_at": now}, take=quote_id)
         else:
@@ -334,8 +336,16 @@ class InvoiceService:
         )
 
 
+def _credited(row: Sums, more: Share) -> dict[str, object]:
+    """The columns of what was credited, and of the fee that was taken, with one more credit."""
+    return {
+        "credited_raw": (row.credited_raw or 0) + more.net_raw,
+        "service_fee_charged_raw": (row.service_fee_charged_raw or 0) + more.service_fee_raw,
+    }
+
+
 async def announce(*invoice_ids: str) -> None:
-    """After a commit: wake the event sequencer and every open checkout page of these invoices."""
+    """After a commit: wake the event sequencer and every open page of these invoices, where something other than their
+    state may have changed, such as confirmations."""
     if invoice_ids:
-        await events.announce()
-        await redis.publish(*(LIVE_CHANNEL + invoice_id for invoice_id in invoice_ids))
+        await events.announce(*topics.of_invoices(*invoice_ids))

@@ -20,6 +20,9 @@ class Invoice(Table, tablename="invoices"):
     `price_raw`, in minor units of the currency `price_currency`, is null where the invoice is priced in its asset.
     With a price, the columns from `network` to `confirmations_required` are those of `quote`, and null while nothing is
     chosen. `pay_in_assets` are the assets that the customer may choose (`choices.py`); null: all that are offered.
+
+    `service_fee_raw` is the fee of the exact amount. What was taken of the transfers that count is
+    `service_fee_charged_raw`, null with `credited_raw`.
     """
 
     id = columns.public_id()
@@ -41,6 +44,7 @@ class Invoice(Table, tablename="invoices"):
     confirmations_required = columns.number(null=True)
     received_raw = columns.raw_amount()
     credited_raw = columns.raw_amount(null=True)
+    service_fee_charged_raw = columns.raw_amount(null=True)
     refunded_raw = columns.raw_total()
     description = columns.words(500, null=True)
     order_id = columns.words(100, null=True)

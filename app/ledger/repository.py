@@ -1,6 +1,6 @@
 """Every statement on `ledger_heads` and `ledger_entries`. Those on checkpoints are in checkpoints_repository.py."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -199,13 +199,19 @@ def _entries_of_ledger() -> "Select[LedgerEntry]":
     ).where(LedgerEntry.ledger == Param("ledger"))
 
 
-async def page(ledger: int, place: Place | None, limit: int) -> Page[Entry]:
-    """A page of entries by seq, newest first."""
-    rows = await _PAGE.page(place, limit, ledger=ledger)
-    return Page((row.entry() for row in rows), rows.previous, rows.following)
+async def page(ledger: int, place: Place | None, limit: int, references: Collection[str] | None = None) -> Page[Entry]:
+    """A page of entries by seq, newest first; with `references` only those of one of these ids."""
+    wanted = None if references is None else list(references)
+    rows = await _PAGE.page(place, limit, ledger=ledger, references=wanted)
+    return rows.of(row.entry() for row in rows)
 
 
-_PAGE = Listing(_entries_of_ledger, _EntryRow, key=(LedgerEntry.seq,))
+_PAGE = Listing(
+    _entries_of_ledger,
+    _EntryRow,
+    key=(LedgerEntry.seq,),
+    filters={"references": any_of(LedgerEntry.reference_id, Param("references"))},
+)
 
 
 async def entry(ledger: int, seq: int) -> Entry | None:

@@ -10,6 +10,7 @@ from app.core import database
 from app.core.errors import ApiError, Code
 from app.ledger import repository
 from app.ledger.hashchain import ChainId, Entry, Reference, State, next_entry, state_after
+from app.live import notices, topics
 
 FEES = "platform:fees"
 TREASURY = "platform:treasury"
@@ -57,6 +58,7 @@ async def post(postings: Iterable[Posting], now: datetime) -> None:
     by_chain: defaultdict[ChainId, list[Posting]] = defaultdict(list)
     for posting in postings:
         by_chain[posting.chain].append(posting)
+    await notices.changed(*(topic for chain in by_chain for topic in topics.of_posting(chain.owner, chain.network)))
     for chain in sorted(by_chain):
         head = await repository.lock_head(chain)
         entries = _continued(chain, head.state, by_chain[chain], now)

@@ -22,6 +22,9 @@ from app.ledger.hashchain import (
 
 EXPORT_FORMAT = "swap-pay-ledger/1"
 
+REPORTED_EACH = 5_000
+"""Entries between two reports of a long verification."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -39,16 +42,31 @@ class UnreadableExport(Exception):
 
 async def verify_chain(head: repository.Head) -> Verification:
     """Re-compute one chain. Entries added while it is read are not checked."""
-    state = State()
-    async for entry in repository.entries(head.ledger):
+    async for reached in verify_stepwise(head):
+        if isinstance(reached, Verification):
+            return reached
+    raise AssertionError("a verification always has a result")
+
+
+async def verify_stepwise(head: repository.Head, state: State | None = None) -> AsyncIterator[State | Verification]:
+    """Re-compute one chain from a state that was verified before, or from its beginning.
+
+    Yields the state after every REPORTED_EACH entries, and the result at the end. Entries added while it is read are
+    not checked.
+    """
+    state = state or State()
+    async for entry in repository.entries(head.ledger, state.seq):
         if entry.seq > head.state.seq:
             current = await repository.head(head.chain)
             if current is not None and current.state.seq >= entry.seq:
                 break  # posted since the head was read
         if fault := entry_fault(head.chain, state, entry):
-            return Verification(head.chain, state.seq, state.hash, fault)
+            yield Verification(head.chain, state.seq, state.hash, fault)
+            return
         state = state_after(entry)
-    return Verification(head.chain, state.seq, state.hash, head_fault(state, head.state))
+        if state.seq % REPORTED_EACH == 0:
+            yield state
+    yield Verification(head.chain, state.seq, state.hash, head_fault(state, head.state))
 
 
 async def verify_anchored(head: repository.Head, anchors: Sequence[Anchor], *, full: bool) -> Verification:

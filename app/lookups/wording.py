@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.lookups.judging import Brought, Finding, Verdict
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks
@@ -49,7 +49,7 @@ def _brought(brought: Brought, network: NetworkConfig) -> str:
     asset = None if brought.asset is None else network.asset(brought.asset)
     if asset is None:
         return "another token"
-    return f"{format_amount(brought.amount_raw, asset.decimals)} {asset.symbol}"
+    return f"{group_digits(format_amount(brought.amount_raw, asset.decimals))} {asset.symbol}"
 
 
 def message(finding: Finding, networks: Networks) -> str:
@@ -79,7 +79,7 @@ def amount(finding: Finding, network: NetworkConfig) -> str:
     asset = None if finding.asset is None else network.asset(finding.asset)
     if asset is None or finding.amount_raw is None:
         return "something"
-    return f"{format_amount(finding.amount_raw, asset.decimals)} {asset.symbol}"
+    return f"{group_digits(format_amount(finding.amount_raw, asset.decimals))} {asset.symbol}"
 
 
 def fees(finding: Finding, network: NetworkConfig) -> str:

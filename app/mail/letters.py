@@ -7,8 +7,11 @@ mail program finds nothing in their words of a body that it would show as a link
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from types import MappingProxyType
+
+from app.core.zones import named
 
 
 class Kind(StrEnum):
@@ -22,6 +25,8 @@ class Kind(StrEnum):
     """To an account, about a change of its password, address or second step."""
     MERCHANT = "merchant"
     """To members of a merchant, about the merchant."""
+    NOTICE = "notice"
+    """To members of a merchant, about single payouts and refunds, of which there may be thousands."""
     ALERT = "alert"
     """To the operators' addresses in the settings."""
 
@@ -40,6 +45,7 @@ ALLOWANCES: Mapping[Kind, Allowance] = MappingProxyType(
         Kind.RESET: Allowance(5, 20),
         Kind.SECURITY: Allowance(30, 100),
         Kind.MERCHANT: Allowance(60, 300),
+        Kind.NOTICE: Allowance(40, 200),
         Kind.ALERT: Allowance(120, 1_000),
     }
 )
@@ -51,16 +57,25 @@ class Letter:
 
     kind: Kind
     subject: str
-    body: str
+    template: str
+    values: Mapping[str, object]
+
+    def body(self, now: datetime, zone: tzinfo) -> str:
+        """The text for a recipient in this time zone, written `now`. Times in it name the zone."""
+        values = {"now": now, **self.values}
+        return self.template.format(
+            **{name: named(value, zone) if isinstance(value, datetime) else value for name, value in values.items()}
+        )
 
 
 def letter(kind: Kind, subject: str, body: str, ours: Mapping[str, object] | None = None, **theirs: str) -> Letter:
     """A letter. `subject` is a constant (a test holds that); `body` has a `{name}` for each value.
 
-    `ours` are links, figures and operators' words, which are inserted unchanged. `theirs` are words that an account or
-    a merchant chose: they become one line in which nothing looks like an address.
+    `ours` are links, figures and operators' words, which are inserted unchanged, and times, which each recipient gets
+    in their own time zone; `{now}` is the time at which the letter is written. `theirs` are words that an account or a
+    merchant chose: they become one line in which nothing looks like an address.
     """
-    return Letter(kind, subject, body.format(**(ours or {}), **{name: unlinked(text) for name, text in theirs.items()}))
+    return Letter(kind, subject, body, {**(ours or {}), **{name: unlinked(text) for name, text in theirs.items()}})
 
 
 def unlinked(text: str) -> str:

@@ -64,6 +64,13 @@ _COUNT_WRITTEN = Statement(
 )
 
 
+async def time_zone(recipient: str) -> str | None:
+    """The name of the time zone of the account with this address; None where there is no account, or it has none."""
+    # SQL, since the table is of a floor above.
+    name: str | None = await database.fetch_value("SELECT time_zone FROM accounts WHERE email = $1", recipient)
+    return name
+
+
 async def add(*, recipient: str, kind: str, subject: str, body_sealed: str, now: datetime) -> None:
     """Add a letter, due at once."""
     await _ADD.run(

@@ -4,7 +4,7 @@ Each is sealed for its recipient: a row whose address was changed can't be decry
 """
 
 from app.core import crypto
-from app.core.key_rotation import SealedColumn, reseal
+from app.core.key_rotation import Progress, SealedColumn, quietly, reseal
 from app.core.settings import DataKeys
 
 _keys: DataKeys | None = None
@@ -26,9 +26,9 @@ def open_sealed(recipient: str, sealed: str) -> str:
     return crypto.decrypt(_opened(), sealed, purpose=_purpose(recipient))
 
 
-async def reseal_all(keys: DataKeys) -> int:
+async def reseal_all(keys: DataKeys, tell: Progress = quietly) -> int:
     """Move every waiting letter to the current data key. Returns how many. Raises crypto.Undecryptable."""
-    return await reseal(keys, SealedColumn("mail_outbox", "body_sealed", _purpose, bound_to="recipient"))
+    return await reseal(keys, SealedColumn("mail_outbox", "body_sealed", _purpose, bound_to="recipient"), tell)
 
 
 def _opened() -> DataKeys:

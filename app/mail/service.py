@@ -12,6 +12,7 @@ from app.core.crypto import Undecryptable
 from app.core.email_address import EmailAddress
 from app.core.logging import get_logger
 from app.core.mail import Mailer, MailError
+from app.core.zones import zone_of
 from app.mail import repository, sealing
 from app.mail.letters import ALLOWANCES, Kind, Letter
 from app.mail.repository import ClaimedLetter
@@ -45,11 +46,12 @@ async def enqueue(recipient: EmailAddress, letter: Letter, now: datetime) -> boo
     if not await may_write(letter.kind, str(recipient), now):
         log.warning("mail_withheld", kind=letter.kind.value)
         return False
+    zone = zone_of(await repository.time_zone(str(recipient)))
     await repository.add(
         recipient=str(recipient),
         kind=letter.kind.value,
         subject=letter.subject,
-        body_sealed=sealing.seal(str(recipient), letter.body),
+        body_sealed=sealing.seal(str(recipient), letter.body(now, zone)),
         now=now,
     )
     return True

@@ -106,7 +106,7 @@ async def _write_to_owners(merchant: MerchantRow, action: str, reason: str, now:
     notice = letter(
         Kind.MERCHANT,
         SUBJECTS[action],
-        "{merchant} ({id}) was {action} by an operator of the gateway.\n\n"
+        "{merchant} ({id}) was {action} by an operator of the gateway on {now}.\n\n"
         "The reason given:\n{reason}\n\n{consequences}\n",
         ours={"id": merchant.id, "action": action, "reason": reason, "consequences": CONSEQUENCES[action]},
         merchant=merchant.name,

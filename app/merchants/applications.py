@@ -1,20 +1,21 @@
 """Applications of businesses: an operator approves or rejects each, and a rejected business may apply again.
 
-The first application creates the merchant, `pending`, and its owner. An application is never changed, so that an
-operator decides on what they have read.
+The first application creates the merchant, `pending`, and its owner. Whoever wants to try test mode first gives only a
+name, and applies later. An application is never changed, so that an operator decides on what they have read.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
+from unicodedata import combining, normalize
 from urllib.parse import urlsplit
 
 from babel import Locale
 
 from app.audit import service as audit
 from app.core import database, names
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code, Problems, invalid
 from app.mail.letters import Kind, letter
 from app.merchants import applications_repository, repository, service
 from app.merchants.applications_repository import Application, Facts
@@ -29,6 +30,9 @@ FIRST_SERVICE_FEE_BPS = 80
 MAX_PENDING = 3
 """Applications that one account may have waiting: operators read each of them."""
 
+MAX_UNDECIDED = 5
+"""Merchants that wait for approval, with an application or without, that one account may own."""
+
 MAX_REASON_LENGTH = 500
 
 MONTHLY_VOLUMES: Mapping[str, str] = MappingProxyType(
@@ -41,50 +45,84 @@ MONTHLY_VOLUMES: Mapping[str, str] = MappingProxyType(
 )
 """What a business expects to take in a month."""
 
+
+def _for_readers(name: str) -> str:
+    """A key that sorts letters with accents among those without, as readers look for them: Å with A."""
+    return "".join(one for one in normalize("NFKD", name) if not combining(one)).casefold()
+
+
 COUNTRIES: Mapping[str, str] = MappingProxyType(
     {
         code: name
-        for code, name in sorted(Locale("en").territories.items(), key=lambda item: item[1])
+        for code, name in sorted(Locale("en").territories.items(), key=lambda item: _for_readers(item[1]))
         if len(code) == 2 and code.isalpha() and code not in ("EU", "EZ", "QO", "UN", "XA", "XB", "ZZ")
     }
 )
 """Countries and territories by their code in ISO 3166, in English; other entries of CLDR are left out."""
 
 
-async def apply(facts: Facts, *, account_id: str, address: str | None, now: datetime) -> str:
-    """Create a merchant that waits for approval, owned by the account. Returns its id. Raises INVALID_INPUT."""
-    facts = _checked(facts)
+async def apply(facts: Facts, networks: Networks, *, account_id: str, address: str | None, now: datetime) -> str:
+    """Create a merchant that waits for approval, owned by the account; its test mode is open. Returns its id. Raises
+    INVALID_INPUT."""
+    facts = checked(facts)
     async with database.transaction():
         await applications_repository.lock_applicant(account_id)
         waiting = await applications_repository.count_pending(account_id)
         if waiting >= MAX_PENDING:
             raise invalid("name", f"{MAX_PENDING} applications of yours are waiting already")
-        merchant_id = await service.create(
-            name=facts.name,
-            service_fee_bps=FIRST_SERVICE_FEE_BPS,
-            fee_payer="merchant",
-            standing="pending",
-            now=now,
-        )
-        await service.add_member(merchant_id, account_id, "owner", now)
+        merchant_id = await _create(facts.name, networks, account_id, now)
         await _submit(merchant_id, facts, account_id, address, now)
     return merchant_id
 
 
+async def try_out(name: str, networks: Networks, *, account_id: str, address: str | None, now: datetime) -> str:
+    """Create a merchant without an application: test mode is open, live mode needs an application. Returns its id.
+    Raises INVALID_INPUT."""
+    name = _words("name", name, 100)
+    names.refuse_address("name", name)
+    async with database.transaction():
+        await applications_repository.lock_applicant(account_id)
+        merchant_id = await _create(name, networks, account_id, now)
+        await audit.record(
+            actor=f"account:{account_id}",
+            action="merchant.tried",
+            subject=merchant_id,
+            merchant_id=merchant_id,
+            address=address,
+            details={"name": name},
+            now=now,
+        )
+    return merchant_id
+
+
+async def _create(name: str, networks: Networks, account_id: str, now: datetime) -> str:
+    """A pending merchant with its owner and the assets of test mode, in the caller's transaction."""
+    if await applications_repository.count_undecided(account_id) >= MAX_UNDECIDED:
+        raise invalid("name", f"{MAX_UNDECIDED} merchants of yours wait for approval already")
+    merchant_id = await service.create(
+        name=name, service_fee_bps=FIRST_SERVICE_FEE_BPS, fee_payer="merchant", standing="pending", now=now
+    )
+    await service.add_member(merchant_id, account_id, "owner", now)
+    await service.enable_test_assets(merchant_id, networks)
+    return merchant_id
+
+
 async def apply_again(by: Member, facts: Facts, now: datetime) -> None:
-    """Submit another application for a rejected merchant. Raises Forbidden, INVALID_INPUT."""
+    """Submit an application for a merchant that has none yet, or whose last one was rejected. Raises Forbidden,
+    INVALID_INPUT."""
     by.require(Permission.APPLICATION_WRITE)
-    facts = _checked(facts)
+    facts = checked(facts)
     async with database.transaction():
         row = await service.lock(by.merchant_id)
-        if row.status != "rejected":
+        is_first = row.status == "pending" and not await applications_repository.of_merchant(by.merchant_id)
+        if row.status != "rejected" and not is_first:
             raise invalid("name", "the application is already being reviewed")
         await repository.reapply(by.merchant_id, facts.name)
         await _submit(by.merchant_id, facts, by.account_id, by.address, now)
 
 
-async def approve(application_id: int, networks: Networks, by: Decider, now: datetime) -> None:
-    """Approve the merchant and enable every asset.
+async def approve(application_id: int, networks: Networks, by: Decider, now: datetime, *, public_url: str) -> None:
+    """Approve the merchant and enable every asset. The email to its owners links to its pages below `public_url`.
 
     Raises NOT_FOUND, INVALID_INPUT for one that is decided, ActionRefused for the operator's own.
     """
@@ -94,16 +132,16 @@ async def approve(application_id: int, networks: Networks, by: Decider, now: dat
         approved = letter(
             Kind.MERCHANT,
             "Your merchant is approved",
-            "{merchant} ({id}) is approved.\n\nYou can create API keys, take payments and ask for payouts now. Sign in"
-            " and switch to test mode to try everything without real money.\n",
-            ours={"id": merchant.id},
+            "{merchant} ({id}) is approved.\n\nYou can create API keys, take payments and ask for payouts now:\n{link}"
+            "\n\nIn test mode you can try everything without real money.\n",
+            ours={"id": merchant.id, "link": f"{public_url}/cabinet/{merchant.id}/live"},
             merchant=merchant.name,
         )
         await write_to_owners(merchant.id, approved, now)
 
 
-async def reject(application_id: int, reason: str, by: Decider, now: datetime) -> None:
-    """Reject the application; the merchant reads the reason and may apply again.
+async def reject(application_id: int, reason: str, by: Decider, now: datetime, *, public_url: str) -> None:
+    """Reject the application; the merchant reads the reason and may apply again. The email links to the form for that.
 
     Raises NOT_FOUND, INVALID_INPUT for one that is decided, or without a reason.
     """
@@ -115,9 +153,13 @@ async def reject(application_id: int, reason: str, by: Decider, now: datetime) -
         rejected = letter(
             Kind.MERCHANT,
             "Your application was not approved",
-            "Your application {id} was not approved. The reason given:\n{reason}\n\nYou can sign in, correct what the"
-            " reason names, and apply again.\n",
-            ours={"id": merchant.id, "reason": reason},
+            "Your application {id} was not approved. The reason given:\n{reason}\n\nYou can correct what the reason"
+            " names, and apply again:\n{link}\n",
+            ours={
+                "id": merchant.id,
+                "reason": reason,
+                "link": f"{public_url}/cabinet/{merchant.id}/live/application",
+            },
         )
         await write_to_owners(merchant.id, rejected, now)
 
@@ -137,29 +179,49 @@ async def of_merchant(merchant_id: str) -> list[Application]:
     return await applications_repository.of_merchant(merchant_id)
 
 
-def _checked(facts: Facts) -> Facts:
-    """The facts without surrounding space. Raises INVALID_INPUT naming the first field that is wrong."""
-    checked = Facts(
-        name=_words("name", facts.name, 100),
-        legal_name=_words("legal_name", facts.legal_name, 200),
-        country=facts.country.strip().upper(),
-        website=_words("website", facts.website, 200),
-        business=_text("business", facts.business, 20, 1000),
+def checked(facts: Facts) -> Facts:
+    """The facts without surrounding space. Raises INVALID_INPUT, with all that is wrong."""
+    country, problems = facts.country.strip().upper(), Problems()
+    with problems.gathered():
+        name = _name("name", facts.name, 100)
+    with problems.gathered():
+        legal_name = _name("legal_name", facts.legal_name, 200)
+    with problems.gathered():
+        if country not in COUNTRIES:
+            raise invalid("country", "choose the country where the business is registered")
+    with problems.gathered():
+        website = _website(facts.website)
+    with problems.gathered():
+        business = _text("business", facts.business, 20, 1000)
+    with problems.gathered():
+        if facts.monthly_volume not in MONTHLY_VOLUMES:
+            raise invalid("monthly_volume", "choose what you expect")
+    problems.refuse()
+    return Facts(
+        name=name,
+        legal_name=legal_name,
+        country=country,
+        website=website,
+        business=business,
         monthly_volume=facts.monthly_volume,
     )
-    names.refuse_address("name", checked.name)
-    names.refuse_address("legal_name", checked.legal_name)
-    if checked.country not in COUNTRIES:
-        raise invalid("country", "choose the country where the business is registered")
+
+
+def _name(field: str, value: str, most: int) -> str:
+    name = _words(field, value, most)
+    names.refuse_address(field, name)
+    return name
+
+
+def _website(value: str) -> str:
+    website = _words("website", value, 200)
     try:
-        parts = urlsplit(checked.website)
+        parts = urlsplit(website)
     except ValueError:
         raise invalid("website", "must be an address such as https://example.com") from None
     if parts.scheme not in ("http", "https") or "." not in (parts.hostname or "") or "@" in parts.netloc:
         raise invalid("website", "must be an address such as https://example.com")
-    if checked.monthly_volume not in MONTHLY_VOLUMES:
-        raise invalid("monthly_volume", "choose what you expect")
-    return checked
+    return website
 
 
 def _words(field: str, value: str, most: int) -> str:

@@ -8,7 +8,7 @@ from piccolo.querystring import QueryString
 
 from app.accounts.tables import Account
 from app.core.statement import Command, Param, Statement, insert
-from app.merchants.tables import MerchantApplication
+from app.merchants.tables import Membership, MerchantApplication
 
 Status = Literal["pending", "approved", "rejected"]
 
@@ -129,6 +129,21 @@ async def count_pending(account_id: str) -> int:
 _COUNT_PENDING = Statement(
     MerchantApplication.count().where(
         MerchantApplication.submitted_by == Param("account"), MerchantApplication.status == "pending"
+    ),
+    int,
+)
+
+
+async def count_undecided(account_id: str) -> int:
+    """How many merchants that wait for approval an account owns."""
+    return await _COUNT_UNDECIDED.one(account=account_id)
+
+
+_COUNT_UNDECIDED = Statement(
+    Membership.count().where(
+        Membership.account == Param("account"),
+        Membership.role == "owner",
+        Membership.merchant.status == "pending",
     ),
     int,
 )

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from app.core.crypto import sha256
 from app.core.database import Row
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code, Problems, invalid
 from app.merchants import image_types, repository
 
 MAX_LOGO_BYTES = 100_000
@@ -18,6 +18,12 @@ MAX_LOGO_BYTES = 100_000
 
 MAX_LOGO_PIXELS = 1_024
 """Of each side: a small file can decode to a very large picture in the customer's memory."""
+
+LOGO_SHOWN_PX = 44
+"""The side of the square in which pages show it."""
+
+MAX_LOGO_RATIO = 4
+"""A logo that is longer than this many times its height (or the other way round) is only a line there."""
 
 MAX_NAME_CHARS = 60
 
@@ -48,9 +54,7 @@ async def set_branding(
 
     `accent` is `#rrggbb`. Raises INVALID_INPUT, NOT_FOUND for a merchant that isn't there.
     """
-    name = _checked_name(display_name)
-    colour = _checked_accent(accent)
-    picture = _checked_logo(logo)
+    name, colour, picture = checked(display_name, accent, logo)
     if await repository.find(merchant_id) is None:
         raise ApiError(Code.NOT_FOUND, "no such merchant")
     tag = None if picture is None else sha256(picture.data)
@@ -79,6 +83,24 @@ def of_row(row: Row) -> Branding:
     return Branding(display_name=row["display_name"], accent=row["accent"], logo_tag=_tag(row["logo_digest"]))
 
 
+def advice(data: bytes) -> str:
+    """What is wrong with a logo's form, for the merchant; empty where nothing is. It may be used all the same."""
+    found = image_types.inspect(data)
+    if found is None or not (found.width and found.height):
+        return ""
+    size = f"The logo is {found.width} × {found.height} pixels"
+    longer, shorter = max(found.width, found.height), min(found.width, found.height)
+    if longer > MAX_LOGO_RATIO * shorter:
+        left = max(1, round(LOGO_SHOWN_PX * shorter / longer))
+        return (
+            f"{size}. Pages show it in a square of {LOGO_SHOWN_PX} pixels, so only a strip of {left} pixels is left of "
+            "it. Upload one that is about as high as wide, such as your sign without the name."
+        )
+    if longer < LOGO_SHOWN_PX:
+        return f"{size}, and pages show it {LOGO_SHOWN_PX} pixels wide, so it looks blurred. Upload a larger one."
+    return ""
+
+
 async def logo(merchant_id: str) -> Logo | None:
     """The logo, or None. The media type is read from the bytes again, whatever wrote them into the table."""
     data = await repository.logo(merchant_id)
@@ -86,6 +108,21 @@ async def logo(merchant_id: str) -> Logo | None:
         return None
     found = image_types.inspect(data)
     return None if found is None else Logo(data, found.media_type)
+
+
+def checked(
+    display_name: str | None, accent: str | None, logo: bytes | None
+) -> tuple[str | None, str | None, Logo | None]:
+    """The three values as they are stored. Raises INVALID_INPUT, with all that is wrong."""
+    problems = Problems()
+    with problems.gathered():
+        name = _checked_name(display_name)
+    with problems.gathered():
+        colour = _checked_accent(accent)
+    with problems.gathered():
+        picture = _checked_logo(logo)
+    problems.refuse()
+    return name, colour, picture
 
 
 def _checked_name(name: str | None) -> str | None:

@@ -5,6 +5,7 @@ leaked token is of no use to others. The sender's permission is checked again wh
 invitations are withdrawn when they lose it.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -73,13 +74,13 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
             Kind.UNASKED,
             "You are invited to a team on Swap Pay",
             "{inviter} invites you to {merchant} as {role}.\n{description}\n\n"
-            "To accept, open this page and sign in, or sign up, with the address that this letter came to:\n"
-            "{link}\n\nThe invitation is valid for {days} days. If you don't know what this is about, ignore it.\n",
+            "To accept, open this page and sign in, or sign up, with the address that this email came to:\n"
+            "{link}\n\nThe invitation is valid until {expires_at}. If you don't know what this is about, ignore it.\n",
             ours={
                 "role": new_role,
                 "description": DESCRIPTIONS[new_role],
                 "link": f"{public_url}/invitation?token={token}",
-                "days": VALID_FOR.days,
+                "expires_at": now + VALID_FOR,
             },
             inviter=inviter,
             merchant=by.merchant_name,
@@ -135,6 +136,11 @@ async def sent_by(merchant_id: str, account_id: str, now: datetime) -> list[Sent
     return await invitations_repository.sent_by(merchant_id, account_id, now)
 
 
+async def open_for(email: str, now: datetime) -> list[OpenInvitation]:
+    """The open invitations of a confirmed address, newest first."""
+    return [_open(one) for one in await invitations_repository.open_for(email, now) if _sender_may_invite(one)]
+
+
 async def accept(token: str, *, account_id: str, address: str | None, now: datetime) -> str:
     """Join the merchant with the role of the invitation. Returns the merchant's id.
 
@@ -142,9 +148,34 @@ async def accept(token: str, *, account_id: str, address: str | None, now: datet
     Raises NOT_FOUND for a token that is not open, INVALID_INPUT for an account with another address.
     """
     merchant_id = await invitations_repository.merchant_of(sha256(token.encode()))
+    return await _join(merchant_id, lambda: find(token, now), account_id=account_id, address=address, now=now)
+
+
+async def accept_own(invitation_id: int, email: str, *, account_id: str, address: str | None, now: datetime) -> str:
+    """Like `accept`, without the token: an account with the invited address `email`, which it has confirmed, needs
+    none. Raises NOT_FOUND for an invitation that is not open, or of another address."""
+
+    async def own() -> OpenInvitation | None:
+        return next((one for one in await open_for(email, now) if one.id == invitation_id), None)
+
+    invitation = await own()
+    if invitation is None:
+        raise _gone()
+    return await _join(invitation.merchant_id, own, account_id=account_id, address=address, now=now)
+
+
+async def _join(
+    merchant_id: str | None,
+    find_again: Callable[[], Awaitable[OpenInvitation | None]],
+    *,
+    account_id: str,
+    address: str | None,
+    now: datetime,
+) -> str:
+    """Join with the invitation that `find_again` finds once the merchant is locked."""
     async with database.transaction():
         await repository.lock(merchant_id)
-        invitation = await find(token, now)
+        invitation = await find_again()
         if invitation is None:
             raise _gone()
         account = await invitations_repository.share_account(account_id)

@@ -76,6 +76,12 @@ async def find(token_hash: bytes, now: datetime) -> CurrentInvitation | None:
     return None if row is None else CurrentInvitation(**row)
 
 
+async def open_for(email: str, now: datetime) -> list[CurrentInvitation]:
+    """The open invitations of an address, newest first."""
+    rows = await database.fetch_all(f"{_SELECT} AND i.email = $2 ORDER BY i.id DESC", now, email)
+    return [CurrentInvitation(**row) for row in rows]
+
+
 async def open_of(merchant_id: str, now: datetime) -> list[CurrentInvitation]:
     """A merchant's open invitations, newest first."""
     rows = await database.fetch_all(f"{_SELECT} AND i.merchant = $2 ORDER BY i.id DESC", now, merchant_id)

@@ -17,6 +17,7 @@ from app.mail.letters import Letter
 from app.merchants import memberships_repository, repository
 from app.merchants.memberships_repository import MembershipView
 from app.merchants.roles import ALLOWED, Permission, Role, Standing, may
+from app.merchants.terms import Mode
 
 
 class Decider(Protocol):
@@ -47,15 +48,16 @@ class Member:
         """Their name in the audit log, and as the requester of a payout."""
         return f"account:{self.account_id}"
 
-    def may(self, permission: Permission) -> bool:
-        """Whether their role and the merchant's standing allow it."""
-        return may(self.role, self.standing, permission)
+    def may(self, permission: Permission, mode: Mode = "live") -> bool:
+        """Whether their role and the merchant's standing allow it in this mode. Test mode is open before approval."""
+        return may(self.role, self.standing, permission, mode)
 
-    def require(self, permission: Permission) -> None:
-        """Raise Forbidden where the role does not allow it, MERCHANT_… where the merchant's standing does not."""
+    def require(self, permission: Permission, mode: Mode = "live") -> None:
+        """Raise Forbidden where the role does not allow it, MERCHANT_… where the merchant's standing does not, in this
+        mode."""
         if permission not in ALLOWED[self.role]:
             raise Forbidden(f"your role, {self.role}, does not allow this")
-        if not self.may(permission):
+        if not self.may(permission, mode):
             raise ApiError(*REFUSED_STANDING[self.standing])
 
     async def record(self, action: str, subject: str, now: datetime, **details: object) -> None:

@@ -170,6 +170,22 @@ _SET_ROLE = Command(
 )
 
 
+async def first_steps_hidden(account_id: str, merchant_id: str) -> bool:
+    """Whether the member has put the list of first steps away."""
+    return bool(await _FIRST_STEPS_HIDDEN.first(account=account_id, merchant=merchant_id))
+
+
+_FIRST_STEPS_HIDDEN = Statement(Membership.select(Membership.first_steps_hidden).where(_IS_MEMBER), bool)
+
+
+async def hide_first_steps(account_id: str, merchant_id: str, hidden: bool) -> None:
+    """Put the list of first steps away, or bring it back."""
+    await _HIDE_FIRST_STEPS.run(account=account_id, merchant=merchant_id, hidden=hidden)
+
+
+_HIDE_FIRST_STEPS = Command(Membership.update({Membership.first_steps_hidden: Param("hidden")}).where(_IS_MEMBER))
+
+
 async def remove(merchant_id: str, account_id: str) -> None:
     """End a membership; a trigger records the former member."""
     await _REMOVE.run(merchant=merchant_id, account=account_id)

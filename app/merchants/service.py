@@ -58,6 +58,12 @@ async def enable_all_assets(merchant_id: str, networks: Networks) -> None:
     await repository.enable_assets(merchant_id, assets)
 
 
+async def enable_test_assets(merchant_id: str, networks: Networks) -> None:
+    """Let a merchant take every asset of test mode: it is open before the application is decided."""
+    assets = [(network.key, asset.symbol) for network in networks if network.mode == "test" for asset in network.assets]
+    await repository.enable_assets(merchant_id, assets)
+
+
 async def set_daily_cap(merchant_id: str, network: str, asset: str, cap_raw: int | None) -> None:
     """Set the most that a merchant may send of an asset within 24 hours, in minor units; None for no cap."""
     await repository.set_daily_cap(merchant_id, network, asset, cap_raw)

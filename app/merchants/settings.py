@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import get_args
 
 from app.core import currencies, database
-from app.core.errors import invalid
+from app.core.errors import Problems, invalid
 from app.merchants import branding, frame_origins, repository
 from app.merchants.branding import Branding
 from app.merchants.members import Member
@@ -52,10 +52,7 @@ async def set_invoice_terms(by: Member, *, payer: str, parts: str, now: datetime
     Raises Forbidden, INVALID_INPUT.
     """
     by.require(Permission.SETTINGS_MANAGE)
-    if payer not in ("merchant", "customer"):
-        raise invalid("fee_payer", "choose who pays the fee")
-    if parts not in ("yes", "no"):
-        raise invalid("accept_parts", "choose what a part counts for")
+    check_invoice_terms(payer, parts)
     accepted = parts == "yes"
     async with database.transaction():
         was = await repository.lock(by.merchant_id)
@@ -65,6 +62,18 @@ async def set_invoice_terms(by: Member, *, payer: str, parts: str, now: datetime
             await by.record("merchant.fee_payer_changed", by.merchant_id, now, was=was.fee_payer, is_now=payer)
         if was.accept_parts != accepted:
             await by.record("merchant.accept_parts_changed", by.merchant_id, now, was=was.accept_parts, is_now=accepted)
+
+
+def check_invoice_terms(payer: str, parts: str) -> None:
+    """Raise INVALID_INPUT, with all that is wrong, unless both are choices that there are."""
+    problems = Problems()
+    with problems.gathered():
+        if payer not in ("merchant", "customer"):
+            raise invalid("fee_payer", "choose who pays the fee")
+    with problems.gathered():
+        if parts not in ("yes", "no"):
+            raise invalid("accept_parts", "choose what a part counts for")
+    problems.refuse()
 
 
 async def return_rule(merchant_id: str) -> ReturnRule:
@@ -125,17 +134,22 @@ async def set_prices(
 
 
 def check_price_terms(new: PriceSettings) -> None:
-    """Raise INVALID_INPUT, naming the field, unless the values are possible."""
-    if len(new.currencies) > MAX_CURRENCIES or len(set(new.currencies)) != len(new.currencies):
-        raise invalid("currencies", f"must be at most {MAX_CURRENCIES} different ones")
-    for currency in new.currencies:
-        if not currencies.is_currency(currency):
-            raise invalid("currencies", f"{currency} is not a currency")
-    if new.reporting_currency is not None and not currencies.is_currency(new.reporting_currency):
-        raise invalid("reporting_currency", f"{new.reporting_currency} is not a currency")
+    """Raise INVALID_INPUT, with all that is wrong, unless the values are possible."""
+    problems = Problems()
+    with problems.gathered():
+        if len(new.currencies) > MAX_CURRENCIES or len(set(new.currencies)) != len(new.currencies):
+            raise invalid("currencies", f"must be at most {MAX_CURRENCIES} different ones")
+        for currency in new.currencies:
+            if not currencies.is_currency(currency):
+                raise invalid("currencies", f"{currency} is not a currency")
+    with problems.gathered():
+        if new.reporting_currency is not None and not currencies.is_currency(new.reporting_currency):
+            raise invalid("reporting_currency", f"{new.reporting_currency} is not a currency")
     for name, (least, most) in PRICE_TERMS_BOUNDS.items():
-        if not least <= getattr(new, name) <= most:
-            raise invalid(name, f"must be from {least} to {most}")
+        with problems.gathered():
+            if not least <= getattr(new, name) <= most:
+                raise invalid(name, f"must be from {least} to {most}")
+    problems.refuse()
 
 
 async def offered_assets(merchant_id: str, mode: Mode) -> list[EnabledAsset]:

@@ -7,7 +7,7 @@ from typing import get_args
 from app.accounts.operators import ActionRefused, Operator, stated_reason
 from app.audit import service as audit
 from app.core import database
-from app.merchants import repository, service
+from app.merchants import notices, repository, service
 from app.merchants.repository import SwitchName
 
 NAMES: tuple[SwitchName, ...] = get_args(SwitchName)
@@ -51,6 +51,7 @@ async def pause(name: SwitchName, reason: str, by: Operator, now: datetime) -> N
             raise ActionRefused(f"{name} are paused already")
         await service.pause(name, reason, now)
         await _audit(name, "paused", reason, by, now)
+        await _tell("switch.paused", name, reason, by, now)
 
 
 async def resume(name: SwitchName, reason: str, by: Operator, now: datetime) -> None:
@@ -61,12 +62,19 @@ async def resume(name: SwitchName, reason: str, by: Operator, now: datetime) -> 
             raise ActionRefused(f"{name} are not paused")
         await service.resume(name)
         await _audit(name, "resumed", reason, by, now)
+        await _tell("switch.resumed", name, reason, by, now)
 
 
 async def _is_paused(name: SwitchName) -> bool:
     """Whether it is paused; no other operator can change it until the caller's transaction ends."""
     await repository.lock_switches(SWITCH_LOCK)
     return await repository.is_paused(name)
+
+
+async def _tell(kind: str, name: SwitchName, reason: str, by: Operator, now: datetime) -> None:
+    """Have the people of all merchants told by email. They read the operator's reason."""
+    facts = {"noun": name, "reason": reason}
+    await notices.record_for_all(kind, subject=name, actor=by.actor, facts=facts, now=now)
 
 
 async def _audit(name: SwitchName, action: str, reason: str, by: Operator, now: datetime) -> None:

@@ -6,7 +6,6 @@ from piccolo.table import Table
 
 from app.accounts.tables import Account
 from app.core import columns
-from app.merchants.roles import ROLES
 
 
 class Merchant(Table, tablename="merchants"):
@@ -75,16 +74,31 @@ class MerchantAsset(Table, tablename="merchant_assets"):
 
 
 class Membership(Table, tablename="memberships"):
-    """An account's role at a merchant."""
+    """An account's role at a merchant. `first_steps_hidden`: the member has put the list of first steps away."""
 
     id = BigSerial(primary_key=True)
     merchant = columns.reference(Merchant)
     account = columns.reference(Account)
     role = columns.words(10)
     created_at = columns.moment()
+    first_steps_hidden = columns.switch()
 
     memberships_member_once = Unique(["merchant", "account"])
-    memberships_roles_known = columns.one_of("role", *ROLES)
+    role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
+
+
+class SavedFilter(Table, tablename="saved_filters"):
+    """The filters of a list that a member keeps under a name. `query` is the query of the list's address."""
+
+    id = BigSerial(primary_key=True)
+    account = columns.reference(Account)
+    merchant = columns.reference(Merchant)
+    list = columns.words(20)
+    name = columns.words(60)
+    query = columns.words(2000)
+    created_at = columns.moment()
+
+    saved_filters_name_once = Unique(["account", "merchant", "list", "name"])
 
 
 class FormerMember(Table, tablename="former_members"):
@@ -127,7 +141,7 @@ class MerchantApplication(Table, tablename="merchant_applications"):
 
 
 class Invitation(Table, tablename="merchant_invitations"):
-    """An offer of a role to the person with an e-mail address. The letter has the token; here is its SHA-256.
+    """An offer of a role to the person with an email address. The letter has the token; here is its SHA-256.
 
     Open while it is neither accepted nor withdrawn, and only until it expires; at most one per merchant and address.
     """
@@ -145,7 +159,7 @@ class Invitation(Table, tablename="merchant_invitations"):
     withdrawn_at = columns.moment(null=True)
 
     merchant_invitations_token_once = Unique(["token_hash"])
-    merchant_invitations_roles_known = columns.one_of("role", *ROLES)
+    merchant_invitations_role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
     merchant_invitations_accepted_whole = Check("(accepted_at IS NULL) = (accepted_by IS NULL)")
     merchant_invitations_ended_once = Check("accepted_at IS NULL OR withdrawn_at IS NULL")
 
@@ -184,3 +198,22 @@ class Switch(Table, tablename="switches"):
     reason = columns.text()
 
     name_known = columns.one_of("name", "invoices", "payouts", "refunds")
+
+
+class MerchantNotice(Table, tablename="merchant_notices"):
+    """Something that a merchant's people are to be told by email; deleted when the emails are in the outbox.
+
+    `facts` is JSON, free of secrets: what the words of the kind need (merchants/notices.py). `actor` is who did it, as
+    in the audit log.
+    """
+
+    id = BigSerial(primary_key=True)
+    merchant = columns.reference(Merchant)
+    mode = columns.words(4)
+    kind = columns.words(40)
+    subject = columns.words(64)
+    actor = columns.words(64)
+    facts = columns.text()
+    created_at = columns.moment()
+
+    merchant_notices_mode_known = columns.one_of("mode", "live", "test")

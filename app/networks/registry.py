@@ -43,6 +43,11 @@ class Networks:
         """`mined_in` reads the books; without it, no transaction of ours is known to be in a block. `throttle` counts
         requests to nodes whose provider does; without it, this process counts alone."""
         self._configs = dict(configs)
+        self._places = {
+            (network.key, asset.symbol): (place, among)
+            for place, network in enumerate(self._configs.values())
+            for among, asset in enumerate(network.assets)
+        }
         self._mined_in = mined_in or _not_mined
         self._throttle = throttle or LocalThrottle()
         self._chains: dict[str, Chain] = {}
@@ -57,6 +62,11 @@ class Networks:
             return self._configs[key]
         except KeyError:
             raise UnknownNetwork(key) from None
+
+    def place_of(self, key: str, symbol: str) -> tuple[int, int]:
+        """The place of an asset in every list: networks, then their assets, both as configured. What is not configured
+        any more comes last."""
+        return self._places.get((key, symbol), (len(self._configs), 0))
 
     def address_forms(self, text: str) -> list[str]:
         """The canonical forms of what may be an address, on whichever of the networks it is one; the text itself too.

@@ -1,21 +1,37 @@
-"""Alerts: open ones, and acknowledged ones with a note on what was done."""
+"""Alerts: open ones by what is wrong, with what to do about it, and acknowledged ones with a note on what was done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.backoffice import alerts, service
+from app.backoffice.alerts import ListedAlert
 from app.core import clock
 from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_number
-from app.operator import lists
+from app.identity.paging import PAGE_LENGTH, address, by_number
+from app.operator import guidance, lists, notes
 from app.operator.desk import Desk, nothing_here, refusals
+from app.operator.guidance import Guidance
 from app.web.row_ids import RowId
 
 STATES = ("open", "acknowledged")
 SEVERITIES = ("critical", "warning", "info")
+PATH = "/desk/alerts"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The alerts of one kind, the newest first, and what to do about them."""
+
+    kind: str
+    severity: str
+    guidance: Guidance
+    alerts: Sequence[ListedAlert]
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -24,16 +40,15 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/alerts")
     async def listed(request: PageRequest) -> Response[bytes]:
         state = lists.choice(request, "state", STATES, "open")
-        severity = lists.choice(request, "severity", SEVERITIES)
+        severity = severity_of(request)
         which: alerts.Which = "acknowledged" if state == "acknowledged" else "open"
         query = lists.list_query(request, by_number, state=state, severity=severity)
         found = await page_or_first(lambda place: alerts.page(which, severity or None, place, PAGE_LENGTH), query.place)
         context = {
             "alerts": found,
+            "groups": _groups(found),
             "state": state,
-            "states": STATES,
             "severity": severity,
-            "severities": SEVERITIES,
             "pager": query.pager(found),
         }
         return await desk.page(request, "alerts/list", context, actors=[one.acknowledged_by for one in found])
@@ -58,16 +73,68 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 await service.acknowledge_alert(alert_id, form.text("note"), by, clock.now())
         except FormRefused:
             return await show(request, alert_id, form, status=422)
-        return desk.done(request, "Acknowledged. If it is not fixed, the next check raises it again.")
+        following = await alerts.next_open(alert_id, severity_of(request) or None)
+        onward = listed_at(request) if following is None else at(request, following)
+        words = "Acknowledged. If it is not fixed, the next check raises it again."
+        return desk.done(request, words, onward, (f"See alert {alert_id}", f"{PATH}/{alert_id}"))
 
-    async def show(request: PageRequest, alert_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
+    @form_post(
+        "/alerts/{alert_id:int}/notes",
+        does="Leave a note on an alert",
+        step_up=StepUp.FRESH_CODE,
+        page="/alerts/{alert_id:int}",
+    )
+    async def leave_note(request: PageRequest, alert_id: RowId) -> Response[bytes]:
+        if await alerts.one(alert_id) is None:
+            raise nothing_here()
+        refused = await notes.leave(desk, request, "alert", str(alert_id))
+        if refused is not None:
+            return await show(request, alert_id, Form.empty(), note_form=refused, status=422)
+        return desk.done(request, notes.NOTE_LEFT, at(request, alert_id))
+
+    async def show(
+        request: PageRequest, alert_id: int, form: Form, *, note_form: Form | None = None, status: int = 200
+    ) -> Response[bytes]:
         alert = await alerts.one(alert_id)
         if alert is None:
             raise nothing_here()
         earlier = await alerts.earlier(alert)
+        following = await alerts.next_open(alert_id, severity_of(request) or None)
+        context = {
+            "alert": alert,
+            "guidance": guidance.of_kind(alert.kind),
+            "earlier": earlier,
+            "form": form,
+            "list_url": listed_at(request),
+            "next_url": None if following is None else at(request, following),
+            "acknowledge_url": at(request, alert_id, "/acknowledge"),
+            "notes": await notes.shown("alert", str(alert_id), at(request, alert_id, "/notes"), note_form),
+        }
         actors = [one.acknowledged_by for one in (alert, *earlier)]
-        return await desk.page(
-            request, "alerts/one", {"alert": alert, "earlier": earlier, "form": form}, actors=actors, status=status
-        )
+        return await desk.page(request, "alerts/one", context, actors=actors, status=status)
 
-    return [listed, one, acknowledge]
+    return [listed, one, acknowledge, leave_note]
+
+
+def severity_of(request: PageRequest) -> str:
+    """The severity to which the list is filtered, empty for any. Raises NOT_FOUND for another value."""
+    return lists.choice(request, "severity", SEVERITIES)
+
+
+def listed_at(request: PageRequest) -> str:
+    """The list of open alerts with its filter."""
+    return address(PATH, {"severity": severity_of(request)})
+
+
+def at(request: PageRequest, alert_id: int, verb: str = "") -> str:
+    """An alert, or a form of it, with the list's filter."""
+    return address(f"{PATH}/{alert_id}{verb}", {"severity": severity_of(request)})
+
+
+def _groups(found: Sequence[ListedAlert]) -> list[Group]:
+    """By kind, the most serious first; within one severity in the order of the list."""
+    kinds: dict[tuple[str, str], list[ListedAlert]] = {}
+    for alert in found:
+        kinds.setdefault((alert.severity, alert.kind), []).append(alert)
+    ordered = sorted(kinds.items(), key=lambda item: SEVERITIES.index(item[0][0]))
+    return [Group(kind, severity, guidance.of_kind(kind), rows) for (severity, kind), rows in ordered]

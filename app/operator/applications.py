@@ -3,7 +3,6 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts.operators import stated_reason
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -11,12 +10,14 @@ from app.identity.identity import PageRequest
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.merchants.applications_repository import Application
-from app.operator.desk import Desk, nothing_here, refusals
+from app.operator.desk import Desk, nothing_here, reason_of, refusals
 from app.web.row_ids import RowId
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/applications`."""
+
+    public_url = desk.services.settings.public_url
 
     @get("/applications")
     async def listed(request: PageRequest) -> Response[bytes]:
@@ -37,10 +38,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         try:
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                await applications.approve(application_id, desk.services.networks, by, clock.now())
+                await applications.approve(
+                    application_id, desk.services.networks, by, clock.now(), public_url=public_url
+                )
         except FormRefused:
             return await show(request, "one", application_id, form, status=422)
-        return desk.done(request, f"{found.merchant_name} is approved. Its owners get an e-mail.")
+        return desk.done(request, f"{found.merchant_name} is approved. Its owners get an email.")
 
     @get("/applications/{application_id:int}/reject")
     async def reject_page(request: PageRequest, application_id: RowId) -> Response[bytes]:
@@ -50,9 +53,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def reject(request: PageRequest, application_id: RowId) -> Response[bytes]:
         form, found = await desk.identity.read_form(request), await find(application_id)
         try:
+            reason = reason_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                await applications.reject(application_id, stated_reason(form.text("reason")), by, clock.now())
+                await applications.reject(application_id, reason, by, clock.now(), public_url=public_url)
         except FormRefused:
             return await show(request, "reject", application_id, form, status=422)
         return desk.done(request, f"{found.merchant_name} is rejected. Its owners read the reason.")

@@ -1,28 +1,35 @@
-"""Approvals: the list of waiting payouts and refunds, and a page for each of them, where it is approved.
+"""Approvals: the list of waiting payouts and refunds with its filters, and the page of each, where it is approved.
 
 Each approval needs a code in the same form. The form has the digest of the payment that is shown, and the service
-refuses any other. Attaching a transaction that has paid it already works the same way.
+refuses any other. Attaching a transaction that has paid it already works the same way. A decision leads to the next
+case of the list as it was filtered.
 """
 
 import binascii
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts.operators import stated_reason
-from app.backoffice import networks, queue, withdrawals
+from app.audit import log
+from app.audit.log import Filters
+from app.backoffice import hands, networks, node_looks, queue, withdrawals
+from app.backoffice.node_looks import Booked, NodeLook
 from app.backoffice.withdrawals import WithdrawalDetails
+from app.case_notes.service import Kind
 from app.core import clock
-from app.core.keyset import page_or_first
+from app.core.keyset import Place, page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment
 from app.invoices.quoting import format_price
+from app.lookups import limits
 from app.networks.config import Asset
-from app.operator import lists
-from app.operator.desk import Desk, nothing_here, operator_of, refusals
+from app.operator import cases, lists, notes
+from app.operator.cases import CaseQueue
+from app.operator.desk import Desk, nothing_here, operator_of, reason_of, refusals
 from app.operator.labels import Labels
 from app.operator.warnings import warnings_about, why_not, why_not_attach
 from app.rates.service import worth_raw
@@ -30,6 +37,23 @@ from app.withdrawals.conflicts import conflict_of
 from app.withdrawals.states import Status
 
 STATES = ("waiting", "moving", "decided")
+
+ACTIONS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A payout or refund, in the queue from which it was opened. `next_id` is the next one that the operator may
+    approve, None where there is none."""
+
+    details: WithdrawalDetails
+    queue: CaseQueue
+    next_id: str | None
+
+    @property
+    def kind(self) -> Kind:
+        """Payout or refund, as a kind of case."""
+        return "refund" if self.details.kind == "refund" else "payout"
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -47,16 +71,29 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             decided = await page_or_first(lambda place: withdrawals.decided(place, PAGE_LENGTH), query.place)
             context |= {"decided": decided, "pager": query.pager(decided)}
             return await desk.page(request, "approvals/decided", context)
-        query, account_id = lists.list_query(request, by_moment), operator_of(request).account_id
+        cases_queue, account_id = cases.approvals_queue(request, clock.now()), operator_of(request).account_id
+        query = cases_queue.pages(request, by_moment)
         waiting = await page_or_first(
-            lambda place: queue.waiting_withdrawals(account_id, place, PAGE_LENGTH), query.place
+            lambda place: queue.waiting_withdrawals(account_id, place, PAGE_LENGTH, cases_queue.filters), query.place
         )
-        context |= {"waiting": waiting, "pager": query.pager(waiting)}
+        context |= {
+            "waiting": waiting,
+            "pager": query.pager(waiting),
+            "queue": cases_queue,
+            "sums": await queue.waiting_sums(account_id, cases_queue.filters),
+            "choices": {
+                "kind": cases.KINDS,
+                "network": cases.network_choices(services),
+                "asset": cases.asset_choices(services),
+                "age": cases.age_choices(),
+                "who": cases.APPROVALS_OF_WHOM,
+            },
+        }
         return await desk.page(request, "approvals/list", context, actors=[one.requested_by for one in waiting])
 
     @get("/approvals/{withdrawal_id:str}")
     async def one(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
-        return await show(request, "one", await find(withdrawal_id), Form.empty())
+        return await show(request, "one", await find(request, withdrawal_id), Form.empty())
 
     @form_post(
         "/approvals/{withdrawal_id:str}/approve",
@@ -66,7 +103,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     )
     async def approve(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form, by = await identity.read_form(request), operator_of(request)
-        details = await find(withdrawal_id)
+        case = await find(request, withdrawal_id)
         try:
             with refusals(form):
                 status = await services.approvals.approve(
@@ -78,35 +115,33 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                     address=by.address,
                 )
         except FormRefused:
-            return await show(request, "one", await find(withdrawal_id), form, status=422)
-        what = _text_of(details, Labels(services.networks))
+            return await show(request, "one", await find(request, withdrawal_id), form, status=422)
+        what = _text_of(case.details, Labels(services.networks))
         if status == Status.PENDING_APPROVAL:
-            return desk.done(request, f"Your approval of {what} is recorded. A second operator must approve it too.")
-        return desk.done(request, f"Approved: {what}. The signer sends it next.")
+            return onward(request, case, f"Your approval of {what} is recorded. A second operator must approve it too.")
+        return onward(request, case, f"Approved: {what}. The signer sends it next.")
 
     @get("/approvals/{withdrawal_id:str}/reject")
     async def reject_page(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
-        return await show(request, "reject", await find(withdrawal_id), Form.empty())
+        return await show(request, "reject", await find(request, withdrawal_id), Form.empty())
 
     @form_post("/approvals/{withdrawal_id:str}/reject", does="Reject a payout or refund", step_up=StepUp.FRESH_CODE)
     async def reject(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form = await identity.read_form(request)
-        details = await find(withdrawal_id)
+        case = await find(request, withdrawal_id)
         try:
+            reason = reason_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                await services.approvals.reject(
-                    withdrawal_id, by.account_id, stated_reason(form.text("reason")), clock.now(), address=by.address
-                )
+                await services.approvals.reject(withdrawal_id, by.account_id, reason, clock.now(), address=by.address)
         except FormRefused:
-            return await show(request, "reject", await find(withdrawal_id), form, status=422)
-        return desk.done(
-            request, f"Rejected: {_text_of(details, Labels(services.networks))}. Its money is available again."
-        )
+            return await show(request, "reject", await find(request, withdrawal_id), form, status=422)
+        what = _text_of(case.details, Labels(services.networks))
+        return onward(request, case, f"Rejected: {what}. Its money is available again.")
 
     @get("/approvals/{withdrawal_id:str}/attach")
     async def attach_page(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
-        return await show(request, "attach", await find(withdrawal_id), Form.empty())
+        return await show(request, "attach", await find(request, withdrawal_id), Form.empty())
 
     @form_post(
         "/approvals/{withdrawal_id:str}/attach",
@@ -115,36 +150,74 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     )
     async def attach(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form, by = await identity.read_form(request), operator_of(request)
-        details = await find(withdrawal_id)
+        case = await find(request, withdrawal_id)
         try:
+            reason, code = reason_of(form), form.text("code").replace(" ", "")
+            if not form.text("txid"):
+                form.refuse("txid", "Enter the id of the transaction.")
+            if not code:
+                form.refuse("code", "Enter the code that your authenticator app shows.")
+            if form.errors:
+                raise FormRefused(form)
             with refusals(form):
                 await services.adoption.adopt(
                     withdrawal_id,
                     form.text("txid"),
                     by.account_id,
-                    form.text("code").replace(" ", ""),
-                    stated_reason(form.text("reason")),
+                    code,
+                    reason,
                     clock.now(),
                     shown=_digest(form.text("digest")),
                     address=by.address,
                 )
         except FormRefused:
-            return await show(request, "attach", await find(withdrawal_id), form, status=422)
-        return desk.done(request, f"Confirmed with its transaction: {_text_of(details, Labels(services.networks))}.")
+            return await show(request, "attach", await find(request, withdrawal_id), form, status=422)
+        what = _text_of(case.details, Labels(services.networks))
+        return onward(request, case, f"Confirmed with its transaction: {what}.")
 
-    async def find(withdrawal_id: str) -> WithdrawalDetails:
-        details = await withdrawals.details_of(withdrawal_id, clock.now())
+    @form_post(
+        "/approvals/{withdrawal_id:str}/notes",
+        does="Leave a note on a payout or refund",
+        step_up=StepUp.FRESH_CODE,
+        page="/approvals/{withdrawal_id:str}",
+    )
+    async def leave_note(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
+        case = await find(request, withdrawal_id)
+        refused = await notes.leave(desk, request, case.kind, withdrawal_id)
+        if refused is not None:
+            return await show(request, "one", case, Form.empty(), note_form=refused, status=422)
+        return desk.done(request, notes.NOTE_LEFT, case.queue.case(withdrawal_id))
+
+    def onward(request: PageRequest, case: Case, flash: str) -> Response[bytes]:
+        """To the next case of the queue, with what was done and the way back to it."""
+        case_id = case.details.intent.id
+        return desk.done(request, flash, case.queue.onward(case.next_id), (f"See {case_id}", case.queue.case(case_id)))
+
+    async def find(request: PageRequest, withdrawal_id: str) -> Case:
+        now = clock.now()
+        details = await withdrawals.details_of(withdrawal_id, now)
         if details is None:
             raise nothing_here()
-        return details
+        found = cases.approvals_queue(request, now)
+        after = Place((details.created_at, withdrawal_id))
+        by = operator_of(request).account_id
+        return Case(details, found, await queue.next_to_approve(by, found.filters, after, but=withdrawal_id))
 
     async def show(
-        request: PageRequest, template: str, details: WithdrawalDetails, form: Form, *, status: int = 200
+        request: PageRequest,
+        template: str,
+        case: Case,
+        form: Form,
+        *,
+        note_form: Form | None = None,
+        status: int = 200,
     ) -> Response[bytes]:
-        by = operator_of(request)
+        by, details = operator_of(request), case.details
+        case_id = details.intent.id
         network = Labels(services.networks).config(details.intent.network)
         asset = None if network is None else network.asset(details.intent.asset)
-        conflict = await conflict_of(details.intent.id, by.account_id)
+        conflict = await conflict_of(case_id, by.account_id)
+        actions = await log.page(Filters(subject=case_id), None, ACTIONS_SHOWN)
         context = {
             "details": details,
             "asset": asset,
@@ -153,10 +226,39 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "why_not": why_not(details, by.account_id, conflict),
             "why_not_attach": why_not_attach(details, conflict),
             "form": form,
+            "queue": case.queue,
+            "next_id": case.next_id,
+            "hands": await hands.of_withdrawal(case_id),
+            "actions": actions,
+            "decided": next((each for each in actions if each.action in _DECISIONS), None),
+            "notes": await notes.shown(
+                case.kind, case_id, case.queue.with_filters(f"/desk/approvals/{case_id}/notes"), note_form
+            ),
+            "node": await node_look(request, details),
         }
-        return await desk.page(request, f"approvals/{template}", context, actors=[details.requested_by], status=status)
+        actors = [details.requested_by, *(each.actor for each in actions)]
+        return await desk.page(request, f"approvals/{template}", context, actors=actors, status=status)
 
-    return [listed, one, approve, reject_page, reject, attach_page, attach]
+    async def node_look(request: PageRequest, details: WithdrawalDetails) -> NodeLook | None:
+        """What a node says of the newest transaction, where the page was asked for that (`?node=1`)."""
+        if request.query_params.get("node") != "1" or not details.transactions:
+            return None
+        await limits.count(identity.rate_limiter, request.scope["state"])
+        newest, intent = details.transactions[0], details.intent
+        booked = Booked(
+            network=intent.network,
+            txid=newest.txid,
+            asset=intent.asset,
+            amount_raw=intent.amount_raw,
+            to_address=intent.destination,
+            block_height=newest.block_height,
+        )
+        return await node_looks.look(services.networks, booked)
+
+    return [listed, one, approve, reject_page, reject, attach_page, attach, leave_note]
+
+
+_DECISIONS = ("withdrawal.approved", "withdrawal.rejected", "withdrawal.transaction_adopted")
 
 
 async def _worth_now(details: WithdrawalDetails, asset: Asset) -> dict[str, str] | None:

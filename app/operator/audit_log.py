@@ -1,4 +1,4 @@
-"""The audit log with its filters, and the list of operators."""
+"""The audit log with its filters, the list of operators, and what each of them has decided."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -9,33 +9,35 @@ from app.audit.log import Filters
 from app.backoffice import merchants
 from app.core.keyset import page_or_first
 from app.identity import days
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
-from app.operator.desk import Desk
+from app.operator.desk import Desk, nothing_here, operator_of
+from app.operator.words import AREAS
 
 FIELDS = ("actor", "action", "subject", "merchant", "from", "to")
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
-    """The handlers of `/desk/audit` and `/desk/operators`."""
+    """The handlers of `/desk/audit`, `/desk/operators`, `/desk/operators/{id}` and `/desk/history`."""
 
     @get("/audit")
     async def listed(request: PageRequest) -> Response[bytes]:
-        given = {name: lists.text(request, name) for name in FIELDS}
+        given, zone = {name: lists.text(request, name) for name in FIELDS}, visitor_of(request).zone
         filters = Filters(
             actor=_actor(given["actor"]),
             action=given["action"] or None,
             subject=given["subject"] or None,
             merchant_id=given["merchant"].upper() or None,
-            at_from=days.start_of(given["from"]),
-            at_to=days.end_of(given["to"]),
+            at_from=days.start_of(given["from"], zone),
+            at_to=days.end_of(given["to"], zone),
         )
         query = lists.list_query(request, by_number, **given)
         actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), query.place)
         context = {
             "actions": actions,
             "given": given,
+            "areas": AREAS,
             "merchant_names": await merchants.names([action.merchant_id for action in actions if action.merchant_id]),
             "pager": query.pager(actions),
         }
@@ -45,7 +47,41 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def people(request: PageRequest) -> Response[bytes]:
         return await desk.page(request, "operators", {"people": await accounts_repository.operators()})
 
-    return [listed, people]
+    @get("/history")
+    async def own_history(request: PageRequest) -> Response[bytes]:
+        return await show_history(request, operator_of(request).account_id)
+
+    @get("/operators/{account_id:str}")
+    async def history(request: PageRequest, account_id: str) -> Response[bytes]:
+        return await show_history(request, account_id)
+
+    async def show_history(request: PageRequest, account_id: str) -> Response[bytes]:
+        person = next((one for one in await accounts_repository.operators() if one.account_id == account_id), None)
+        if person is None:
+            raise nothing_here()
+        zone = visitor_of(request).zone
+        given = {name: lists.text(request, name) for name in ("about", "from", "to")}
+        given["what"] = lists.choice(request, "what", [area for area, _ in AREAS])
+        filters = Filters(
+            actor=f"account:{account_id}",
+            action=given["what"] or None,
+            subject=given["about"] or None,
+            at_from=days.start_of(given["from"], zone),
+            at_to=days.end_of(given["to"], zone),
+        )
+        query = lists.list_query(request, by_number, **given)
+        actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), query.place)
+        context = {
+            "person": person,
+            "path": request.url.path,
+            "actions": actions,
+            "given": given,
+            "areas": AREAS,
+            "pager": query.pager(actions),
+        }
+        return await desk.page(request, "history", context, actors=[f"account:{account_id}"])
+
+    return [listed, people, own_history, history]
 
 
 def _actor(text: str) -> str | None:

@@ -1,18 +1,18 @@
 """Shared by every page of the desk: the operator, the navigation with its counts, and errors shown in the form."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from litestar import Response
 
-from app.accounts.operators import ActionRefused, Operator, operator_from_session
+from app.accounts.operators import ActionRefused, Operator, operator_from_session, stated_reason
 from app.accounts.totp import CodeRefused
 from app.backoffice import names, queue
 from app.core.errors import ApiError, Code
 from app.deposits.reviews import ReviewRefused
-from app.identity.forms import Form
+from app.identity.forms import Form, FormRefused
 from app.identity.identity import Identity, PageRequest, visitor_of
 from app.operator.labels import Labels
 from app.operator.nav import desk_nav
@@ -57,13 +57,18 @@ class Desk:
         )
 
     async def verified_operator(self, request: PageRequest, form: Form) -> Operator:
-        """The operator who sends the form. Raises FormRefused unless they gave a code within the last ten minutes."""
+        """The operator who sends the form. Raises FormRefused unless they gave a code within the last ten minutes, and
+        where a field was refused before (`gathering`)."""
         await self.identity.require_fresh_code(request, form)
+        if form.errors:  # of fields that were read before
+            raise FormRefused(form)
         return operator_of(request)
 
-    def done(self, request: PageRequest, flash: str, path: str = QUEUE) -> Response[Any]:
-        """Redirect to the queue, or to `path`, with a message on what was done."""
-        return self.identity.redirect(request, path, flash=flash)
+    def done(
+        self, request: PageRequest, flash: str, path: str = QUEUE, link: tuple[str, str] = ("", "")
+    ) -> Response[Any]:
+        """Redirect to the queue, or to `path`, with a message on what was done and a link: its words, its path."""
+        return self.identity.redirect(request, path, flash=flash, link=link)
 
 
 def operator_of(request: PageRequest) -> Operator:
@@ -82,6 +87,21 @@ def refusals(form: Form) -> Iterator[None]:
             raise form.refuse("code", str(error)) from None
         except REFUSALS as error:
             raise form.refuse("", str(error)) from None
+
+
+@contextmanager
+def gathering(form: Form) -> Iterator[None]:
+    """Record what is wrong with a field, and go on: a page shows all errors of a form at once."""
+    with suppress(FormRefused), refusals(form):
+        yield
+
+
+def reason_of(form: Form) -> str:
+    """The reason that a form gives; where it is refused, its error is recorded."""
+    reason = ""
+    with gathering(form):
+        reason = stated_reason(form.text("reason"))
+    return reason
 
 
 def nothing_here() -> ApiError:

@@ -3,12 +3,11 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts.operators import stated_reason
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.operator.desk import Desk, nothing_here, refusals
+from app.operator.desk import Desk, nothing_here, reason_of, refusals
 from app.web.row_ids import RowId
 from app.withdrawals import holds
 
@@ -29,9 +28,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def release(request: PageRequest, hold_id: RowId) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         try:
+            reason = reason_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                reason = stated_reason(form.text("reason"))
                 await holds.release(hold_id, by.account_id, reason, clock.now(), address=by.address)
         except FormRefused:
             return await show(request, hold_id, form, status=422)
@@ -49,9 +48,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def release_refused(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         try:
+            reason = reason_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                reason = stated_reason(form.text("reason"))
                 await holds.release_refused(withdrawal_id, by.account_id, reason, clock.now(), address=by.address)
         except FormRefused:
             return await show_refused(request, withdrawal_id, form, status=422)

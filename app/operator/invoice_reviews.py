@@ -6,15 +6,19 @@ from typing import Any, Literal
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts.operators import Operator, stated_reason
+from app.accounts.operators import Operator
+from app.backoffice.reviews import next_to_decide
 from app.core import clock
+from app.core.keyset import Place
 from app.deposits import reviews
 from app.deposits.reviews import why_not
 from app.deposits.reviews_repository import DepositReview
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.operator.desk import Desk, nothing_here, operator_of, refusals
+from app.operator import cases
+from app.operator.desk import Desk, nothing_here, operator_of, reason_of, refusals
+from app.operator.reviews import message_of
 from app.refunds import return_addresses
 
 Verb = Literal["credit", "return", "close"]
@@ -45,25 +49,31 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             raise nothing_here()
         form = await desk.identity.read_form(request)
         try:
+            reason = reason_of(form)
+            message_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                reason = stated_reason(form.text("reason"))
                 done = await _settle(invoice_id, VERBS[verb], form, reason, by)
         except FormRefused:
             open_now = await found(invoice_id, verb)
             form.values["cases"] = _ids(open_now)  # what the page shows now
             return await show(request, invoice_id, verb, open_now, form, status=422)
-        return desk.done(request, done)
+        queue = cases.reviews_queue(request, clock.now())
+        first = Place((clock.now(), ""))  # the oldest comes next: every one of this invoice is decided
+        onward = await next_to_decide(by.account_id, queue.filters, first, but="")
+        return desk.done(request, done, queue.onward(onward), (f"See {invoice_id}", f"/desk/invoices/{invoice_id}"))
 
     async def _settle(invoice_id: str, verb: Verb, form: Form, reason: str, by: Operator) -> str:
-        seen, now = form.text("cases").split(), clock.now()
+        seen, now, message = form.text("cases").split(), clock.now(), form.text("merchant_message")
         if verb == "return":
             destination = form.text("destination").strip()
             refunds = await services.returns.send_all_back(
-                invoice_id, destination, seen, by.account_id, reason, now, address=by.address
+                invoice_id, destination, seen, by.account_id, reason, now, address=by.address, message=message
             )
             return f"{', '.join(refunds)} return what came for {invoice_id}. Another operator must approve each."
-        await services.reviews.settle_all(invoice_id, verb, seen, by.account_id, reason, now, address=by.address)
+        await services.reviews.settle_all(
+            invoice_id, verb, seen, by.account_id, reason, now, address=by.address, message=message
+        )
         if verb == "credit":
             return f"Every open review of {invoice_id} is credited."
         return f"Every open review of {invoice_id} is closed: the money stays in suspense."
@@ -91,6 +101,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "why_not": await why_not(open_now[0], operator_of(request).account_id),
             "unfinished": [one.deposit_id for one in open_now if one.deposit_status != "suspended"],
             "networks": sorted({one.network for one in open_now}),
+            "queue": cases.reviews_queue(request, clock.now()),
         }
         return await desk.page(request, "reviews/settle", context, status=status)
 

@@ -10,6 +10,7 @@ from app.backoffice.names import Name
 from app.core.money import format_amount, group_digits
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
+from app.operator import words
 from app.web.figures import figure
 from app.withdrawals.conflicts import Conflict
 
@@ -31,7 +32,7 @@ VERDICTS = MappingProxyType(
         "cancelled": "After cancellation",
         "second": "A second transfer",
         "wrong_asset": "Another asset",
-        "in_review": "While in review",
+        "in_review": "While another was in review",
         "unknown": "No invoice",
     }
 )
@@ -51,6 +52,11 @@ CONFLICTS: Mapping[Conflict, str] = MappingProxyType(
     {"asked": "You requested it", "holds_key": "You know its key", "member": "Your own merchant"}
 )
 """Why the operator who reads the list may not approve a withdrawal."""
+
+CONFLICTS_OF_OTHERS: Mapping[Conflict, str] = MappingProxyType(
+    {"asked": "requested it", "holds_key": "knows the key that did", "member": "belongs to the merchant"}
+)
+"""Why another operator may not approve it."""
 
 TONES: Mapping[str, Tone] = MappingProxyType(
     {
@@ -83,6 +89,12 @@ TONES: Mapping[str, Tone] = MappingProxyType(
 """The tone of each state. A state that is not listed is neutral."""
 
 
+_NOBODY_ELSE = MappingProxyType(
+    {"gateway": "The gateway", "system": "The gateway", "cli": "The command line", "customer": "The customer"}
+)
+"""What acts without a name of its own."""
+
+
 class Labels:
     """The labels of one request. `names` has the people and keys that the page names, by actor."""
 
@@ -108,11 +120,6 @@ class Labels:
             return f"{group_digits(raw)} minor units of {asset}"
         return f"{group_digits(format_amount(raw, decimals))} {asset}"
 
-    def plain(self, network: str, asset: str, raw: int | None) -> str:
-        """The decimal form for a form's field; empty for None."""
-        decimals = self.decimals(network, asset)
-        return "" if raw is None or decimals is None else format_amount(raw, decimals)
-
     def decimals(self, network: str, asset: str) -> int | None:
         """The places of an asset, None for one that the networks file does not have."""
         config = self.config(network)
@@ -137,10 +144,14 @@ class Labels:
         return None if config is None else config.explorer_url(txid)
 
     def who(self, actor: str | None) -> str:
-        """The name of a person or key, else the actor as the database has it."""
+        """The name of a person or key, or of what acts by itself; else the actor as the database has it."""
         if actor is None:
             return ""
-        return self._names[actor].name if actor in self._names else actor
+        if actor in _NOBODY_ELSE:
+            return _NOBODY_ELSE[actor]
+        if actor in self._names:
+            return self._names[actor].name
+        return f"API key {actor.removeprefix('api_key:')}" if actor.startswith("api_key:") else actor
 
     def who_exactly(self, actor: str | None) -> str:
         """What distinguishes equal names; empty for an actor without a name."""
@@ -157,6 +168,8 @@ class Labels:
         if {"network", "asset", "amount_raw"} <= left.keys():
             network, asset, raw = left.pop("network"), left.pop("asset"), left.pop("amount_raw")
             shown.append(("amount", f"{self.amount_in_text(network, asset, int(raw))} on {self.network(network)}"))
+        if "verdict" in left:
+            left["verdict"] = self.verdict(left["verdict"])
         return shown + [(name.replace("_", " "), _text(value)) for name, value in left.items() if value is not None]
 
     def verdict(self, verdict: str) -> str:
@@ -167,14 +180,40 @@ class Labels:
         """The tone of a state."""
         return TONES.get(state, "neutral")
 
-    def state(self, state: str) -> str:
-        """A state in words: `pending_approval` is `Pending approval`."""
-        return state.replace("_", " ").capitalize()
+    @staticmethod
+    def state(state: str) -> str:
+        """A state in words: `pending_approval` is `Awaiting approval`."""
+        return words.state(state)
+
+    @staticmethod
+    def outcome(review: Any) -> str:
+        """The state of a review in words: how it ended, else where it is."""
+        return words.state(review.status if review.status == "returning" else review.outcome or review.status)
+
+    @staticmethod
+    def plain(name: str) -> str:
+        """A kind or the name of a check as words."""
+        return words.plain(name)
+
+    @staticmethod
+    def action(action: str, subject: str) -> str:
+        """What was done, in words."""
+        return words.action(action, subject)
+
+    @staticmethod
+    def page_of(subject: str) -> str:
+        """The page of what an action was about; empty where it has none."""
+        return words.page_of(subject)
 
     @staticmethod
     def conflict(conflict: Conflict) -> str:
         """Why the operator who reads the page may not approve a withdrawal."""
         return CONFLICTS[conflict]
+
+    @staticmethod
+    def conflict_of_other(conflict: Conflict) -> str:
+        """Why another operator may not approve a withdrawal."""
+        return CONFLICTS_OF_OTHERS[conflict]
 
     @staticmethod
     def sentence(reason: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.identity.lists import ListQuery
 from app.identity.paging import AsKey, place_of
 from app.operator.desk import nothing_here
@@ -14,7 +14,7 @@ def list_query(request: PageRequest, key: AsKey, **filters: str) -> ListQuery:
     `key` reads a row's key in this list.
     """
     given = {name: value for name, value in filters.items() if value}
-    return ListQuery(request.url.path, given, place_of(request, key))
+    return ListQuery(request.url.path, given, place_of(request, key), zone=visitor_of(request).zone)
 
 
 def choice(request: PageRequest, name: str, allowed: Collection[str], default: str = "") -> str:

@@ -12,7 +12,6 @@ from app.audit.log import Filters
 from app.backoffice import merchants
 from app.backoffice.merchants import AssetSetting, MerchantDetails
 from app.core import clock
-from app.core.errors import invalid
 from app.core.keyset import page_or_first
 from app.core.money import format_amount, parse_amount
 from app.identity.form_routes import StepUp, form_post
@@ -25,7 +24,8 @@ from app.networks.config import Asset, NetworkConfig
 from app.networks.recognition import recognise
 from app.networks.registry import UnknownNetwork
 from app.operator import lists
-from app.operator.desk import Desk, nothing_here, refusals
+from app.operator.desk import Desk, gathering, nothing_here, reason_of, refusals
+from app.operator.words import MERCHANT_STATES
 
 ACTIONS_SHOWN = 12
 
@@ -37,6 +37,23 @@ STANDINGS: dict[str, tuple[Action, str]] = {
     "ban": (administration.ban, "banned, its keys are refused for good."),
 }
 """The changes of a merchant's status by the last part of the page's URL: the action, and the message after it."""
+
+CHANGES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    (
+        "suspend",
+        "Suspend",
+        ("approved",),
+        "Its API keys are refused at once, until somebody reinstates it. Balances and what waits stay as they are.",
+    ),
+    ("reinstate", "Reinstate", ("suspended", "banned"), "Its API keys work again at once."),
+    (
+        "ban",
+        "Ban",
+        ("approved", "suspended"),
+        "Its API keys are refused for good. Balances and what waits stay as they are.",
+    ),
+)
+"""Each change: its name in the URL, its label, the states in which it is possible, and what happens."""
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -56,7 +73,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "search": search,
             "search_is": recognise(search),
             "status": status,
-            "statuses": merchants.STATUSES,
+            "statuses": MERCHANT_STATES,
             "pager": query.pager(found),
         }
         return await desk.page(request, "merchants/list", context)
@@ -82,9 +99,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form, details = await desk.identity.read_form(request), await find(merchant_id)
         verb, done = STANDINGS[change]
         try:
+            reason = reason_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                await verb(merchant_id, form.text("reason"), by, clock.now())
+                await verb(merchant_id, reason, by, clock.now())
         except FormRefused:
             return await show_standing(request, merchant_id, change, form, status=422)
         return desk.done(request, f"{details.name}: {done}", f"/desk/merchants/{merchant_id}")
@@ -99,9 +117,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def set_terms(request: PageRequest, merchant_id: str) -> Response[bytes]:
         form, details = await desk.identity.read_form(request), await find(merchant_id)
         try:
+            fee_bps, tolerance_bps = _whole(form, "service_fee_bps"), _whole(form, "tolerance_bps")
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                fee_bps, tolerance_bps = _whole(form, "service_fee_bps"), _whole(form, "tolerance_bps")
                 await administration.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
         except FormRefused:
             return await desk.page(request, "merchants/terms", {"details": details, "form": form}, status=422)
@@ -122,14 +140,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form = await desk.identity.read_form(request)
         await find(merchant_id)
         try:
+            terms = AssetTerms(
+                enabled=form.has("enabled"),
+                min_raw=_amount(form, "min_raw", configured),
+                max_raw=_amount(form, "max_raw", configured),
+                daily_cap_raw=_amount(form, "daily_cap_raw", configured),
+            )
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                terms = AssetTerms(
-                    enabled=form.has("enabled"),
-                    min_raw=_amount(form, "min_raw", configured),
-                    max_raw=_amount(form, "max_raw", configured),
-                    daily_cap_raw=_amount(form, "daily_cap_raw", configured),
-                )
                 await administration.set_asset_terms(merchant_id, network, configured, terms, by, clock.now())
         except FormRefused:
             return await show_asset(request, merchant_id, network.key, symbol, form, status=422)
@@ -146,7 +164,15 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         if change not in STANDINGS:
             raise nothing_here()
-        context = {"details": await find(merchant_id), "change": change, "form": form}
+        label, states, words = next(rest for name, *rest in CHANGES if name == change)
+        context = {
+            "details": await find(merchant_id),
+            "change": change,
+            "label": label,
+            "states": states,
+            "words": words,
+            "form": form,
+        }
         return await desk.page(request, "merchants/change_status", context, status=status)
 
     def find_asset(key: str, symbol: str) -> tuple[NetworkConfig, Asset]:
@@ -190,14 +216,18 @@ def _asset_form(setting: AssetSetting, asset: Asset) -> Form:
 
 
 def _amount(form: Form, name: str, asset: Asset) -> int | None:
-    """A decimal amount of a field that may be empty. Raises INVALID_INPUT."""
+    """A decimal amount of a field that may be empty; None too where it is refused, which is recorded."""
     text = form.text(name).replace(",", "").strip()
-    return parse_amount(text, asset.decimals, name) if text else None
+    amount_raw = None
+    with gathering(form):
+        amount_raw = parse_amount(text, asset.decimals, name) if text else None
+    return amount_raw
 
 
 def _whole(form: Form, name: str) -> int:
-    """A whole number of a field. Raises INVALID_INPUT."""
+    """A whole number of a field; 0 where it is refused, which is recorded."""
     text = form.text(name).strip()
     if not (text.isascii() and text.isdigit()) or len(text) > 6:
-        raise invalid(name, "must be a whole number")
+        form.refuse(name, "Enter a whole number of basis points, such as 80.")
+        return 0
     return int(text)

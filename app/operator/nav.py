@@ -1,7 +1,13 @@
 """The desk's navigation."""
 
-from app.backoffice.queue import Counts
+from app.backoffice.queue import NOTHING_WAITS, Counts
+from app.identity.identity import PageRequest
 from app.identity.nav import Nav, NavItem
+
+
+def nav_of_request(request: PageRequest) -> Nav:
+    """The navigation of an error's page, without counts."""
+    return desk_nav(request.url.path, NOTHING_WAITS)
 
 
 def desk_nav(path: str, counts: Counts) -> Nav:
@@ -29,9 +35,9 @@ def desk_nav(path: str, counts: Counts) -> Nav:
             (
                 "Platform",
                 (
+                    item("Look up", "/desk/look-up", "search"),
                     item("Merchants", "/desk/merchants", "merchant"),
                     item("Networks", "/desk/networks", "network"),
-                    item("Find a transaction", "/desk/transactions", "search"),
                     item("Ledgers", "/desk/ledgers", "ledger"),
                     item("Reconciliation", "/desk/reconciliation", "scale"),
                     item("Switches", "/desk/switches", "settings"),
@@ -40,11 +46,16 @@ def desk_nav(path: str, counts: Counts) -> Nav:
             (
                 "Record",
                 (
+                    item("Your decisions", "/desk/history", "person"),
                     item("Audit log", "/desk/audit", "list"),
                     item("Operators", "/desk/operators", "team"),
                 ),
             ),
         ),
         modes=(),
-        merchants_url="/cabinet",
+        merchants_url="/cabinet/merchants",
+        search_url="/desk/search",
+        live_url="/desk/live",
+        live_counts="queue",
+        live_banners="queue",
     )

@@ -16,8 +16,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/")
     async def waiting(request: PageRequest) -> Response[bytes]:
-        approvals = await queue.waiting_withdrawals(operator_of(request).account_id, None, SHOWN_OF_EACH)
-        in_review = await reviews.page("open", None, SHOWN_OF_EACH)
+        by = operator_of(request).account_id
+        approvals = await queue.waiting_withdrawals(by, None, SHOWN_OF_EACH)
+        in_review = await reviews.page("open", None, SHOWN_OF_EACH, by)
         critical = await alerts.page("open", "critical", None, SHOWN_OF_EACH)
         warnings = await alerts.page("open", "warning", None, SHOWN_OF_EACH)
         context = {

@@ -1,5 +1,5 @@
-"""Manual reviews: the list of deposits that an operator must decide, with the dust of each asset; one review with its
-facts; and the form of each decision (credit, return, close).
+"""Reviews: the list of deposits that an operator must decide, with its filters and the dust of each asset; one review
+with its facts; and the form of each decision. A decision leads to the next case of the list as it was filtered.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,57 +11,89 @@ from typing import cast, get_args
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts.operators import Operator, stated_reason
-from app.backoffice import reviews
+from app.accounts.operators import Operator
+from app.audit import log
+from app.audit.log import Filters
+from app.backoffice import node_looks, reviews
+from app.backoffice.node_looks import Booked, NodeLook
 from app.backoffice.reviews import ReviewDetails, Which
 from app.core import clock
-from app.core.keyset import page_or_first
+from app.core.keyset import Place, page_or_first
 from app.deposits import repository
-from app.deposits.reviews import open_of_invoice, why_not
+from app.deposits.reviews import MAX_MESSAGE_CHARS, open_of_invoice, why_not
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment
-from app.operator import lists
-from app.operator.desk import Desk, nothing_here, operator_of, refusals
+from app.lookups import limits
+from app.operator import cases, lists, notes
+from app.operator.cases import CaseQueue
+from app.operator.desk import Desk, gathering, nothing_here, operator_of, reason_of, refusals
 from app.refunds import return_addresses
 from app.wiring import Services
+from app.withdrawals import destinations
 
 STATES: tuple[Which, ...] = get_args(Which)
+
+ACTIONS_SHOWN = 20
+
+WITH_ADDRESS = ("return", "split")
+"""The decisions whose form asks for an address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a form gives with a decision: `reason` for the audit log, `message` for the merchant, empty where it is told
+    nothing more; `destination` is empty where nothing is sent."""
+
+    destination: str
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A way to decide a review: the texts of its form, when it is possible, and its action.
 
-    `decide` takes the services, the review's deposit, the form, the reason, the operator and the time, and returns a
+    `decide` takes the services, the review's deposit, what the form gives, the operator and the time, and returns a
     message on what was done.
     """
 
     label: str
     not_done: str
-    reason_hint: str
     impossible_title: str
     impossible_text: str
     is_possible: Callable[[ReviewDetails], bool]
-    decide: Callable[[Services, str, Form, str, Operator, datetime], Awaitable[str]]
+    decide: Callable[[Services, str, Given, Operator, datetime], Awaitable[str]]
 
 
-async def _credit(services: Services, deposit_id: str, _: Form, reason: str, by: Operator, now: datetime) -> str:
-    await services.reviews.credit(deposit_id, by.account_id, reason, now, address=by.address)
+async def _credit(services: Services, deposit_id: str, given: Given, by: Operator, now: datetime) -> str:
+    await services.reviews.credit(
+        deposit_id, by.account_id, given.reason, now, address=by.address, message=given.message
+    )
     return f"{deposit_id} is credited."
 
 
-async def _return(services: Services, deposit_id: str, form: Form, reason: str, by: Operator, now: datetime) -> str:
-    destination = form.text("destination").strip()
+async def _return(services: Services, deposit_id: str, given: Given, by: Operator, now: datetime) -> str:
     refund_id = await services.returns.send_back(
-        deposit_id, destination, by.account_id, reason, now, address=by.address
+        deposit_id, given.destination, by.account_id, given.reason, now, address=by.address, message=given.message
     )
     return f"{refund_id} returns {deposit_id}. Another operator must approve it."
 
 
-async def _close(services: Services, deposit_id: str, _: Form, reason: str, by: Operator, now: datetime) -> str:
-    await services.reviews.close(deposit_id, by.account_id, reason, now, address=by.address)
+async def _split(services: Services, deposit_id: str, given: Given, by: Operator, now: datetime) -> str:
+    refund_id = await services.returns.credit_and_return_rest(
+        deposit_id, given.destination, by.account_id, given.reason, now, address=by.address, message=given.message
+    )
+    return (
+        f"What was asked of {deposit_id} is credited. {refund_id} returns the rest: another operator must approve it."
+    )
+
+
+async def _close(services: Services, deposit_id: str, given: Given, by: Operator, now: datetime) -> str:
+    await services.reviews.close(
+        deposit_id, by.account_id, given.reason, now, address=by.address, message=given.message
+    )
     return f"{deposit_id} is closed: its money stays in suspense."
 
 
@@ -70,16 +102,22 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
         "credit": Decision(
             label="Credit",
             not_done="It was not credited",
-            reason_hint="For the audit log.",
             impossible_title="It can’t be credited",
             impossible_text="It is decided, not final yet, no longer on chain, or has no invoice.",
             is_possible=lambda details: details.can_be_credited,
             decide=_credit,
         ),
+        "split": Decision(
+            label="Credit what was asked and return the rest of",
+            not_done="Nothing was credited or returned",
+            impossible_title="It can’t be divided",
+            impossible_text="It is decided, not final yet, or brought no more than was asked.",
+            is_possible=lambda details: details.split is not None,
+            decide=_split,
+        ),
         "return": Decision(
             label="Return",
             not_done="It is not being returned",
-            reason_hint="For the audit log. Another operator then approves the refund.",
             impossible_title="It can’t be returned",
             impossible_text="It is decided, not final yet, or no longer on chain.",
             is_possible=lambda details: details.can_be_returned,
@@ -88,7 +126,6 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
         "close": Decision(
             label="Close",
             not_done="It was not closed",
-            reason_hint="For the audit log. No money moves: it stays in suspense.",
             impossible_title="It is closed already",
             impossible_text="",
             is_possible=lambda details: details.review.status == "open",
@@ -99,6 +136,21 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
 """Decisions by the last part of their page's URL."""
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A review, in the queue from which it was opened. `next_id` is the deposit of the next one that the operator may
+    decide, None where there is none."""
+
+    details: ReviewDetails
+    queue: CaseQueue
+    next_id: str | None
+
+    @property
+    def id(self) -> str:
+        """The id of the deposit."""
+        return self.details.review.deposit_id
+
+
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/reviews`."""
     services = desk.services
@@ -106,58 +158,120 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/reviews")
     async def listed(request: PageRequest) -> Response[bytes]:
         state = cast(Which, lists.choice(request, "state", STATES, "open"))
-        query = lists.list_query(request, by_moment, state=state)
-        found = await page_or_first(lambda place: reviews.page(state, place, PAGE_LENGTH), query.place)
-        context = {"in_review": found, "state": state, "pager": query.pager(found), "dust": await repository.dust()}
+        queue, by = cases.reviews_queue(request, clock.now()), operator_of(request).account_id
+        query = queue.pages(request, by_moment, state="" if state == "open" else state)
+        found = await page_or_first(
+            lambda place: reviews.page(state, place, PAGE_LENGTH, by, queue.filters), query.place
+        )
+        context = {
+            "in_review": found,
+            "state": state,
+            "queue": queue,
+            "pager": query.pager(found),
+            "sums": await reviews.sums(state, by, queue.filters),
+            "dust": await repository.dust(),
+            "choices": {
+                "verdict": cases.verdict_choices(),
+                "network": cases.network_choices(services),
+                "asset": cases.asset_choices(services),
+                "age": cases.age_choices(),
+                "who": cases.REVIEWS_OF_WHOM,
+            },
+        }
         return await desk.page(request, "reviews/list", context)
 
     @get("/reviews/{deposit_id:str}")
     async def one(request: PageRequest, deposit_id: str) -> Response[bytes]:
-        details = await find(deposit_id)
-        context = {
-            "details": details,
-            "why_not": await why_not(details.review, operator_of(request).account_id),
-            "case": await return_addresses.case_of(deposit_id),
-            "open_together": await _open_together(details),
-        }
-        return await desk.page(request, "reviews/one", context, actors=[details.review.decided_by])
+        return await show_case(request, await find(request, deposit_id))
 
     @get("/reviews/{deposit_id:str}/{verb:str}")
     async def decision_page(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
-        case = await return_addresses.case_of(deposit_id) if verb == "return" else None
-        given = None if case is None else return_addresses.usable(case)
+        found = await return_addresses.case_of(deposit_id) if verb in WITH_ADDRESS else None
+        given = None if found is None else return_addresses.usable(found)
         return await show(request, deposit_id, verb, Form.empty(destination=given.address) if given else Form.empty())
 
-    @form_post("/reviews/{deposit_id:str}/{verb:str}", does="Settle a manual review", step_up=StepUp.FRESH_CODE)
+    @form_post("/reviews/{deposit_id:str}/{verb:str}", does="Settle a review", step_up=StepUp.FRESH_CODE)
     async def decide(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
         decision = find_decision(verb)
         form = await desk.identity.read_form(request)
-        await find(deposit_id)
+        case = await find(request, deposit_id)
         try:
+            given = Given(
+                destination=await returned_to(form, case) if verb in WITH_ADDRESS else "",
+                reason=reason_of(form),
+                message=message_of(form),
+            )
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                reason = stated_reason(form.text("reason"))
-                done = await decision.decide(services, deposit_id, form, reason, by, clock.now())
+                done = await decision.decide(services, deposit_id, given, by, clock.now())
         except FormRefused:
             return await show(request, deposit_id, verb, form, status=422)
-        return desk.done(request, done)
+        return desk.done(
+            request, done, case.queue.onward(case.next_id), (f"See {deposit_id}", case.queue.case(deposit_id))
+        )
+
+    @form_post(
+        "/reviews/{deposit_id:str}/notes",
+        does="Leave a note on a review",
+        step_up=StepUp.FRESH_CODE,
+        page="/reviews/{deposit_id:str}",
+    )
+    async def leave_note(request: PageRequest, deposit_id: str) -> Response[bytes]:
+        case = await find(request, deposit_id)
+        refused = await notes.leave(desk, request, "review", deposit_id)
+        if refused is not None:
+            return await show_case(request, case, note_form=refused, status=422)
+        return desk.done(request, notes.NOTE_LEFT, case.queue.case(deposit_id))
+
+    async def returned_to(form: Form, case: Case) -> str:
+        """The address of a return; where it is refused, its error is recorded."""
+        destination = form.text("destination")
+        with gathering(form):
+            network = services.networks.get(case.details.review.network)
+            await destinations.check(network, destination, None, field="destination", what="refund")
+        return destination
 
     def find_decision(verb: str) -> Decision:
         if verb not in DECISIONS:
             raise nothing_here()
         return DECISIONS[verb]
 
-    async def find(deposit_id: str) -> ReviewDetails:
-        details = await reviews.details_of(deposit_id, clock.now())
+    async def find(request: PageRequest, deposit_id: str) -> Case:
+        now = clock.now()
+        details = await reviews.details_of(deposit_id, now)
         if details is None:
             raise nothing_here()
-        return details
+        queue, by = cases.reviews_queue(request, now), operator_of(request).account_id
+        after = Place((details.review.opened_at, deposit_id))
+        return Case(details, queue, await reviews.next_to_decide(by, queue.filters, after, but=deposit_id))
+
+    async def show_case(
+        request: PageRequest, case: Case, *, note_form: Form | None = None, status: int = 200
+    ) -> Response[bytes]:
+        details = case.details
+        actions = await log.page(Filters(subject=case.id), None, ACTIONS_SHOWN)
+        context = {
+            "details": details,
+            "why_not": await why_not(details.review, operator_of(request).account_id),
+            "case": await return_addresses.case_of(case.id),
+            "open_together": await _open_together(details),
+            "queue": case.queue,
+            "next_id": case.next_id,
+            "actions": actions,
+            "notes": await notes.shown(
+                "review", case.id, case.queue.with_filters(f"/desk/reviews/{case.id}/notes"), note_form
+            ),
+            "node": await node_look(request, details),
+        }
+        actors = [details.review.decided_by, *(each.actor for each in actions)]
+        return await desk.page(request, "reviews/one", context, actors=actors, status=status)
 
     async def show(
         request: PageRequest, deposit_id: str, verb: str, form: Form, *, status: int = 200
     ) -> Response[bytes]:
-        decision, details = find_decision(verb), await find(deposit_id)
-        case = await return_addresses.case_of(deposit_id) if verb == "return" else None
+        decision, found = find_decision(verb), await find(request, deposit_id)
+        details = found.details
+        case = await return_addresses.case_of(deposit_id) if verb in WITH_ADDRESS else None
         context = {
             "details": details,
             "form": form,
@@ -166,11 +280,36 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "why_not": await why_not(details.review, operator_of(request).account_id),
             "case": case,
             "given": None if case is None else return_addresses.usable(case),
+            "queue": found.queue,
         }
         actors = [case.given.decided_by] if case is not None and case.given is not None else []
         return await desk.page(request, "reviews/decide", context, actors=actors, status=status)
 
-    return [listed, one, decision_page, decide]
+    async def node_look(request: PageRequest, details: ReviewDetails) -> NodeLook | None:
+        """What a node says of the deposit, where the page was asked for that (`?node=1`)."""
+        if request.query_params.get("node") != "1":
+            return None
+        await limits.count(desk.identity.rate_limiter, request.scope["state"])
+        review = details.review
+        booked = Booked(
+            network=review.network,
+            txid=review.txid,
+            asset=review.asset,
+            amount_raw=review.amount_raw,
+            to_address=details.to_address,
+            block_height=details.block_height,
+        )
+        return await node_looks.look(services.networks, booked)
+
+    return [listed, one, leave_note, decision_page, decide]
+
+
+def message_of(form: Form) -> str:
+    """The message to the merchant, empty where there is none; where it is refused, its error is recorded."""
+    message = form.text("merchant_message")
+    if len(message) > MAX_MESSAGE_CHARS:
+        form.refuse("merchant_message", f"Write at most {MAX_MESSAGE_CHARS} characters to the merchant.")
+    return message
 
 
 async def _open_together(details: ReviewDetails) -> int:

@@ -4,6 +4,7 @@ from litestar import Router
 
 from app.identity.guard import operator_router
 from app.identity.identity import Identity
+from app.live.hub import LiveHub
 from app.operator import (
     alerts,
     applications,
@@ -13,15 +14,19 @@ from app.operator import (
     holds,
     invoice_reviews,
     ledgers,
+    live,
+    look_up,
     merchants,
     networks,
     queue,
     reconciliation,
     reviews,
+    search,
     switches,
     transactions,
 )
 from app.operator.desk import Desk
+from app.operator.nav import nav_of_request
 
 PAGES = (
     queue,
@@ -33,7 +38,9 @@ PAGES = (
     alerts,
     merchants,
     networks,
+    search,
     transactions,
+    look_up,
     energy,
     ledgers,
     reconciliation,
@@ -42,7 +49,8 @@ PAGES = (
 )
 
 
-def desk_routes(identity: Identity) -> Router:
+def desk_routes(identity: Identity, hub: LiveHub) -> Router:
     """The routes below `/desk`."""
     desk = Desk(identity.services, identity)
-    return operator_router("/desk", [handler for page in PAGES for handler in page.routes(desk)], identity)
+    handlers = [handler for page in PAGES for handler in page.routes(desk)] + live.handlers(hub)
+    return operator_router("/desk", handlers, identity, nav_of_request)

@@ -10,7 +10,7 @@ from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.merchants import switches
-from app.operator.desk import Desk, nothing_here, refusals
+from app.operator.desk import Desk, nothing_here, reason_of, refusals
 
 CHANGES_SHOWN = 15
 
@@ -35,9 +35,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form = await desk.identity.read_form(request)
         pauses = form.text("turn") == "pause"
         try:
+            reason = reason_of(form)
             by = await desk.verified_operator(request, form)
             with refusals(form):
-                await (switches.pause if pauses else switches.resume)(name, form.text("reason"), by, clock.now())
+                await (switches.pause if pauses else switches.resume)(name, reason, by, clock.now())
         except FormRefused:
             return await show(request, name, form, status=422)
         done = "paused for all merchants" if pauses else "accepted again"

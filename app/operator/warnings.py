@@ -6,6 +6,7 @@ from typing import Literal
 
 from app.backoffice.withdrawals import WithdrawalDetails
 from app.networks.config import Asset
+from app.operator import words
 from app.operator.labels import Labels
 from app.withdrawals.conflicts import REASONS, Conflict
 from app.withdrawals.limits import STOPPED
@@ -28,7 +29,7 @@ class ApprovalWarning:
 def why_not(details: WithdrawalDetails, operator_id: str, conflict: Conflict | None) -> str | None:
     """Why this operator, with that conflict of interest if any, can't approve this now; None where they can."""
     if not details.is_waiting:
-        return f"It is {details.status.replace('_', ' ')}: there is nothing to approve."
+        return f"It is {words.state(details.status).lower()}: there is nothing to approve."
     if not details.intact:
         return "Its row was edited after it was requested. Reject it, and find out who did that."
     if details.held:
@@ -45,7 +46,9 @@ def why_not(details: WithdrawalDetails, operator_id: str, conflict: Conflict | N
 def why_not_attach(details: WithdrawalDetails, conflict: Conflict | None) -> str | None:
     """Why an operator with that conflict of interest, if any, can attach no transaction; None where they can."""
     if not details.can_be_rejected:
-        return f"It is {details.status.replace('_', ' ')}{', and has a transaction' if details.transactions else ''}."
+        return (
+            f"It is {words.state(details.status).lower()}{', and has a transaction' if details.transactions else ''}."
+        )
     return None if conflict is None else Labels.sentence(REASONS[conflict])
 
 

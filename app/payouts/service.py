@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.core import database, ids
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code, Problems, invalid
 from app.core.money import format_amount, parse_amount
 from app.ledger import repository as ledger_repository
 from app.ledger.hashchain import ChainId
@@ -38,16 +38,13 @@ class NewPayout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
+class Costs:
     """The costs of a payout if it were requested now. Amounts are in minor units."""
 
-    network: NetworkConfig
     asset: Asset
-    destination: str
     amount_raw: int
     fee_raw: int
     available_raw: int
-    approvals_required: int
 
     @property
     def total_raw(self) -> int:
@@ -58,6 +55,15 @@ class Quote:
     def left_raw(self) -> int:
         """What would be left; below zero where the balance is not enough."""
         return self.available_raw - self.total_raw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote(Costs):
+    """The costs of a payout whose destination was checked, and how many operators must approve it."""
+
+    network: NetworkConfig
+    destination: str
+    approvals_required: int
 
 
 class PayoutService:
@@ -73,7 +79,7 @@ class PayoutService:
 
         Raises Forbidden, and what `create` raises.
         """
-        by.require(Permission.PAYOUTS_WRITE)
+        by.require(Permission.PAYOUTS_WRITE, mode)
         return await self.create(by.merchant_id, mode, replace(new, requested_by=by.actor), replay, now, by)
 
     async def create(
@@ -122,22 +128,36 @@ class PayoutService:
 
         Raises Forbidden, INVALID_INPUT, AMOUNT_TOO_SMALL, INVALID_DESTINATION, MEMO_NOT_ALLOWED.
         """
-        by.require(Permission.PAYOUTS_WRITE)
+        by.require(Permission.PAYOUTS_WRITE, mode)
         network, asset, amount_raw, destination = await self._checked(mode, new)
-        head = await ledger_repository.head(ChainId(owner=by.merchant_id, network=network.key, asset=asset.symbol))
         return Quote(
             network=network,
             asset=asset,
             destination=destination,
             amount_raw=amount_raw,
             fee_raw=fees.quote(amount_raw, asset),
-            available_raw=0 if head is None else head.state.available_raw,
+            available_raw=await _available_raw(by.merchant_id, network, asset),
             approvals_required=asset.approvals_required(amount_raw),
+        )
+
+    async def costs(self, by: Member, mode: Mode, new: NewPayout) -> Costs:
+        """What the amount of a payout would cost and leave, wherever it goes.
+
+        Raises Forbidden, INVALID_INPUT, AMOUNT_TOO_SMALL.
+        """
+        by.require(Permission.PAYOUTS_WRITE)
+        network, asset = configured(self._networks, new.chain, new.asset, mode)
+        amount_raw = _amount_raw(new.amount, asset)
+        return Costs(
+            asset=asset,
+            amount_raw=amount_raw,
+            fee_raw=fees.quote(amount_raw, asset),
+            available_raw=await _available_raw(by.merchant_id, network, asset),
         )
 
     async def cancel_by(self, by: Member, mode: Mode, payout_id: str, now: datetime) -> PayoutBody:
         """Cancel in the cabinet. Raises Forbidden, and what `cancel` raises."""
-        by.require(Permission.PAYOUTS_WRITE)
+        by.require(Permission.PAYOUTS_WRITE, mode)
         return await self.cancel(by.merchant_id, mode, payout_id, now, by)
 
     async def cancel(
@@ -156,7 +176,7 @@ class PayoutService:
             except IllegalTransition:
                 cancelled = False
             if not cancelled:
-                raise ApiError(Code.PAYOUT_NOT_CANCELLABLE, "the payout is not pending approval any more")
+                raise ApiError(Code.PAYOUT_NOT_CANCELLABLE, "the payout is not awaiting approval any more")
             if by is not None:
                 await by.record("payout.cancelled", payout_id, now)
             payout = await self._reader.payout(merchant_id, mode, payout_id)
@@ -167,13 +187,28 @@ class PayoutService:
     async def _checked(self, mode: Mode, new: NewPayout) -> tuple[NetworkConfig, Asset, int, str]:
         """Check a request; its network, asset, raw amount, and the destination in canonical form."""
         network, asset = configured(self._networks, new.chain, new.asset, mode)
-        amount_raw = parse_amount(new.amount, asset.decimals)
-        if amount_raw < asset.payout_min_raw:
-            least = format_amount(asset.payout_min_raw, asset.decimals)
-            raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
-        destination = await destinations.check(network, new.destination, new.destination_memo, field="destination")
+        problems = Problems()
+        with problems.gathered():
+            amount_raw = _amount_raw(new.amount, asset)
+        with problems.gathered():
+            destination = await destinations.check(network, new.destination, new.destination_memo, field="destination")
+        problems.refuse()
         destinations.refuse_dust(network, asset, amount_raw, destination)
         return network, asset, amount_raw, destination
+
+
+def _amount_raw(amount: str, asset: Asset) -> int:
+    """The amount in minor units. Raises INVALID_INPUT, AMOUNT_TOO_SMALL."""
+    amount_raw = parse_amount(amount, asset.decimals)
+    if amount_raw < asset.payout_min_raw:
+        least = format_amount(asset.payout_min_raw, asset.decimals)
+        raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
+    return amount_raw
+
+
+async def _available_raw(merchant_id: str, network: NetworkConfig, asset: Asset) -> int:
+    head = await ledger_repository.head(ChainId(owner=merchant_id, network=network.key, asset=asset.symbol))
+    return 0 if head is None else head.state.available_raw
 
 
 def configured(networks: Networks, chain: str, symbol: str, mode: Mode) -> tuple[NetworkConfig, Asset]:

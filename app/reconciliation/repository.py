@@ -127,7 +127,7 @@ _RUN = Statement(select(ReconciliationRun, _RunRow).where(ReconciliationRun.id =
 async def runs(place: Place | None, limit: int) -> Page[Run]:
     """A page of runs by id, newest first."""
     rows = await _RUNS.page(place, limit)
-    return Page((row.run() for row in rows), rows.previous, rows.following)
+    return rows.of(row.run() for row in rows)
 
 
 _RUNS = Listing(lambda: select(ReconciliationRun, _RunRow), _RunRow, key=(ReconciliationRun.id,))

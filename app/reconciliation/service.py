@@ -12,6 +12,7 @@ from app.core import clock, database
 from app.core.advisory_lock import Lock, LockKey, LockTaken, held
 from app.core.logging import get_logger
 from app.core.settings import CheckpointKeys
+from app.live import notices, topics
 from app.networks.port import NetworkError
 from app.networks.registry import Networks
 from app.reconciliation import invariants, repository
@@ -84,11 +85,13 @@ class Reconciliation:
 
         async def at(progress: str) -> None:
             await repository.set_progress(lock, run_id, progress)
+            await notices.changed(*topics.of_desk("reconciliation"))
 
         try:
             blocks, results = await self._check(now, full=full, at=at)
         except BaseException:
             await repository.fail(run_id, clock.now())
+            await notices.changed(*topics.of_desk("reconciliation"))
             raise
         await _record(run_id, blocks, results, now)
         log.info("reconciled", run=run_id, full=full, seconds=round(clock.monotonic_s() - started_s, 3))
@@ -165,6 +168,7 @@ async def _record(run_id: int, blocks: Mapping[str, NamedBlock], results: Sequen
     async with database.transaction():
         await repository.add_findings(run_id, findings)
         await repository.finish(run_id, status, blocks, figures, clock.now())
+        await notices.changed(*topics.of_desk("reconciliation"))
         for finding in [*drift[:MOST_ALERTS], *(finding for finding in findings if not finding.is_drift)]:
             await _alert(run_id, finding, now)
         if len(drift) > MOST_ALERTS:

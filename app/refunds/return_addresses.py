@@ -11,8 +11,10 @@ from enum import StrEnum
 
 from app.audit import service as audit
 from app.core import database
+from app.core.money import format_amount
 from app.deposits import reviews_repository
 from app.invoices.service import announce
+from app.merchants import notices
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 from app.networks.registry import Networks
@@ -100,6 +102,21 @@ class ReturnAddresses:
                 details={"invoice": case.invoice_id, "network": case.network, "return_address": canonical},
                 now=now,
             )
+            if case.rule == "confirmed":
+                await notices.record(
+                    "return_address.given",
+                    merchant_id=case.merchant_id,
+                    mode=network.mode,
+                    subject=deposit_id,
+                    actor=CUSTOMER,
+                    facts={
+                        "amount": f"{format_amount(case.amount_raw, asset.decimals)} {asset.symbol}",
+                        "invoice": case.invoice_id,
+                        "destination": canonical,
+                        "chain": network.chain,
+                    },
+                    now=now,
+                )
         await announce(case.invoice_id)
 
     async def decide(self, by: Member, deposit_id: str, address_id: int, decision: Decision, now: datetime) -> None:
@@ -107,10 +124,10 @@ class ReturnAddresses:
 
         Raises Forbidden, ReturnAddressRefused.
         """
-        by.require(Permission.REFUNDS_WRITE)
         case = await repository.case(deposit_id)
         if case is None or case.merchant_id != by.merchant_id:
             raise ReturnAddressRefused(Refusal.NOT_ASKED)
+        by.require(Permission.REFUNDS_WRITE, "test" if case.network.endswith(":test") else "live")
         async with database.transaction():
             if (await reviews_repository.lock(deposit_id)).review_status != "open":
                 raise ReturnAddressRefused(Refusal.NOT_ASKED)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.core import ids
-from app.core.errors import ApiError, Code
+from app.core.errors import ApiError, Code, Problems
 from app.core.money import format_amount, parse_amount
 from app.invoices.states import Status as InvoiceStatus
 from app.invoices.states import can_refund
@@ -44,7 +44,7 @@ class RefundService:
         self, by: Member, mode: Mode, invoice_id: str, new: NewRefund, replay: Replay, now: datetime
     ) -> bytes:
         """Request a refund in the cabinet: the member is the requester. Raises Forbidden, and what `create` raises."""
-        by.require(Permission.REFUNDS_WRITE)
+        by.require(Permission.REFUNDS_WRITE, mode)
         new = replace(new, requested_by=by.actor)
         return await self.create(by.merchant_id, mode, invoice_id, new, replay, now, by)
 
@@ -73,11 +73,7 @@ class RefundService:
         network = self._networks.get(invoice.network)
         asset = network.asset(invoice.asset)
         assert asset is not None, "assets are never removed from a network that has invoices"
-        amount_raw = parse_amount(new.amount, asset.decimals)
-        destination = await destinations.check(
-            network, new.refund_address, new.refund_address_memo, field="refund_address", what="refund"
-        )
-        destinations.refuse_dust(network, asset, amount_raw, destination)
+        amount_raw, destination = await checked(network, asset, new)
         refund_id = ids.new_id(ids.REFUND)
 
         async def check() -> None:
@@ -111,6 +107,21 @@ class RefundService:
         return await requests.request(self._withdrawals, request, check=check, insert=insert, now=now)
 
 
+async def checked(network: NetworkConfig, asset: Asset, new: NewRefund) -> tuple[int, str]:
+    """The amount in minor units, and the address in canonical form. Raises what is wrong with them, both together:
+    INVALID_INPUT, INVALID_DESTINATION, MEMO_NOT_ALLOWED, AMOUNT_TOO_SMALL."""
+    problems = Problems()
+    with problems.gathered():
+        amount_raw = parse_amount(new.amount, asset.decimals)
+    with problems.gathered():
+        destination = await destinations.check(
+            network, new.refund_address, new.refund_address_memo, field="refund_address", what="refund"
+        )
+    problems.refuse()
+    destinations.refuse_dust(network, asset, amount_raw, destination)
+    return amount_raw, destination
+
+
 def _not_refundable(status: str) -> ApiError:
     return ApiError(Code.INVOICE_NOT_REFUNDABLE, f"the invoice is {status}")
 
@@ -124,4 +135,5 @@ async def _refuse_beyond_net(invoice_id: str, amount_raw: int, network: NetworkC
     left_raw = (invoice.credited_raw or 0) - await live_refunds_raw(invoice_id)
     if amount_raw > left_raw:
         left = format_amount(max(0, left_raw), asset.decimals)
-        raise ApiError(Code.REFUND_EXCEEDS_NET, f"amount: {left} {asset.symbol} of the invoice's net are left")
+        words = f"amount: {left} {asset.symbol} of what was credited are left; the service fee is not returned"
+        raise ApiError(Code.REFUND_EXCEEDS_NET, words)

@@ -1,7 +1,7 @@
 """A merchant's audit log as its people read it: who did what, to what, from where.
 
-It has the actions of the platform's operators on the merchant, but neither their names nor their addresses: those are
-only in the operators' log.
+It has the actions of the platform's operators on the merchant, but neither their names nor their addresses, nor their
+reasons for deciding a review: those are only in the operators' log. What an operator tells the merchant of it is here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ async def page(merchant_id: str, filters: Filters, place: Place | None, limit: i
     of_merchant = msgspec.structs.replace(filters, merchant_id=merchant_id)
     entries = await log.page_by_time(of_merchant, place, limit)
     names = await _names(merchant_id, entries)
-    return Page([_action(entry, names) for entry in entries], entries.previous, entries.following)
+    return entries.of([_action(entry, names) for entry in entries])
 
 
 async def people(merchant_id: str) -> list[tuple[str, str]]:
@@ -108,8 +108,12 @@ def _action(entry: Entry, names: _Names) -> Action:
         subject=entry.subject,
         about=_about(entry, names),
         address=None if is_foreign else entry.address,
-        details=entry.facts,
+        details=_without_reason(entry) if entry.action.startswith("review.") else entry.facts,
     )
+
+
+def _without_reason(entry: Entry) -> Mapping[str, Any]:
+    return {name: value for name, value in entry.facts.items() if name != "reason"}
 
 
 def _who(kind: str, actor_id: str, names: _Names) -> str:

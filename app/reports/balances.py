@@ -26,13 +26,14 @@ class AssetBalance:
 
 
 async def balances(networks: Networks, merchant_id: str, mode: str) -> list[AssetBalance]:
-    """The balance of each asset that the merchant accepts or has, by network and symbol."""
+    """The balance of each asset that the merchant accepts or has, in the order of every list."""
     heads = {(head.chain.network, head.chain.asset): head.state for head in await ledger.heads(merchant_id)}
     pending = await invoices.pending_raw(merchant_id, mode)
     enabled = await enabled_assets(merchant_id, mode)
     held = {key for key in heads if key[0].endswith(f":{mode}")}
     found = []
-    for key in sorted(held | {(asset.network, asset.asset) for asset in enabled} | set(pending)):
+    every = held | {(asset.network, asset.asset) for asset in enabled} | set(pending)
+    for key in sorted(every, key=lambda key: (networks.place_of(*key), key)):
         network, asset = configured(networks, *key)
         if network is None or asset is None:
             continue

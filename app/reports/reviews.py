@@ -12,7 +12,8 @@ from app.deposits.tables import Review
 
 
 class MerchantReview(msgspec.Struct, frozen=True, kw_only=True):
-    """A deposit that an operator reviews or has reviewed. Amounts are in minor units of their own assets."""
+    """A deposit that an operator reviews or has reviewed. Amounts are in minor units of their own assets. `message` is
+    what the operator tells the merchant; the reason for the audit log is not among these."""
 
     id: int
     deposit_id: str
@@ -21,7 +22,7 @@ class MerchantReview(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     status: str
     outcome: str | None
-    reason: str | None
+    message: str | None
     refund_id: str | None
     network: str
     asset: str
@@ -45,7 +46,7 @@ def _reviews() -> "Select[Any]":
         Review.verdict,
         Review.status,
         Review.outcome,
-        Review.reason,
+        Review.message,
         Review.refund_id,
         Review.deposit.network.as_alias("network"),
         Review.deposit.asset.as_alias("asset"),

@@ -3,9 +3,10 @@
 The facts come from events and their deliveries, transfers on chain, entries of the ledger, reviews, and the audit log.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Literal
 from uuid import UUID
 
@@ -29,7 +30,8 @@ Source = Literal["event", "deposit", "ledger", "review", "withdrawal", "delivery
 class Fact:
     """One fact. `kind` is as in its source (`invoice.paid`, `invoice_credit`, `delivered`), `subject` the id of its
     object, `amount_raw` in minor units of `asset` on `network` where money is moved. `note` has more, such as who did
-    it, why, or an endpoint's answer."""
+    it, why, or an endpoint's answer. `who` is the person who did what an event reports, where the audit log knows one:
+    the entry there is the same fact."""
 
     at: datetime
     source: Source
@@ -39,7 +41,33 @@ class Fact:
     asset: str | None = None
     amount_raw: int | None = None
     note: str | None = None
+    who: str | None = None
 
+
+SAME_DEED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "invoice.created": ("invoice.created",),
+        "invoice.cancelled": ("invoice.cancelled",),
+        "payout.requested": ("payout.pending_approval",),
+        "payout.cancelled": ("payout.cancelled",),
+        "refund.requested": ("refund.pending_approval",),
+        "withdrawal.approved": ("payout.approved", "refund.approved"),
+        "withdrawal.rejected": ("payout.rejected", "refund.rejected"),
+    }
+)
+"""Entries of the audit log that say the same as an event of the same moment, and that event."""
+
+SAME_TURN: Mapping[str, tuple[Source, tuple[str, ...]]] = MappingProxyType(
+    {
+        "invoice.manual_review": ("review", ("opened",)),
+        "invoice.closed": ("review", ("closed",)),
+        "invoice.confirming": ("deposit", ("exact", "part")),
+    }
+)
+"""Events that say the same as another fact of the same moment, which says more: a review's, or the transfer's."""
+
+SAME_MOMENT = timedelta(seconds=2)
+"""Facts of one deed are dated at most so far apart."""
 
 _ORDER: dict[Source, int] = {
     "audit": 0,
@@ -103,7 +131,31 @@ _REFUNDS = Statement(Refund.select(Refund.id).where(Refund.invoice == Param("inv
 
 
 def _in_order(facts: list[Fact]) -> list[Fact]:
-    return sorted(facts, key=lambda fact: (fact.at, _ORDER[fact.source]))
+    return sorted(_told_once(facts), key=lambda fact: (fact.at, _ORDER[fact.source]))
+
+
+def _told_once(facts: list[Fact]) -> list[Fact]:
+    """The facts without those that another one of the same moment tells too. An event that a person caused gets the
+    person's name."""
+    told = list(facts)
+    for entry in [fact for fact in facts if fact.source == "audit"]:
+        event = _same(told, entry, SAME_DEED.get(entry.kind, ()), ("event", "withdrawal"))
+        if event is not None and event.subject == entry.subject:
+            told.remove(entry)
+            told[told.index(event)] = replace(event, who=entry.note)
+    for event in [fact for fact in facts if fact.source == "event" and fact.kind in SAME_TURN]:
+        source, kinds = SAME_TURN[event.kind]
+        if event in told and _same(told, event, kinds, (source,)) is not None:
+            told.remove(event)
+    return told
+
+
+def _same(facts: list[Fact], fact: Fact, kinds: Sequence[str], sources: Sequence[Source]) -> Fact | None:
+    """Another fact of one of these kinds and sources, of the same moment."""
+    return next(
+        (one for one in facts if one.source in sources and one.kind in kinds and abs(one.at - fact.at) <= SAME_MOMENT),
+        None,
+    )
 
 
 async def _deposits(invoice_id: str) -> list[tuple[Fact, int]]:
@@ -202,7 +254,7 @@ async def _reviews(invoice_id: str) -> list[Fact]:
         facts.append(Fact(at=row.opened_at, source="review", kind="opened", subject=row.deposit, note=row.verdict))
         if row.decided_at is not None and row.outcome is not None:
             facts.append(
-                Fact(at=row.decided_at, source="review", kind=row.outcome, subject=row.deposit, note=row.reason)
+                Fact(at=row.decided_at, source="review", kind=row.outcome, subject=row.deposit, note=row.message)
             )
     return facts
 
@@ -211,7 +263,7 @@ class _Review(msgspec.Struct, frozen=True):
     deposit: str
     verdict: str
     outcome: str | None
-    reason: str | None
+    message: str | None
     opened_at: datetime
     decided_at: datetime | None
 

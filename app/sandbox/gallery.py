@@ -168,6 +168,7 @@ def _visitor() -> Visitor:
         address="192.0.2.7",
         user_agent="Gallery",
         token_hash=b"",
+        time_zone="Europe/Lisbon",
     )
     return Visitor(session, "192.0.2.7")
 
@@ -224,7 +225,7 @@ def _wrong_form() -> Form:
         "limit": "The limit must be between 1 and 6,000 requests per minute",
         "url": "The address must be https and must not be in a private network",
         "code": "That code was not right. Codes change every 30 seconds",
-        "email": "Enter an e-mail address in the form name@example.com",
+        "email": "Enter an email address in the form name@example.com",
         "": "Your session has been open in another window: nothing was saved",
     }
     return form

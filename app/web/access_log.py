@@ -1,7 +1,7 @@
 """One line for each request. It is written without structlog, whose events cost more than many of the requests.
 
 Lines are collected for a moment and written together. A payment link gives access, so outside the API only the
-route's template is logged. A query string is never logged, since it may hold a customer's e-mail.
+route's template is logged. A query string is never logged, since it may hold a customer's email.
 """
 
 import asyncio

@@ -35,11 +35,18 @@ class Ink:
     is_moved: bool
 
 
-def style_sheet(accent: str, *, within: str = ":root") -> str:
-    """The CSS for an accent `#rrggbb`, to follow the page's own sheets; for the whole page or a part of it."""
+def style_sheet(accent: str) -> str:
+    """The CSS for an accent `#rrggbb`, to follow the page's own sheets."""
     colour = parse(accent)
-    dark = f"@media (prefers-color-scheme: dark) {{ {within} {{{_dark(colour)}}} }}"
-    return f"{within} {{{_light(colour)}}}\n{dark}\n"
+    dark = f"@media (prefers-color-scheme: dark) {{ :root {{{_dark(colour)}}} }}"
+    return f":root {{{_light(colour)}}}\n{dark}\n"
+
+
+def preview_sheet(accent: str) -> str:
+    """The CSS for an accent `#rrggbb` in the two parts of a page that show it on light and on dark, whatever the
+    reader's own scheme is."""
+    colour = parse(accent)
+    return f".preview--light {{{_light(colour)}}}\n.preview--dark {{{_dark(colour)}}}\n"
 
 
 def inks(accent: str) -> tuple[Ink, Ink]:

@@ -6,14 +6,14 @@ language of the sources and needs none. docs/languages.md says how to change a s
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, lru_cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
-from babel.dates import format_datetime
+from babel.dates import format_date, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -27,6 +27,10 @@ MAX_ACCEPTED = 20
 
 CHOICES_KEPT = 256
 """Browsers of one region send nearly the same header, so a few choices serve nearly all requests."""
+
+
+DURATION_THRESHOLD = 1.5
+"""A duration is given in a unit from this many of it on: 80 minutes, 2 hours, 30 hours, 2 days."""
 
 
 class Language:
@@ -44,6 +48,9 @@ class Language:
         self.name = name
         """In the language itself, for readers who don't know the present one."""
         self._locale = Locale.parse(code, sep="-")
+        self._dates = Locale.parse("en_GB") if code == "en" else self._locale
+        self._joined = str(self._dates.datetime_formats["medium"]).replace("'", "")
+        """`{1}, {0}`: how a date and a time stand together."""
         self.direction: str = self._locale.text_direction
         """`ltr` or `rtl`."""
 
@@ -82,8 +89,14 @@ class Language:
         return format_decimal(n, locale=self._locale)
 
     def moment(self, when: datetime) -> str:
-        """Date and time in UTC, marked as UTC; a script may convert it to the reader's zone."""
-        return f"{format_datetime(when.astimezone(UTC), 'medium', locale=self._locale)} UTC"
+        """Date and time in UTC, marked as UTC; a script may convert it to the reader's zone, in the same form
+        (static/js/times.js). In English the day comes before the month, as in the cabinet."""
+        day = format_date(when.astimezone(UTC), "medium", locale=self._dates)
+        return f"{self._joined.format(f'{when.astimezone(UTC):%H:%M}', day)} UTC"
+
+    def duration(self, duration: timedelta) -> str:
+        """A rough duration in words, e.g. `3 hours`."""
+        return format_timedelta(duration, granularity="minute", threshold=DURATION_THRESHOLD, locale=self._locale)
 
 
 ENGLISH = Language("en", "English")

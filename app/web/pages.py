@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC
 from functools import cache, partial
 from types import CodeType
 from typing import Any
@@ -17,7 +18,7 @@ from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
 from litestar.types import PathType
 from litestar.types.file_types import FileInfo
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.core import resources
 from app.core.text import harmless_page
@@ -25,6 +26,8 @@ from app.web import languages
 from app.web.errors import ErrorView
 from app.web.figures import exact, figure
 from app.web.languages import ENGLISH, Language
+from app.web.moments import moment, reading_in
+from app.web.row_memory import row_markup
 
 HTML = "text/html"
 """Litestar adds the charset to text."""
@@ -38,6 +41,9 @@ COMPRESSED = DefineMiddleware(
 """For routes whose answers are text of some length and hold no secret beside what a stranger may choose (BREACH). Never
 for a stream of events, which a compressor would hold back, nor for the API's short answers. Level 4 makes a checkout
 page 4 % larger than level 6, in two thirds of the time."""
+
+_MARK = "\0"
+"""Marks the place of a value. No template contains it, and no value is looked at for it."""
 
 _ERROR_PAGES = frozenset({404, 429, 500, 503})
 
@@ -65,9 +71,11 @@ class Pages:
     def render(self, template: str, context: Mapping[str, Any], language: Language = ENGLISH) -> str:
         """The template as text, in which no stored value changes the direction of the rest.
 
-        Raises UndefinedError for a value that the context lacks.
+        The filter `moment` shows times in the context's `zone`, else in UTC. Raises UndefinedError for a value that the
+        context lacks.
         """
-        return harmless_page(self._environments[language].get_template(template).render(context))
+        with reading_in(context.get("zone", UTC)):
+            return harmless_page(self._environments[language].get_template(template).render(context))
 
     def error(self, request: Request[Any, Any, Any], view: ErrorView) -> str:
         """The page of an error. A status without a page of its own gets the page of 404 or 500."""
@@ -124,7 +132,7 @@ def _environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"figure": figure, "exact": exact}
+    environment.filters |= {"figure": figure, "exact": exact, "moment": moment}
     gettext = _cheap_gettext(language)
     environment.globals |= {
         "static_url": static_url,
@@ -134,7 +142,9 @@ def _environment(language: Language) -> Environment:
         "gettext": gettext,
         "_": gettext,
         "language_names": languages.NAMES,
+        "row_markup": row_markup,
         "part": cache(partial(_part, environment)),
+        "filled": _filling(environment),
         "icon": cache(environment.get_template("components/icons.html").module.icon),  # type: ignore[attr-defined]
     }
     return environment
@@ -144,6 +154,27 @@ def _part(environment: Environment, template: str, **given: Any) -> Markup:
     """A part of pages that depends on nothing but its language and what is given, which must be hashable: rendered only
     once for each."""
     return Markup(environment.get_template(template).render(given))  # noqa: S704 - the template has escaped
+
+
+def _filling(environment: Environment) -> Callable[..., Markup]:
+    """Parts of pages that have the same form again and again, with other values in it: each form is rendered once, and
+    later the values are only put where they stood.
+
+    `filled(template, slots, **given)`: `slots` are the values, which the template prints as they are and decides
+    nothing by; `given` makes the form. A value is escaped unless it is Markup.
+    """
+
+    @cache
+    def pieces(template: str, names: tuple[str, ...], given: tuple[tuple[str, Any], ...]) -> tuple[str, ...]:
+        marks = {name: Markup(f"{_MARK}{name}{_MARK}") for name in names}  # noqa: S704 - no foreign text in it
+        return tuple(environment.get_template(template).render(marks | dict(given)).split(_MARK))
+
+    def filled(template: str, slots: Mapping[str, object], **given: Any) -> Markup:
+        parts = list(pieces(template, tuple(slots), tuple(given.items())))
+        parts[1::2] = [escape(slots[name]) for name in parts[1::2]]
+        return Markup("".join(parts))  # noqa: S704 - the template has escaped, and so have we
+
+    return filled
 
 
 def _cheap_gettext(language: Language) -> Callable[..., Markup]:

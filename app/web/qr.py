@@ -1,6 +1,7 @@
 """A URI as a QR code: an inline `<svg>` that the strict CSP lets through and any camera reads."""
 
 from functools import lru_cache
+from io import BytesIO
 from typing import Any
 
 import segno
@@ -28,6 +29,15 @@ def payment_qr(text: str, *, label: str) -> Markup:
     return qr(text, label=label)
 
 
+@lru_cache(maxsize=CODES_KEPT)
+def qr_image(uri: str) -> bytes:
+    """`uri` as an SVG file, for an `<img>` with words of its own. Raises `segno.DataOverflowError`, as `qr` does."""
+    drawing = BytesIO()
+    code = _code(uri)
+    code.save(drawing, kind="svg", border=QUIET_ZONE_MODULES, dark=DARK, light=LIGHT, omitsize=True, xmldecl=False)
+    return drawing.getvalue()
+
+
 def qr(uri: str, *, label: str) -> Markup:
     """`uri` as an `<svg>` without styles, as large as its box; screen readers say `label`.
 
@@ -35,11 +45,14 @@ def qr(uri: str, *, label: str) -> Markup:
     for a phone. Capitals and digits before a `?` take less room in a part of their own. Raises
     `segno.DataOverflowError` beyond 2,331 bytes, ten times the longest URI that we make.
     """
-    head, mark, query = uri.partition("?")
-    parts: Any = [head, mark + query] if mark and head == head.upper() else uri
-    code = segno.make_qr(parts, error="m", boost_error=False, mask=MASK)
-    drawing = code.svg_inline(
+    drawing = _code(uri).svg_inline(
         border=QUIET_ZONE_MODULES, dark=DARK, light=LIGHT, omitsize=True, svgclass="qr", lineclass=None
     )
     named = Markup('<svg role="img" aria-label="{}" shape-rendering="crispEdges" ').format(label)
     return named + Markup(drawing.removeprefix("<svg "))  # noqa: S704 – segno's own markup, no foreign text in it
+
+
+def _code(uri: str) -> segno.QRCode:
+    head, mark, query = uri.partition("?")
+    parts: Any = [head, mark + query] if mark and head == head.upper() else uri
+    return segno.make_qr(parts, error="m", boost_error=False, mask=MASK)

@@ -1,16 +1,19 @@
 """What browsers, search engines and security researchers request from any host: front page, icons, `robots.txt`, and
 two of the well-known addresses (RFC 8615)."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock, resources
 from app.core.clock import rfc3339
 from app.core.errors import ApiError, Code
 from app.core.settings import Settings
+from app.core.waiting import DatabaseUnavailable
 from app.web.pages import COMPRESSED, Pages
 
 ROBOTS = "User-agent: *\nDisallow: /\n"
@@ -27,8 +30,12 @@ CHANGE_PASSWORD_PATH = "/account/password"  # noqa: S105 - an address
 ICON_CACHE = {"Cache-Control": f"public, max-age={timedelta(days=1) // timedelta(seconds=1)}"}
 
 
-def routes(pages: Pages, settings: Settings) -> list[HTTPRouteHandler]:
-    """The handlers to mount at the root of the app."""
+Home = Callable[[Request[Any, Any, Any]], Awaitable[str | None]]
+"""Where the person who is signed in belongs, None for a stranger."""
+
+
+def routes(pages: Pages, settings: Settings, home: Home | None = None) -> list[HTTPRouteHandler]:
+    """The handlers to mount at the root of the app. `/` leads people who are signed in to `home`."""
     icon = (resources.STATIC / "img/favicon.ico").read_bytes()
     touch_icon = (resources.STATIC / "img/apple-touch-icon.png").read_bytes()
     front_page = {
@@ -37,8 +44,11 @@ def routes(pages: Pages, settings: Settings) -> list[HTTPRouteHandler]:
         "has_security_txt": bool(settings.security_contacts),
     }
 
-    @get("/", include_in_schema=False, sync_to_thread=False, middleware=[COMPRESSED])
-    def front() -> Response[bytes]:
+    @get("/", include_in_schema=False, middleware=[COMPRESSED])
+    async def front(request: Request[Any, Any, Any]) -> Response[Any]:
+        with suppress(DatabaseUnavailable):  # strangers' page is there all the same
+            if home is not None and (path := await home(request)) is not None:
+                return Response(b"", status_code=303, headers={"Location": path}, media_type="text/plain")
         return pages.page("front.html", front_page)
 
     @get("/favicon.ico", include_in_schema=False, sync_to_thread=False)

@@ -5,13 +5,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.core import clock
 from app.core.outbound import OutboundClient
 from app.core.settings import DataKeys
 from app.events.service import Mode
+from app.jobs import service as jobs
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 from app.webhooks import replay, service
 from app.webhooks.endpoints_repository import EndpointView
+from app.webhooks.replay import Span
 from app.webhooks.service import Actor, RevealedSecret
 
 
@@ -125,17 +128,45 @@ class EndpointAdministration:
             actor=self._actor(),
         )
 
-    async def redeliver_since(self, endpoint_id: str, *, since: datetime) -> int:
-        """Send all events since a time again; return how many."""
+    async def redeliver_since(self, endpoint_id: str, *, since: datetime, missed_only: bool = False) -> int:
+        """Send all events since a time again, or with `missed_only` those that it has not received; return how many."""
         return await replay.redeliver_since(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
             endpoint_id=endpoint_id,
             since=since,
+            missed_only=missed_only,
             actor=self._actor(),
+        )
+
+    async def span_since(self, endpoint_id: str, since: datetime) -> Span:
+        """The events that `redeliver_since` would look at."""
+        self.by.require(Permission.WEBHOOKS_MANAGE)
+        return await replay.span_since(
+            merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, since=since
+        )
+
+    async def start_redelivery(self, endpoint_id: str, span: Span, *, missed_only: bool) -> str:
+        """Have a worker do what `redeliver_since` does; return the job's id. Raises INVALID_INPUT where too many jobs
+        are open."""
+        actor = self._actor()
+        request = {
+            "endpoint": endpoint_id,
+            "since": clock.rfc3339(span.since),
+            "after_seq": span.after_seq,
+            "last_seq": span.last_seq,
+            "missed_only": missed_only,
+        }
+        return await jobs.start(
+            self.by,
+            self.mode,
+            replay.JOB_KIND,
+            request,
+            clock.now(),
+            beside=lambda: replay.audit_since(self.by.merchant_id, endpoint_id, span.since, missed_only, actor),
         )
 
     def _actor(self) -> Actor:
         """The member as actor. Raises Forbidden. Every method needs the actor, so none can skip the check."""
-        self.by.require(Permission.WEBHOOKS_MANAGE)
+        self.by.require(Permission.WEBHOOKS_MANAGE, self.mode)
         return Actor(self.by.actor, self.by.address)

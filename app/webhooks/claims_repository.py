@@ -34,6 +34,8 @@ class ClaimedDelivery:
 
     id: int
     endpoint: str
+    merchant_id: str
+    mode: str
     event_id: str
     type: str
     body: bytes
@@ -192,7 +194,7 @@ _CLAIM = """
         RETURNING d.id, d.event, d.endpoint, d.seq, d.previous_seq, d.step, d.next_attempt_at,
             taken.serial, taken.failing
     )
-    SELECT c.*, e.event_id, e.type, e.body, e.created_at AS event_created_at,
+    SELECT c.*, e.merchant_id, e.mode, e.event_id, e.type, e.body, e.created_at AS event_created_at,
         w.url, w.secret_sealed, w.previous_secret_sealed, w.previous_secret_until, $3 AS claimed_until
     FROM claimed c JOIN events e ON e.id = c.event JOIN webhook_endpoints w ON w.id = c.endpoint
     ORDER BY c.endpoint, c.next_attempt_at, c.seq
@@ -238,6 +240,8 @@ def _groups(rows: Sequence[database.Row]) -> list[Group]:
             ClaimedDelivery(
                 id=row["id"],
                 endpoint=row["endpoint"],
+                merchant_id=row["merchant_id"],
+                mode=row["mode"],
                 event_id=str(row["event_id"]),
                 type=row["type"],
                 body=row["body"].encode(),

@@ -57,6 +57,19 @@ class DeliveryView(_DeliveryRow):
 
     attempts: tuple[AttemptView, ...]
 
+    @property
+    def shown_status(self) -> str:
+        """`status`, but `retrying` for one that waits after a failed attempt."""
+        return "retrying" if self.status == "pending" and self.attempt_count else self.status
+
+    @property
+    def last_failure(self) -> str:
+        """What the last attempt met, `HTTP 500` or a class of errors; empty where it is delivered or was not tried."""
+        if self.status == "delivered" or not self.attempts:
+            return ""
+        last = self.attempts[-1]
+        return f"HTTP {last.response_status}" if last.response_status else (last.error or "").replace("_", " ")
+
 
 def _deliveries() -> "Select[WebhookDelivery]":
     return WebhookDelivery.select(
@@ -87,7 +100,7 @@ async def list_of_endpoint(
     `status` is `pending`, `delivered`, `dead` or None for all.
     """
     page = await _OF_ENDPOINT.page(place, limit, endpoint=endpoint_id, status=status)
-    return Page(await _with_attempts(page), page.previous, page.following)
+    return page.of(await _with_attempts(page))
 
 
 _OF_ENDPOINT = Listing(

@@ -31,6 +31,8 @@ class EndpointView:
     previous_secret_until: datetime | None
     consecutive_failures: int
     created_at: datetime
+    stopped_by: str | None = None
+    """What it answered last before it was paused for failures: `HTTP 500`, or a class of errors."""
 
 
 class SealedSecret(msgspec.Struct, frozen=True):
@@ -89,7 +91,7 @@ async def list_stopped(merchant_id: str, mode: str) -> list[EndpointView]:
 # SQL: a join on a column that is no foreign key.
 _ENDPOINT = """
     SELECT w.id, w.mode, w.url, w.description, w.event_types, w.implicit, w.status, w.status_reason,
-        w.status_since, w.previous_secret_until, w.created_at, q.consecutive_failures
+        w.status_since, w.previous_secret_until, w.created_at, w.stopped_by, q.consecutive_failures
     FROM webhook_endpoints w JOIN webhook_queues q ON q.endpoint = w.id
     WHERE w.merchant = $1 AND w.mode = $2 AND w.status <> 'deleted'
 """

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from app.core import clock
 from app.core.settings import DataKeys
 from app.events.sequencer import FanOut, NumberedEvent
+from app.live import notices, topics
 from app.webhooks import fan_out_repository, invoice_overrides
 
 
@@ -20,5 +21,7 @@ def fan_out_with(keys: DataKeys) -> FanOut:
             )
         await fan_out_repository.lock_queues_due(events)
         await fan_out_repository.add_deliveries(events, now)
+        for merchant_id, mode in dict.fromkeys((e.merchant_id, e.mode) for e in events):
+            await notices.changed(*topics.of_merchant(merchant_id, mode, "events", "deliveries"))
 
     return fan_out

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from app.core import clock, database, ids
 from app.core.outbound import Outcome
+from app.live import notices, topics
 from app.webhooks import claims_repository, outcomes_repository, pausing, schedule
 from app.webhooks.outcomes_repository import Attempt
 
@@ -54,5 +55,7 @@ async def record(attempts: Sequence[Attempt]) -> None:
         await outcomes_repository.move_queues(counts, now)
         gone = {attempt.delivery.endpoint for attempt in attempts if attempt.status == schedule.GONE}
         await pausing.disable_gone(sorted(gone), now=now)
+        for merchant_id, mode in {(attempt.delivery.merchant_id, attempt.delivery.mode) for attempt in attempts}:
+            await notices.changed(*topics.of_merchant(merchant_id, mode, "deliveries"))
     if any(failures >= schedule.PAUSE_AFTER_FAILURES for failures in counts.values()):
         await pausing.request()

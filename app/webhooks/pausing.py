@@ -12,6 +12,7 @@ from app.audit import service as audit
 from app.core import database, redis
 from app.mail import service as mail
 from app.mail.letters import Kind, letter
+from app.merchants import notices_repository
 from app.webhooks import repository, schedule
 from app.webhooks.repository import StoppedEndpoint
 
@@ -52,10 +53,12 @@ async def _record_pause(endpoint: StoppedEndpoint, now: datetime) -> None:
         details={"reason": "failures", "failures_in_a_row": schedule.PAUSE_AFTER_FAILURES},
         now=now,
     )
+    answer = await repository.note_last_answer(endpoint.id)
+    last = f" The last answer: {answer_in_words(answer)}." if answer else ""
     await _write_to_merchant(
         endpoint,
         "Your webhook was paused",
-        f"{schedule.PAUSE_AFTER_FAILURES} deliveries in a row to this endpoint failed, so we have paused it.\n"
+        f"{schedule.PAUSE_AFTER_FAILURES} deliveries in a row to this endpoint failed, so we have paused it.{last}\n"
         "No event is lost: they wait, and are delivered in order once you enable the endpoint again.\n"
         "The delivery log shows what your server answered to each attempt.",
         now,
@@ -82,7 +85,7 @@ async def disable_gone(endpoints: Sequence[str], *, now: datetime) -> None:
             endpoint,
             "Your webhook was disabled: it answered 410 Gone",
             "By answering 410 Gone your server said that it wants no more events: the endpoint is disabled.\n"
-            "Events are kept. Enable the endpoint again to receive new ones, and replay what you missed.",
+            "Events are kept. Enable the endpoint again to receive new ones, and send again what you missed.",
             now,
         )
 
@@ -91,9 +94,14 @@ async def _write_to_merchant(endpoint: StoppedEndpoint, subject: str, text: str,
     stopped = letter(
         Kind.MERCHANT,
         subject,
-        "{text}\n\nEndpoint: {id} ({mode})\nURL: {url}\n",
+        "{text}\n\nEndpoint: {id} ({mode})\nURL: {url}\nTime: {now}\n",
         ours={"text": text, "id": endpoint.id, "mode": endpoint.mode},
         url=endpoint.url,
     )
-    for recipient in await repository.recipients(endpoint.merchant):
+    for recipient in await notices_repository.recipients(endpoint.merchant, "webhooks"):
         await mail.enqueue_to_kept(recipient, stopped, now)
+
+
+def answer_in_words(answer: str) -> str:
+    """An answer, or why there was none, for a sentence: `HTTP 500`, `connect timeout`."""
+    return answer if answer.startswith("HTTP") else answer.replace("_", " ")

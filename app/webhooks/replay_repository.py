@@ -90,12 +90,28 @@ _LAST_SEQ_BEFORE = Statement(
 )
 
 
-async def queue_since(endpoint: str, *, since: datetime, after_seq: int, limit: int, now: datetime) -> QueuedBatch:
+async def last_seq(merchant_id: str, mode: str) -> int:
+    """The number of the last event; 0 where there is none."""
+    return await _LAST_SEQ.first(merchant_id=merchant_id, mode=mode) or 0
+
+
+_LAST_SEQ = Statement(
+    Event.select(Event.seq)
+    .where(Event.merchant_id == Param("merchant_id"), Event.mode == Param("mode"), Event.seq.is_not_null())
+    .order_by(Event.seq, ascending=False)
+    .limit(1),
+    int,
+)
+
+
+async def queue_since(
+    endpoint: str, *, since: datetime, missed_only: bool, after_seq: int, limit: int, now: datetime
+) -> QueuedBatch:
     """Read up to `limit` events after `after_seq`; make those since `since` that the endpoint is subscribed to pending.
 
-    Needs a transaction that has locked the endpoint's queue.
+    With `missed_only`, only those that it has not received. Needs a transaction that has locked the endpoint's queue.
     """
-    row = await database.fetch_one(_QUEUE_SINCE, endpoint, now, since, after_seq, limit)
+    row = await database.fetch_one(_QUEUE_SINCE, endpoint, now, since, after_seq, limit, missed_only)
     assert row is not None
     return QueuedBatch(**row)
 
@@ -115,7 +131,9 @@ _QUEUE_SINCE = f"""
         SELECT b.*, coalesce(lag(b.seq) OVER (ORDER BY b.seq),
             (SELECT max(d.seq) FROM webhook_deliveries d WHERE d.endpoint = b.endpoint AND d.seq < b.seq), 0)
             AS previous_seq
-        FROM batch b WHERE b.created_at >= $3 AND b.asked_for
+        FROM batch b WHERE b.created_at >= $3 AND b.asked_for AND NOT ($6 AND EXISTS (
+            SELECT FROM webhook_deliveries d
+            WHERE d.event = b.id AND d.endpoint = b.endpoint AND d.status = 'delivered'))
     ), reached AS (
         UPDATE webhook_queues q SET last_seq = greatest(q.last_seq, (SELECT max(seq) FROM wanted))
         WHERE q.endpoint = $1

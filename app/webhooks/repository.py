@@ -124,14 +124,20 @@ _ABANDON_PENDING = Command(
 )
 
 
-async def recipients(merchant_id: str) -> list[str]:
-    """The addresses of the merchant's owners and admins."""
-    rows = await database.fetch_all(_RECIPIENTS, merchant_id)
-    return [row["email"] for row in rows]
+async def note_last_answer(endpoint_id: str) -> str | None:
+    """Store what an endpoint that is being paused answered last, `HTTP 500` or a class of errors, and return it."""
+    stopped_by: str | None = await database.fetch_value(_NOTE_LAST_ANSWER, endpoint_id)
+    return stopped_by
 
 
-# SQL: an inner join. Tables of others: memberships and accounts.
-_RECIPIENTS = """
-    SELECT a.email FROM memberships m JOIN accounts a ON a.id = m.account
-    WHERE m.merchant = $1 AND m.role IN ('owner', 'admin') ORDER BY a.email
+# SQL: an update of what a query with LATERAL finds.
+_NOTE_LAST_ANSWER = """
+    UPDATE webhook_endpoints SET stopped_by = (
+        SELECT CASE WHEN a.response_status IS NULL THEN a.error ELSE 'HTTP ' || a.response_status END
+        FROM webhook_deliveries d CROSS JOIN LATERAL (
+            SELECT * FROM webhook_attempts WHERE delivery = d.id ORDER BY number DESC LIMIT 1
+        ) a
+        WHERE d.endpoint = $1 AND d.status = 'pending' AND d.attempts > 0
+        ORDER BY a.started_at DESC LIMIT 1
+    ) WHERE id = $1 RETURNING stopped_by
 """

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.core import crypto
-from app.core.key_rotation import SealedColumn, reseal
+from app.core.key_rotation import Progress, SealedColumn, quietly, reseal
 from app.core.settings import DataKeys
 
 
@@ -36,10 +36,10 @@ def signing_secrets(
     return signing
 
 
-async def reseal_all(keys: DataKeys) -> int:
+async def reseal_all(keys: DataKeys, tell: Progress = quietly) -> int:
     """Encrypt every endpoint's secrets with the current data key; how many. Raises crypto.Undecryptable."""
     columns = ("secret_sealed", "previous_secret_sealed")
-    return sum([await reseal(keys, SealedColumn("webhook_endpoints", column, _purpose)) for column in columns])
+    return sum([await reseal(keys, SealedColumn("webhook_endpoints", column, _purpose), tell) for column in columns])
 
 
 def _purpose(endpoint_id: str) -> str:

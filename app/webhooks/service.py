@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from app.audit import service as audit
 from app.core import clock, crypto, database, ids
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code, Problems, invalid
 from app.core.keyset import Page, Place
 from app.core.outbound import OutboundClient, TargetRefused
 from app.core.settings import DataKeys
@@ -83,9 +83,7 @@ async def create_endpoint(
     Opens its own transaction, after the URL is checked and its name resolved; `on_created` runs in it. Raises
     ApiError INVALID_INPUT.
     """
-    checked_url = await check_url(url, outbound)
-    types = _checked_types(event_types)
-    _check_description(description)
+    checked_url, types = await checked(url, description, event_types, outbound)
     endpoint_id, secret, now = ids.new_id(ids.WEBHOOK), signing.new_secret(), clock.now()
     async with database.transaction():
         await _lock_merchant_with_room(merchant_id, mode)
@@ -124,10 +122,14 @@ async def update_endpoint(
     before = await get_endpoint(merchant_id, mode, endpoint_id)
     if before.implicit and (url is not None or event_types is not None):
         raise invalid("url", "belongs to the invoices that named it and can't be changed")
-    checked_url = None if url is None else await check_url(url, outbound)
-    types = None if event_types is None else _checked_types(event_types)
-    if description is not None:
-        _check_description(description)
+    problems = Problems()
+    with problems.gathered():
+        checked_url = None if url is None else await check_url(url, outbound)
+    with problems.gathered():
+        types = None if event_types is None else _checked_types(event_types)
+    with problems.gathered():
+        _check_description(description or "")
+    problems.refuse()
     now = clock.now()
     async with database.transaction():
         changed = await endpoints_repository.update(
@@ -267,6 +269,24 @@ async def check_url(url: str, outbound: OutboundClient, *, field: str = "url") -
     except TargetRefused as refused:
         raise invalid(field, refused.message) from refused
     return target.url
+
+
+async def checked(
+    url: str, description: str, event_types: Collection[str], outbound: OutboundClient
+) -> tuple[str, list[str]]:
+    """The URL and the types of a new endpoint as they are stored. Raises INVALID_INPUT, with all that is wrong.
+
+    Resolves the name: not to be called in a transaction.
+    """
+    problems = Problems()
+    with problems.gathered():
+        checked_url = await check_url(url, outbound)
+    with problems.gathered():
+        types = _checked_types(event_types)
+    with problems.gathered():
+        _check_description(description)
+    problems.refuse()
+    return checked_url, types
 
 
 def _not_found() -> ApiError:

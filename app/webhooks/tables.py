@@ -13,7 +13,8 @@ class WebhookEndpoint(Table, tablename="webhook_endpoints"):
     """A URL of a merchant in a mode. `implicit` ones were created for an invoice's `webhook_url`.
 
     `event_types` empty means all. `status_reason` says why it is paused or disabled: `failures`, `gone` (it
-    answered 410) or `merchant`. A change of status holds the endpoint's row in `webhook_queues`.
+    answered 410) or `merchant`. `stopped_by` is what it answered last before it was paused for failures. A change of
+    status holds the endpoint's row in `webhook_queues`.
     """
 
     id = columns.public_id()
@@ -30,6 +31,7 @@ class WebhookEndpoint(Table, tablename="webhook_endpoints"):
     status_reason = columns.words(10, null=True)
     status_since = columns.moment()
     created_at = columns.moment()
+    stopped_by = columns.words(40, null=True)
 
     mode_known = columns.one_of("mode", "live", "test")
     status_known = columns.one_of("status", "enabled", "paused", "disabled", "deleted")

@@ -237,7 +237,7 @@ async def refuse_conflict(withdrawal_id: str, operator_id: str) -> None:
 async def refuse_non_operator(account_id: str) -> None:
     """Raise ApprovalRefused for an account that is not an operator's."""
     if not await approvals_repository.is_operator(account_id):
-        raise ApprovalRefused("operators alone decide on withdrawals")
+        raise ApprovalRefused("operators alone decide on payouts and refunds")
 
 
 async def _lock_pending(withdrawal_id: str) -> RequestedWithdrawal:

@@ -5,20 +5,26 @@ are above this one.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
 from app.core import database
 from app.core.database import Row
-from app.core.keyset import Page, Place, direction, page_of
+from app.core.keyset import MOST_COUNTED, Page, Place, Total, direction, page_of
+from app.core.searching import Places, Search
+from app.withdrawals import search_repository
 from app.withdrawals.repository import Kind
 from app.withdrawals.states import LIVE, Status
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""Before and after everything that is stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Exact filters of a list; None leaves one out. `created_from` is inclusive, `created_to` exclusive."""
+    """Exact filters of a list; None leaves one out. `created_from` is inclusive, `created_to` exclusive. `search` is
+    what a text means (app/reports/search.py)."""
 
     status: str | None = None
     network: str | None = None
@@ -26,6 +32,7 @@ class Filters:
     invoice_id: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    search: Search | None = None
 
 
 class PresentedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,10 +89,72 @@ async def presented_of(kind: Kind, merchant_id: str, mode: str, withdrawal_id: s
     return None if row is None else _presented(row)
 
 
+async def total(kind: Kind, merchant_id: str, mode: str, filters: Filters) -> Total:
+    """How many payouts or refunds a merchant has with these filters, among its newest MOST_COUNTED of these days."""
+    row = await database.fetch_one(
+        f"""
+        SELECT count(*) FILTER (
+                WHERE coalesce(status = $4, true) AND coalesce(network = $5, true) AND coalesce(asset = $6, true)
+            ) AS counted, count(*) AS read
+        FROM (
+            SELECT status, network, asset FROM withdrawals
+            WHERE merchant = $1 AND mode = $2 AND kind = $3 AND created_at >= $7 AND created_at < $8
+            ORDER BY created_at DESC, id DESC LIMIT {MOST_COUNTED + 1:d}
+        ) newest
+        """,
+        merchant_id,
+        mode,
+        kind,
+        filters.status,
+        filters.network,
+        filters.asset,
+        filters.created_from or EARLIEST,
+        filters.created_to or LATEST,
+    )
+    assert row is not None, "an aggregate has a row"
+    return Total(min(row["counted"], MOST_COUNTED), row["read"] <= MOST_COUNTED)
+
+
 async def page(
-    kind: Kind, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+    kind: Kind,
+    merchant_id: str,
+    mode: str,
+    filters: Filters,
+    place: Place | None,
+    limit: int,
+    *,
+    oldest_first: bool = False,
 ) -> Page[PresentedWithdrawal]:
-    """A page by (created_at, id), newest first."""
+    """A page by (created_at, id), newest first by default."""
+    conditions, args = _where(kind, merchant_id, mode, filters)
+    comparison, order = direction(place, oldest_first=oldest_first)
+    if place is not None:
+        args.extend(place.key)
+        conditions.append(f"(w.created_at, w.id) {comparison} (${len(args) - 1}, ${len(args)})")
+    rows = await database.fetch_all(
+        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY w.created_at {order}, w.id {order} LIMIT {limit + 1:d}",
+        *args,
+    )
+    return page_of(rows, limit, place, key=("created_at", "id"), made=_presented)
+
+
+async def count(kind: Kind, merchant_id: str, mode: str, filters: Filters, most: int | None) -> int:
+    """How many payouts or refunds of a merchant the filters leave; with `most`, no more than so many are counted."""
+    conditions, args = _where(kind, merchant_id, mode, filters)
+    limit = "" if most is None else f"LIMIT {most:d}"
+    found: int = await database.fetch_value(
+        f"""
+        SELECT count(*) FROM (
+            SELECT FROM withdrawals w LEFT JOIN refunds r ON r.id = w.id WHERE {" AND ".join(conditions)} {limit}
+        ) counted
+        """,
+        *args,
+    )
+    return found
+
+
+def _where(kind: Kind, merchant_id: str, mode: str, filters: Filters) -> tuple[list[str], list[object]]:
+    """The conditions with only the filters that are set, and their values."""
     conditions = ["w.merchant = $1", "w.mode = $2", "w.kind = $3"]
     args: list[object] = [merchant_id, mode, kind]
     wanted = {
@@ -100,15 +169,9 @@ async def page(
         if value is not None:
             args.append(value)
             conditions.append(condition.format(f"${len(args)}"))
-    comparison, order = direction(place)
-    if place is not None:
-        args.extend(place.key)
-        conditions.append(f"(w.created_at, w.id) {comparison} (${len(args) - 1}, ${len(args)})")
-    rows = await database.fetch_all(
-        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY w.created_at {order}, w.id {order} LIMIT {limit + 1:d}",
-        *args,
-    )
-    return page_of(rows, limit, place, key=("created_at", "id"), made=_presented)
+    if filters.search is not None:
+        conditions.append(search_repository.condition(filters.search, kind, Places(args)))
+    return conditions, args
 
 
 # A transaction is shown once it was sent; the confirmed one of a bumped series before the others.

@@ -1,9 +1,10 @@
 """Payouts and refunds as the API shows them. Every read is scoped to the merchant and the mode."""
 
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.withdrawals import presented_repository as repository
 from app.withdrawals.presentation import PayoutBody, RefundBody, WithdrawalPresenter
 from app.withdrawals.presented_repository import Filters
+from app.withdrawals.repository import Kind
 
 
 class WithdrawalReader:
@@ -23,15 +24,33 @@ class WithdrawalReader:
         return None if row is None else self._presenter.refund(row)
 
     async def payouts(
-        self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+        self,
+        merchant_id: str,
+        mode: str,
+        filters: Filters,
+        place: Place | None,
+        limit: int,
+        *,
+        oldest_first: bool = False,
     ) -> Page[PayoutBody]:
-        """A page by (created_at, id), newest first."""
-        page = await repository.page("payout", merchant_id, mode, filters, place, limit)
-        return Page(map(self._presenter.payout, page), page.previous, page.following)
+        """A page by (created_at, id), newest first by default."""
+        page = await repository.page("payout", merchant_id, mode, filters, place, limit, oldest_first=oldest_first)
+        return page.of(map(self._presenter.payout, page))
 
     async def refunds(
-        self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+        self,
+        merchant_id: str,
+        mode: str,
+        filters: Filters,
+        place: Place | None,
+        limit: int,
+        *,
+        oldest_first: bool = False,
     ) -> Page[RefundBody]:
-        """A page by (created_at, id), newest first."""
-        page = await repository.page("refund", merchant_id, mode, filters, place, limit)
-        return Page(map(self._presenter.refund, page), page.previous, page.following)
+        """A page by (created_at, id), newest first by default."""
+        page = await repository.page("refund", merchant_id, mode, filters, place, limit, oldest_first=oldest_first)
+        return page.of(map(self._presenter.refund, page))
+
+    async def total(self, kind: Kind, merchant_id: str, mode: str, filters: Filters) -> Total:
+        """How many payouts or refunds the list has, on all its pages."""
+        return await repository.total(kind, merchant_id, mode, filters)

@@ -67,6 +67,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     fee_raw: int
     invoice: str | None
     deposit: str | None
+    merchant: str | None
+    requested_by: str
 
     @property
     def money(self) -> Money:
@@ -183,7 +185,8 @@ async def lock(withdrawal_id: str) -> Progress | None:
 
 # SQL, since no foreign key leads from a withdrawal to its refund.
 _PROGRESS = """
-    SELECT w.id, w.kind, w.status, w.source, w.network, w.asset, w.amount_raw, w.fee_raw, r.invoice, r.deposit
+    SELECT w.id, w.kind, w.status, w.source, w.network, w.asset, w.amount_raw, w.fee_raw, r.invoice, r.deposit,
+        w.merchant, w.requested_by
     FROM withdrawals w LEFT JOIN refunds r ON r.id = w.id
     """
 

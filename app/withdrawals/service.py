@@ -13,12 +13,17 @@ from app.events import service as events
 from app.invoices.service import InvoiceService
 from app.invoices.service import announce as announce_invoices
 from app.ledger import service as ledger
+from app.live import notices, topics
+from app.merchants import notices as merchant_notices
 from app.withdrawals import bookings, holds_repository, repository
-from app.withdrawals.presentation import Body, WithdrawalPresenter, event_data
+from app.withdrawals.presentation import Body, PayoutBody, WithdrawalPresenter, event_data
 from app.withdrawals.presented_repository import confirmed_refunds_raw, presented
 from app.withdrawals.repository import NewWithdrawal, Progress
 from app.withdrawals.states import RELEASES_FUNDS, Status, check_transition
 from app.worth import service as worth
+
+TOLD = frozenset({Status.CONFIRMED, Status.REJECTED, Status.FAILED})
+"""Ends about which the merchant gets an email."""
 
 
 class Returns(Protocol):
@@ -126,6 +131,8 @@ class WithdrawalService:
                 override_url=None,
                 now=now,
             )
+        of_invoice = topics.of_invoices(row.invoice) if row.invoice is not None else []
+        await notices.changed(*topics.of_withdrawal(row.kind, withdrawal_id), *of_invoice)
         return body
 
     async def _lock_all(self, withdrawal_id: str) -> Progress:
@@ -142,7 +149,9 @@ class WithdrawalService:
         check_transition(Status(current.status), target)
         if not await repository.move(current.id, current.status, target, reason, now):
             raise RuntimeError(f"{current.id} is not {current.status} although it is locked")
-        await self.record_event(current.id, now)
+        body = await self.record_event(current.id, now)
+        if target in TOLD:
+            await _tell(body, current, now)
 
 
 async def may_be_sent(withdrawal_id: str) -> bool:
@@ -170,3 +179,24 @@ async def _lock(withdrawal_id: str) -> Progress:
     if locked is None:
         raise LookupError(withdrawal_id)
     return locked
+
+
+async def _tell(body: Body, current: Progress, now: datetime) -> None:
+    """Have the merchant's people told by email how it ended."""
+    if current.merchant is None:
+        return
+    await merchant_notices.record(
+        f"{current.kind}.{body.status}",
+        merchant_id=current.merchant,
+        mode=body.mode,
+        subject=body.id,
+        actor=current.requested_by,
+        facts={
+            "amount": f"{body.amount_decimal} {body.asset}",
+            "destination": body.destination if isinstance(body, PayoutBody) else body.refund_address,
+            "chain": body.chain,
+            "txid": body.txid or "none",
+            "reason": body.status_reason or "none was given",
+        },
+        now=now,
+    )

@@ -10,55 +10,48 @@ document.addEventListener("said", (event) => {
   requestAnimationFrame(() => (announcer.textContent = event.detail)); // emptied first: the same words are said again
 });
 
-// --- Times in the reader's own zone; the title keeps UTC -------------------------------------------------
-
-const FORMATS = {
-  day: { dateStyle: "medium" },
-  minute: { dateStyle: "medium", timeStyle: "short" },
-  second: { dateStyle: "medium", timeStyle: "medium" },
-};
-
-function localTimes(within) {
-  for (const time of within.querySelectorAll("time[data-moment]")) {
-    const moment = new Date(time.dateTime);
-    if (Number.isNaN(moment.getTime())) continue;
-    const format = new Intl.DateTimeFormat("en-GB", FORMATS[time.dataset.moment] ?? FORMATS.minute);
-    time.textContent = format.format(moment);
-  }
-}
-
 // --- A form is sent once ---------------------------------------------------------------------------------
 
-document.addEventListener("submit", (event) => {
-  const form = event.target;
-  if (form.method !== "post" || event.defaultPrevented) return;
-  if (form.dataset.sent !== undefined) return event.preventDefault();
-  form.dataset.sent = "";
-  const button = event.submitter;
-  if (!button) return;
-  button.setAttribute("aria-disabled", "true"); // not `disabled`, which would take its name and value from the form
-  button.dataset.busy = "";
-});
+document.addEventListener(
+  "submit",
+  (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    if (form.dataset.sent !== undefined) {
+      event.preventDefault();
+      return event.stopImmediatePropagation(); // htmx must not see it either
+    }
+    form.dataset.sent = "";
+    const button = event.submitter;
+    if (!button) return;
+    button.setAttribute("aria-disabled", "true"); // not `disabled`, which would take its name and value from the form
+    button.dataset.busy = "";
+  },
+  true,
+);
 
-window.addEventListener("pageshow", (event) => {
-  if (!event.persisted) return; // back from the next page: the form may be sent again
-  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
-  for (const button of document.querySelectorAll("[data-busy]")) {
+function release(within) {
+  for (const form of within.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  for (const button of within.querySelectorAll("[data-busy]")) {
     button.removeAttribute("aria-disabled");
     delete button.dataset.busy;
   }
+}
+
+for (const name of ["htmx:sendError", "htmx:timeout", "htmx:sendAbort", "htmx:responseError", "request:failed"]) {
+  document.addEventListener(name, () => release(document)); // it failed: it may be sent again
+}
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (!detail.boosted) release(detail.elt.closest("form")?.parentElement ?? document);
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) release(document); // back from the next page
 });
 
-// --- A dialog in place of the page that asks the same -----------------------------------------------------
+// --- A choice that shows another part of the page at once --------------------------------------------------
 
-document.addEventListener("click", (event) => {
-  const opener = event.target.closest("[data-dialog]");
-  const dialog = opener && document.getElementById(opener.dataset.dialog);
-  if (dialog && !event.metaKey && !event.ctrlKey && !event.shiftKey) {
-    event.preventDefault();
-    dialog.showModal();
-  }
-  if (event.target.closest("[data-close]") || event.target.matches("dialog")) event.target.closest("dialog")?.close();
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-submits]")) event.target.form.requestSubmit();
 });
 
 // --- All or none -----------------------------------------------------------------------------------------
@@ -74,5 +67,3 @@ document.addEventListener("change", (event) => {
 // --- Start -----------------------------------------------------------------------------------------------
 
 document.documentElement.dataset.script = "";
-localTimes(document);
-document.addEventListener("htmx:load", (event) => localTimes(event.detail.elt));

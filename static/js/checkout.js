@@ -5,14 +5,15 @@ const POLL_MS = 5_000; // while the event stream is down
 const REOPEN_MS = 30_000; // after the server has refused the stream for good
 const PATIENCE_MS = 10_000; // for one answer
 const ANNOUNCE_EVERY_MS = 15_000; // confirmations may come each second; a screen reader should not
+const WALLET_MS = 2_000; // a wallet that opens has taken the window by then
 const SOON_S = 300;
 const SPOKEN_S = [600, 300, 60];
 
+// ASCII digits and Gregorian dates in every language, as on the server (app/web/languages.py).
+const language = new Intl.Locale(document.documentElement.lang, { numberingSystem: "latn", calendar: "gregory" });
 const live = document.getElementById("live");
 const offline = document.getElementById("offline");
 const announcer = document.getElementById("announcer");
-// ASCII digits and Gregorian dates in every language, as on the server (app/web/languages.py).
-const language = new Intl.Locale(document.documentElement.lang, { numberingSystem: "latn", calendar: "gregory" });
 const payment = () => document.getElementById("payment");
 
 // --- Saying it -------------------------------------------------------------------------------------------
@@ -89,13 +90,14 @@ let askAgain = false;
 function follow() {
   if (!("live" in payment().dataset)) return;
   stream = new EventSource(live.dataset.eventsUrl);
-  stream.addEventListener("status", refresh);
+  stream.addEventListener("changed", refresh);
   stream.addEventListener("open", () => {
     stopPolling();
     refresh(); // what happened while nobody listened
   });
   stream.addEventListener("error", () => {
     if (!stream) return;
+    if (!polling) refresh(); // it says at once whether only the stream is down
     polling ||= setInterval(refresh, POLL_MS);
     if (stream.readyState === EventSource.CLOSED) {
       stream = null;
@@ -126,9 +128,9 @@ async function refresh() {
     const answer = await fetch(live.dataset.statusUrl, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     show(await answer.text());
-    offline.hidden = true;
+    setOffline(false);
   } catch {
-    offline.hidden = false;
+    setOffline(true);
     polling ||= setInterval(refresh, POLL_MS);
   } finally {
     asking = false;
@@ -137,6 +139,12 @@ async function refresh() {
     askAgain = false;
     await refresh();
   }
+}
+
+// The device knows at once that it has no network; that it has one does not mean that we can be reached.
+function setOffline(is) {
+  if (is && offline.hidden) announce(offline.textContent.trim());
+  offline.hidden = !is;
 }
 
 // --- Showing what changed --------------------------------------------------------------------------------
@@ -175,6 +183,7 @@ function show(html) {
   if (now.status !== before.status) announce(now.announcement);
   else if (now.announcement !== before.announcement) announceInTime(now.announcement);
   if (!("live" in now)) stopFollowing();
+  for (const id of (now.gone ?? "").split(" ").filter(Boolean)) document.getElementById(id)?.remove();
   dress();
   bringWallets();
 }
@@ -190,15 +199,11 @@ function replaceKeepingFocus(part, next) {
   successor.focus({ preventScroll: true });
 }
 
-// --- Dates in the reader's zone, and the way back to the merchant ----------------------------------------
+// --- The way back to the merchant ---------------------------------------------------------------------------
 
 let returning = 0;
 
 function dress() {
-  for (const time of document.querySelectorAll("[data-local-time]")) {
-    const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
-    time.textContent = format.format(new Date(time.dateTime));
-  }
   const way = document.querySelector("[data-return-after-s]");
   if (!way || returning) return;
   // Whoever comes back here by the Back button wants to read.
@@ -236,8 +241,25 @@ let wallets = null;
 function bringWallets() {
   const script = document.getElementById("wallets")?.dataset.script;
   if (script && !wallets) wallets = import(script).catch(() => (wallets = null)); // the next change tries again
-  document.dispatchEvent(new Event("shown")); // for wallets.js, whose buttons are not the server's
+  document.dispatchEvent(new Event("shown")); // for times.js, and for wallets.js, whose buttons are not the server's
 }
+
+// --- The link to a wallet, where no app takes it ----------------------------------------------------------
+
+let openingWallet = 0;
+
+// No browser says whether an app has taken the link: but then the page loses the window.
+function awaitWallet() {
+  clearTimeout(openingWallet);
+  openingWallet = setTimeout(() => {
+    const words = document.getElementById("no-wallet");
+    if (!words) return;
+    words.hidden = false;
+    announce(words.textContent);
+  }, WALLET_MS);
+}
+
+for (const left of ["blur", "pagehide"]) window.addEventListener(left, () => clearTimeout(openingWallet));
 
 // --- Start -----------------------------------------------------------------------------------------------
 
@@ -247,12 +269,15 @@ document.addEventListener("click", (event) => {
   stay();
   if (event.target.closest("#stay")) document.getElementById("return").focus();
 });
+document.addEventListener("click", (event) => event.target.closest("#open-wallet") && awaitWallet());
 document.addEventListener("said", (event) => announce(event.detail)); // by copying.js
 document.addEventListener("stale", refresh); // by wallets.js
 document.addEventListener("visibilitychange", () => {
+  clearTimeout(openingWallet);
   if (!document.hidden && "live" in payment().dataset) refresh(); // back from the wallet
 });
-window.addEventListener("online", () => "live" in payment().dataset && refresh());
+window.addEventListener("online", () => ("live" in payment().dataset ? refresh() : setOffline(false)));
+window.addEventListener("offline", () => setOffline(true));
 
 document.documentElement.dataset.script = "";
 for (const [name, part] of parts(payment())) sent.set(name, fingerprint(part));
@@ -260,5 +285,6 @@ setClock();
 dress();
 bringWallets();
 tick();
+if (!navigator.onLine) setOffline(true);
 setInterval(() => tick() === 0 && refresh(), 1000);
 follow();

@@ -24,4 +24,4 @@ async def test_remove_operator_ends_the_right_and_every_session(
     assert (row["action"], row["subject"]) == ("operator.removed", world.account_id)
     assert "has left" in row["details"]
     status, output = await swap_pay(environment, "remove-operator", "--email", world.email, "--reason", "again")
-    assert (status, "no operator has this e-mail address" in output) == (1, True), output
+    assert (status, "no operator has this email address" in output) == (1, True), output

@@ -48,7 +48,8 @@ async def answered(world: World, answer: str, signed: str, *, visit: str = "v1")
 
 
 async def refusals(world: World) -> int:
-    return await database.fetch_value("SELECT count(*) FROM audit_entries WHERE action = 'sign_in.passkey_refused'")
+    counted = "SELECT count(*) FROM audit_entries WHERE action = 'sign_in.passkey_refused'"
+    return int(await database.fetch_value(counted))
 
 
 async def test_a_passkey_alone_counts_as_both_steps(world: World) -> None:

@@ -7,15 +7,16 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from app.checkout import live
 from app.core import database, redis
 from app.identity import cookies
-from app.invoices.service import LIVE_CHANNEL
+from app.live import hub, topics
+from app.live.notices import message
 from app.sandbox.postgres import Postgres
 from app.sandbox.valkey import Valkey
 from tests.api.conftest import Integrator
 from tests.services import read_only
 
+ID = "INV-0000000000"
 WAIT_S = 2
 MOST_S = WAIT_S + 2
 READY_S = 2
@@ -120,33 +121,33 @@ async def test_with_redis_stopped_the_first_creation_takes_a_second_at_most(
 async def test_an_open_page_polls_while_redis_hangs_and_streams_again_afterwards(
     valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "PING_AFTER_S", 0.3)
-    monkeypatch.setattr(live, "POLL_S", 0.3)
-    hub = live.LiveHub()
-    hub.open()
+    monkeypatch.setattr(hub, "PING_AFTER_S", 0.3)
+    monkeypatch.setattr(hub, "POLL_S", 0.3)
+    live = hub.LiveHub()
+    live.open()
     changes: list[bytes] = []
-    page = asyncio.create_task(_read(hub, changes))
+    page = asyncio.create_task(_read(live, changes))
     try:
-        await _until(lambda: hub._hears_redis)
+        await _until(lambda: live._hears_redis)
         with valkey_server.process.paused():
-            await _until(lambda: not hub._hears_redis)
+            await _until(lambda: not live._hears_redis)
             seen = len(changes)
             await _until(lambda: len(changes) > seen + 1)  # it polls
-        await _until(lambda: hub._hears_redis)
+        await _until(lambda: live._hears_redis)
         await asyncio.sleep(0.5)
         seen = len(changes)
         await asyncio.sleep(0.7)
         assert len(changes) == seen  # it polls no more
-        await redis.publish(LIVE_CHANNEL + "INV-0000000000")
+        await redis.publish_messages(message(topics.of_invoices(ID)))
         await _until(lambda: len(changes) > seen)
     finally:
-        await hub.close()
+        await live.close()
         await asyncio.wait_for(page, 5)
 
 
-async def _read(hub: live.LiveHub, changes: list[bytes]) -> None:
-    async for event in hub.stream("INV-0000000000"):
-        changes += [event] * (event == live.CHANGED)
+async def _read(live: hub.LiveHub, changes: list[bytes]) -> None:
+    async for event in live.stream({topics.of_thing("invoice", ID): "invoice"}):
+        changes += [event] * event.startswith(b"event: changed")
 
 
 async def _until(what: Callable[[], bool]) -> None:

@@ -114,16 +114,23 @@ async def test_revocation_and_expiry_work_on_the_next_request(peppers: Peppers) 
 
 
 @pytest.mark.parametrize(
-    ("status", "code"),
+    ("status", "in_live", "in_test"),
     [
-        ("pending", "MERCHANT_NOT_APPROVED"),
-        ("suspended", "MERCHANT_SUSPENDED"),
-        ("banned", "MERCHANT_BANNED"),
+        ("pending", "MERCHANT_NOT_APPROVED", None),
+        ("rejected", "MERCHANT_NOT_APPROVED", None),
+        ("suspended", "MERCHANT_SUSPENDED", "MERCHANT_SUSPENDED"),
+        ("banned", "MERCHANT_BANNED", "MERCHANT_BANNED"),
     ],
 )
-async def test_only_approved_merchants_are_let_in(peppers: Peppers, status: str, code: str) -> None:
-    key = await api_key(peppers, merchant_id=await merchant(name="Bakery", status=status))
-    assert await enter(Authenticator(peppers), key.full) == code
+async def test_before_approval_keys_of_test_mode_alone_are_let_in(
+    peppers: Peppers, status: str, in_live: str, in_test: str | None
+) -> None:
+    merchant_id = await merchant(name="Bakery", status=status)
+    live = await api_key(peppers, merchant_id=merchant_id, mode="live")
+    assert await enter(Authenticator(peppers), live.full) == in_live
+    test = await api_key(peppers, merchant_id=merchant_id, mode="test")
+    entered = await enter(Authenticator(peppers), test.full)
+    assert entered == in_test if in_test else isinstance(entered, Principal)
 
 
 async def test_rotation_keeps_the_old_secret_for_the_grace_and_no_longer(peppers: Peppers) -> None:

@@ -42,7 +42,7 @@ class Colleague:
         """Send fields with the CSRF token of `page`, which every role may see."""
         token = hidden(await self.browser.get(self.path(page, mode)))["csrf_token"]
         sent = {"csrf_token": token, **(fields or {})}
-        return await self.browser.client.post(self.path(place, mode), data=sent, headers=SAME_ORIGIN)
+        return await self.browser.post(self.path(place, mode), sent)
 
     async def shown(self, place: str, fields: dict[str, Any] | None = None, *, mode: str = "test") -> httpx.Response:
         """Send a form that is accepted. Returns the page of the redirect, which may show a secret once."""

@@ -1,7 +1,6 @@
 """Forms without scripts: sent twice, opened again from the history, refused, or with a request for a code."""
 
 import asyncio
-import re
 from datetime import timedelta
 
 import httpx
@@ -114,7 +113,7 @@ async def test_rotating_during_a_rotation_says_which_secret_ends(app: Edge, offi
     # A page from before the first rotation did not warn of this: it is refused, and the new page warns.
     refused = await owner.browser.post(owner.path(place), early_tab | {"grace_hours": "24"})
     assert problems(refused) == [
-        "Somebody has rotated it since you opened this page. Read below which secret ends, and send it again"
+        "Somebody has rotated it since you opened this page. Read below which secret ends, and send it again."
     ]
     assert "The one before it ends at once" in refused.text
     assert (await call_api(app, first)).status_code == 200
@@ -142,21 +141,28 @@ async def test_rotating_a_webhook_secret_twice_says_which_secret_ends(office: Of
 
 async def test_a_button_that_needs_a_code_opens_a_page_that_names_the_action(office: Office) -> None:
     owner = await office.new_member("owner", totp=True)
-    await owner.do("team/invite", {"email": "nora@example.test", "role": "viewer"})
-    place = re.findall(r'action="[^"]*/test/(team/invitations/\d+/withdraw)"', await owner.see("team"))[0]
+    endpoint = await make_endpoint(
+        merchant_id=office.merchant_id,
+        mode="test",
+        url="https://shop.example/hook",
+        keys=office.settings.data_keys,
+        now=clock.now(),
+    )
+    page = f"webhooks/{endpoint.id}"
+    place = f"{page}/pause"
     clock.shift(timedelta(minutes=11))
 
     form = await owner.send(place)
 
     assert form.status_code == 422
-    assert "<h1>Withdraw an invitation</h1>" in form.text
-    assert f'href="{owner.path("team")}"' in form.text
-    assert "nora@example.test" in await owner.see("team")
+    assert "<h1>Pause a webhook</h1>" in form.text
+    assert f'href="{owner.path(page)}"' in form.text
+    assert "Enabled" in await owner.see(page)
     wrong = await owner.browser.post(owner.path(place), hidden(form) | {"code": "000000"})
     assert wrong.status_code == 422
     sent = hidden(wrong) | {"code": owner.account.code()}
     done = await owner.browser.post(owner.path(place), sent)
-    assert "The invitation is withdrawn." in (await owner.browser.led_on(done)).text
+    assert "Paused" in (await owner.browser.led_on(done)).text
 
 
 async def test_a_creation_that_died_midway_leaves_a_clear_error(office: Office) -> None:

@@ -4,91 +4,27 @@ The console has no messages (CSP violations would appear there), axe finds nothi
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import expect
 
 from app.api_keys import administration, service
 from app.core import clock
-from app.core.settings import Settings
 from app.merchants import invitations
-from app.merchants import service as merchants
 from app.merchants.members import member
-from app.merchants.roles import Role
 from app.webhooks import pausing
-from tests.checkout.running import RunningApp, running_app
-from tests.chromium import launch_options
+from tests.cabinet.shop import Shop, receiver, shop
+from tests.checkout.pictures import png, white_png
 from tests.factories.api_keys import api_key
-from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
-from tests.identity.browsing import PASSWORD, an_account, letters
+from tests.identity.browsing import an_account, letters
 from tests.page_checks import check_page
-from tests.webhooks.receiving import Receiver, dispatching, receiving, response
+from tests.webhooks.receiving import Receiver, dispatching, response
 from tests.webhooks.test_delivery import happen, until_settled
 
-
-@dataclass
-class Shop:
-    """The served app, one merchant of it, and browsers."""
-
-    app: RunningApp
-    chromium: Browser
-    merchant_id: str
-    settings: Settings
-
-    def url(self, place: str = "", mode: str = "test") -> str:
-        """A page of the merchant."""
-        return f"http://127.0.0.1:{self.app.port}/cabinet/{self.merchant_id}/{mode}/{place}".rstrip("/")
-
-    async def new_member(self, role: Role) -> str:
-        """A new member's account, who signs in with PASSWORD."""
-        account = await an_account(self.settings, f"{role}@example.test")
-        await merchants.add_member(self.merchant_id, account.id, role, clock.now())
-        return account.id
-
-    async def sign_in(self, email: str) -> Page:
-        """A signed-in browser page. Any message on its console fails the test at its end."""
-        context = await self.chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-        page = await context.new_page()
-        self.messages[email] = []
-        page.on("console", lambda message: self.messages[email].append(message.text))
-        page.on("pageerror", lambda error: self.messages[email].append(str(error)))
-        await page.goto(f"http://127.0.0.1:{self.app.port}/sign-in")
-        await page.get_by_label("E-mail").fill(email)
-        await page.get_by_label("Password", exact=True).fill(PASSWORD)
-        await page.get_by_role("button", name="Sign in").click()
-        await page.wait_for_url("**/cabinet**")
-        return page
-
-    def __post_init__(self) -> None:
-        self.messages: dict[str, list[str]] = {}
-
-
-@pytest.fixture
-async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
-    """The merchant's server."""
-    async with receiving(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def shop(
-    environment: dict[str, str], tmp_path: Path, db: str, valkey: str, settings: Settings, receiver: Receiver
-) -> AsyncIterator[Shop]:
-    """The app on a real server, which may send to the receiver."""
-    environment |= {"WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8", "WEBHOOK_CA_FILE": str(receiver.ca_file)}
-    async with running_app(environment, tmp_path, sandbox=False) as app, async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(**launch_options())
-        made = Shop(app, chromium, await merchant(name="Harbour & Pine"), settings)
-        yield made
-        # Refusals are answered with 403 and 422, which Chromium notes on its console.
-        assert [words for messages in made.messages.values() for words in messages if "status of 4" not in words] == []
-        await chromium.close()
+__all__ = ["receiver", "shop"]
 
 
 async def api_reply(shop: Shop, key: str) -> tuple[int, str]:
@@ -114,7 +50,7 @@ async def test_a_key_is_created_used_rotated_and_revoked(shop: Shop) -> None:
     assert await api_reply(shop, secret) == (200, "")
 
     await page.get_by_role("link", name="I have it").click()
-    await expect(page.get_by_text("from 127.0.0.1")).to_be_visible()
+    await expect(page.get_by_text("from the IP address 127.0.0.1")).to_be_visible()
     assert secret.split("_", 4)[4] not in await page.content()
     await page.get_by_role("link", name="Rotate").click()
     await page.get_by_label("None: the old secret ends now").check()
@@ -134,7 +70,7 @@ async def test_a_webhook_is_paused_enabled_and_replayed(shop: Shop, receiver: Re
     await shop.new_member("developer")
     page = await shop.sign_in("developer@example.test")
     await page.goto(shop.url("webhooks/new"))
-    await page.get_by_label("Address").fill(receiver.url())
+    await page.get_by_label("URL").fill(receiver.url())
     await page.get_by_role("button", name="Create endpoint").click()
     await page.get_by_role("link", name="I have it").click()
     receiver.always(response(500, body="not today"))
@@ -160,7 +96,7 @@ async def test_a_webhook_is_paused_enabled_and_replayed(shop: Shop, receiver: Re
         assert [request.seq for request in receiver.requests[failed:]] == list(range(1, 23))
 
         await page.reload()
-        await page.get_by_role("button", name="Replay").first.click()
+        await page.get_by_role("button", name="Send again").first.click()
         await expect(page.get_by_text("The event goes out again, now.")).to_be_visible()
         await receiver.until(lambda: len(receiver.requests) == failed + 23, timeout_s=60)
         await until_settled()
@@ -177,7 +113,7 @@ async def test_a_new_viewer_can_not_do_what_viewers_may_not(shop: Shop) -> None:
     owner = await shop.sign_in("owner@example.test")
     await owner.goto(shop.url("team"))
     await owner.get_by_role("link", name="Invite somebody").click()
-    await owner.get_by_label("E-mail address").fill("guest@example.test")
+    await owner.get_by_label("Email address").fill("guest@example.test")
     await owner.get_by_label("Viewer", exact=True).check()
     await owner.get_by_role("button", name="Send invitation").click()
     await expect(owner.get_by_text("An invitation is on its way to guest@example.test.")).to_be_visible()
@@ -207,7 +143,7 @@ async def test_the_preview_of_the_payment_page_follows_the_choices(shop: Shop) -
     await shop.new_member("owner")
     page = await shop.sign_in("owner@example.test")
     await page.goto(shop.url("settings/branding"))
-    preview = page.get_by_role("region", name="Preview of the payment page")
+    preview = page.get_by_role("region", name="Preview of the payment page, on light")
     petrol = await preview.locator(".preview__button").evaluate("e => getComputedStyle(e).backgroundColor")
     await page.get_by_label("Name").press_sequentially("Nordlicht Fahrräder")
     await expect(preview).to_contain_text("Nordlicht Fahrräder")
@@ -215,6 +151,21 @@ async def test_the_preview_of_the_payment_page_follows_the_choices(shop: Shop) -
     await page.get_by_label("Our colour").fill("#ffee00")
     await expect(page.get_by_text("darkened from yours")).to_be_visible()
     await expect(preview.locator(".preview__button")).not_to_have_css("background-color", petrol)
+    # A chosen logo is shown and measured before it is saved, and stays while the other fields change.
+    for data, words in ((png(1024, 24), "only a strip of 1 pixels"), (white_png(96), "is nearly white itself")):
+        await page.get_by_label("Logo").set_input_files({"name": "l.png", "mimeType": "image/png", "buffer": data})
+        await expect(page.locator("#logo-advice")).to_contain_text(words)
+    await page.get_by_label("Our colour").fill("#ffdd00")
+    await expect(page.get_by_text("#ffdd00")).to_be_visible()
+    await expect(page.locator("#logo-advice")).to_contain_text("is nearly white itself")
+    for scheme in ("light", "dark"):
+        await expect(page.locator(f".preview--{scheme} canvas")).to_be_visible()
+        surface = await page.locator(f".preview--{scheme}").evaluate("e => getComputedStyle(e).backgroundColor")
+        assert surface == {"light": "rgb(255, 254, 251)", "dark": "rgb(17, 27, 30)"}[scheme]
+    await page.get_by_label("Logo").set_input_files({"name": "l.png", "mimeType": "image/png", "buffer": png(96, 96)})
+    await expect(page.locator("#logo-advice")).to_be_empty()
+    await page.get_by_label("Our colour").fill("#ffee00")
+    await expect(page.get_by_text("#ffee00")).to_be_visible()
     await check_page(page, "cabinet-branding-chosen")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved. Customers see it from now on.")).to_be_visible()

@@ -25,9 +25,12 @@ async def test_a_finding_is_fixed_by_one_click(app: Edge, office: Office) -> Non
     assert "integration works from every address" in page
     assert "Allow only 203.0.113.9" in page
 
+    question = await owner.see(f"security/remedy?finding=no_allowlist%3A{key.id}")
+    assert "Allow only 203.0.113.9?" in question
+    assert "from every other address are refused" in question
     shown = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
 
-    assert "works from that address only" in shown
+    assert "works from that IP address only" in shown
     assert "integration works from every address" not in shown
     assert (await call_api(app, key.full, "198.51.100.1")).status_code == 403
     again = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
@@ -96,9 +99,13 @@ async def test_the_terms_of_invoices_are_changed_by_allowed_roles_only(office: O
     assert "The customer: it is added on top" in seen
     assert "Counts as a part" in seen
     assert (await viewer.send("settings", {"fee_payer": "merchant", "accept_parts": "no"})).status_code == 403
-    assert problems(await owner.send("settings", {"fee_payer": "nobody"})) == ["Choose who pays the fee"]
+    assert problems(await owner.send("settings", {"fee_payer": "nobody", "accept_parts": "no"})) == [
+        "Choose who pays the service fee."
+    ]
     half = {"fee_payer": "merchant", "accept_parts": "perhaps"}
-    assert problems(await owner.send("settings", half)) == ["Choose what a part counts for"]
+    assert problems(await owner.send("settings", half)) == [
+        "Choose what happens to a transfer of less than the amount."
+    ]
     assert await settings.fee_payer(office.merchant_id) == "customer", "all or nothing"
     log = await owner.see("audit")
     assert "Changed whether payments in parts are accepted" in log
@@ -115,7 +122,8 @@ async def test_the_payment_page_is_branded_and_previewed(office: Office) -> None
     assert min(contrasts) >= 4.5
     sheet = await owner.browser.get(owner.path("settings/accent/ffee00"))
     assert sheet.headers["content-type"].startswith("text/css")
-    assert ".preview {--petrol: #" in sheet.text
+    assert ".preview--light {--petrol: #" in sheet.text
+    assert ".preview--dark {--petrol: #" in sheet.text
     assert ":root" not in sheet.text
     unsaved = await owner.send("settings/branding", {**fields, "then": "preview"})
     assert "darkened from yours" in unsaved.text
@@ -133,6 +141,18 @@ async def test_the_payment_page_is_branded_and_previewed(office: Office) -> None
     assert (now.display_name, now.accent) == ("Harbour", "#ffee00")
     logo = await owner.browser.get(owner.path("settings/logo"))
     assert (logo.headers["content-type"], logo.content) == ("image/png", png(64, 64))
+    assert (await owner.see("settings/branding")).count("notice--caution") == 1, "only the template of a notice"
+    line = await owner.browser.client.post(
+        owner.path("settings/branding"),
+        data=hidden(await owner.browser.get(owner.path("settings/branding"))) | fields,
+        files={"logo": ("line.png", png(1024, 24), "image/png")},
+        headers=SAME_ORIGIN,
+    )
+    assert line.headers["location"] == owner.path("settings/branding")
+    shown = await owner.see("settings/branding")
+    assert "The logo is 1024 × 24 pixels" in shown
+    assert "only a strip of 1 pixels" in shown
+    now = await branding.get(office.merchant_id)
     kept = await owner.send("settings/branding", {**fields, "display_name": "Pine"})
     assert kept.status_code == 303
     assert (await branding.get(office.merchant_id)).logo_tag == now.logo_tag
@@ -143,14 +163,15 @@ async def test_the_payment_page_is_branded_and_previewed(office: Office) -> None
 async def test_a_logo_that_is_no_image_is_refused_beside_its_field(office: Office) -> None:
     owner = await office.new_member("owner")
     token = hidden(await owner.browser.get(owner.path("settings/branding")))["csrf_token"]
-    refused = await owner.browser.client.post(
+    sent = await owner.browser.client.post(
         owner.path("settings/branding"),
         data={"csrf_token": token, "display_name": "Harbour", "own_accent": "no"},
         files={"logo": ("logo.svg", b"<svg onload='alert(1)'/>", "image/svg+xml")},
         headers=SAME_ORIGIN,
     )
+    refused = await owner.browser.shown_again(sent)
     assert refused.status_code == 422
-    assert problems(refused) == ["Must be a PNG, JPEG or WebP picture"]
+    assert problems(refused) == ["Choose a picture in PNG, JPEG or WebP format."]
     assert 'value="Harbour"' in refused.text
 
 

@@ -8,7 +8,7 @@ from app.merchants import team
 from app.web.edge import Edge
 from tests.cabinet.people import Office, problems
 from tests.cabinet.test_keys import call_api, issued
-from tests.identity.browsing import an_account, letters, mailed_path
+from tests.identity.browsing import PASSWORD, an_account, hidden, letters, mailed_path
 
 
 async def roles(office: Office) -> dict[str, str]:
@@ -33,9 +33,9 @@ async def test_somebody_is_invited_by_mail_and_the_invitation_withdrawn(office: 
 async def test_errors_of_an_invitation_are_shown(office: Office) -> None:
     admin, _ = await office.new_member("admin"), await office.new_member("viewer")
     assert problems(await admin.send("team/invite", {"email": "nobody", "role": "viewer"})) != []
-    assert problems(await admin.send("team/invite", {"email": "a@b.example", "role": "king"})) == ["Choose a role"]
+    assert problems(await admin.send("team/invite", {"email": "a@b.example", "role": "king"})) == ["Choose a role."]
     already = await admin.send("team/invite", {"email": "viewer@example.test", "role": "admin"})
-    assert problems(already) == ["Is a member already"]
+    assert problems(already) == ["Somebody with this address is a member already. Enter another one."]
     assert 'value="owner"' not in await admin.see("team/invite")
     assert (await admin.send("team/invite", {"email": "a@b.example", "role": "owner"})).status_code == 403
 
@@ -47,7 +47,7 @@ async def test_roles_change_and_count_with_the_next_click(office: Office) -> Non
     assert "Developer is viewer from now on. What they have seen and sent before is below." in shown
     await developer.see("keys", status=403)
     last = await owner.send(f"team/{owner.account.id}", {"role": "viewer"})
-    assert problems(last) == ["The last owner must stay one: make somebody else an owner first"]
+    assert problems(last) == ["The last owner must stay one. Make somebody else an owner first."]
     assert (await roles(office))["Owner"] == "owner"
 
 
@@ -63,7 +63,7 @@ async def test_admins_can_not_touch_owners(office: Office) -> None:
 async def test_a_member_who_leaves_loses_access(office: Office) -> None:
     owner, viewer = await office.new_member("owner"), await office.new_member("viewer")
     assert problems(await owner.send("team/leave")) == [
-        "The last owner must stay one: make somebody else an owner first"
+        "The last owner must stay one. Make somebody else an owner first."
     ]
     assert (await viewer.send("team/leave")).headers["location"] == "/cabinet"
     await viewer.see("team", status=404)
@@ -86,6 +86,37 @@ async def test_a_removed_members_invitations_are_withdrawn_and_their_guests_list
     assert re.search(r"second@example\.test.*?Withdrawn", page, re.DOTALL)
     assert re.search(rf'friend@example\.test.*?Joined.*?team/{friend.id}"', page, re.DOTALL)
     assert (await office.browsers().get(pending)).status_code == 410
+
+
+async def test_who_is_invited_and_has_no_account_joins_on_the_page_of_the_link(office: Office) -> None:
+    owner = await office.new_member("owner")
+    await owner.do("team/invite", {"email": "nora@example.test", "role": "developer"})
+    path, nora = await mailed_path("nora@example.test"), office.browsers()
+    page = await nora.get(path)
+    assert "nora@example.test" in page.text
+    refused = await nora.post("/invitation", hidden(page) | {"name": "", "password": "password"})
+    assert problems(refused) == [
+        "Enter your name.",
+        "Choose another password: this one is among the first that anybody would try.",
+    ]
+    joined = await nora.post("/invitation", hidden(refused) | {"name": "Nora", "password": PASSWORD})
+    assert joined.headers["location"] == owner.path(mode="live")
+    assert "Your account is ready." in (await nora.led_on(joined)).text
+    assert "Nora" in await owner.see("team")
+    assert len(await letters("nora@example.test")) == 1, "the invitation alone"
+    assert (await office.browsers().get(path)).status_code == 410
+
+
+async def test_who_is_invited_and_has_an_account_signs_in_on_the_page_of_the_link(office: Office) -> None:
+    owner, friend = await office.new_member("owner"), await an_account(office.settings, "friend@example.test")
+    await owner.do("team/invite", {"email": friend.email, "role": "viewer"})
+    path, browser = await mailed_path(friend.email), office.browsers()
+    page = await browser.get(path)
+    assert "Create an account" not in page.text
+    signed_in = await browser.post("/sign-in", hidden(page) | {"password": PASSWORD})
+    accept = signed_in.headers["location"]
+    assert accept == path.replace("/invitation?", "/invitation/accept?")
+    assert (await browser.send("/invitation/accept", accept)).headers["location"] == owner.path(mode="live")
 
 
 async def test_secrets_known_to_a_removed_member_are_listed_and_rotated_together(app: Edge, office: Office) -> None:
@@ -115,11 +146,11 @@ async def test_rotating_nothing_or_an_unknown_secret_is_refused(office: Office) 
     owner, developer = await office.new_member("owner"), await office.new_member("developer")
     await issued(developer)
     place = f"team/{developer.account.id}/secrets"
-    assert problems(await owner.send(place, {"grace_hours": "0"})) == ["Choose at least one"]
+    assert problems(await owner.send(place, {"grace_hours": "0"})) == ["Choose at least one secret to rotate."]
     foreign = await owner.send(place, {"secrets": ["api_key:ZZZZZZZZZZZZ"], "grace_hours": "0"})
     assert foreign.status_code == 404
     odd = await owner.send(place, {"secrets": ["lamp:1"], "grace_hours": "0"})
-    assert problems(odd) == ["Choose at least one"]
+    assert problems(odd) == ["Choose at least one secret to rotate."]
 
 
 async def test_names_of_foreign_operators_are_not_shown(office: Office) -> None:
@@ -153,5 +184,5 @@ async def test_a_stolen_cookie_changes_no_team(office: Office) -> None:
     ):
         sent = {"email": "x@example.test", "role": "owner", "secrets": "api_key:X", "grace_hours": "0"}
         answer = await owner.send(place, sent)
-        assert problems(answer) == ["Enter the code that your authenticator app shows"], place
+        assert problems(answer) == ["Enter the code that your authenticator app shows now."], place
     assert await roles(office) == {"Owner": "owner", "Viewer": "viewer"}

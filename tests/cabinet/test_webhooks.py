@@ -89,7 +89,7 @@ async def test_an_address_that_we_would_not_send_to_is_refused(office: Office, u
 async def test_only_chosen_events_are_asked_for(office: Office, receiver: Receiver) -> None:
     developer = await office.new_member("developer")
     some = {"which": "some", "url": receiver.url(), "description": ""}
-    assert problems(await developer.send("webhooks/new", some)) == ["Choose at least one event, or all of them"]
+    assert problems(await developer.send("webhooks/new", some)) == ["Choose at least one event, or “Everything” above."]
     await developer.do("webhooks/new", {**some, "event_types": ["invoice.paid", "refund.confirmed"]})
     endpoint = await the_endpoint(office)
     assert set(endpoint.event_types) == {"invoice.paid", "refund.confirmed"}
@@ -161,7 +161,7 @@ async def test_one_event_and_everything_since_a_day_go_out_again(office: Office,
         await receiver.until(lambda: len(receiver.requests) == 6)
         await until_settled()
     refused = await developer.send(f"webhooks/{endpoint.id}/replay", {"since": "soon"})
-    assert problems(refused) == ["Enter a day, such as 2027-01-31"]
+    assert problems(refused) == ["Enter a day as year, month and day, such as 2027-01-31."]
 
 
 async def test_events_are_listed_with_their_bodies_and_deliveries(office: Office, receiver: Receiver) -> None:
@@ -212,7 +212,7 @@ async def test_rotating_overlaps_and_reveals_are_recorded(office: Office, receiv
         f"{endpoint.id}/delete",
     ):
         refused = await owner.send(f"webhooks/{verb}", {**EVERYTHING, "url": receiver.url(), "overlap_hours": "0"})
-        assert problems(refused) == ["Enter the code that your authenticator app shows"], verb
+        assert problems(refused) == ["Enter the code that your authenticator app shows now."], verb
         assert new not in refused.text
 
 
@@ -223,7 +223,7 @@ async def test_a_deleted_endpoint_is_gone_and_a_test_of_a_paused_one_is_refused_
     await developer.send("webhooks/new", {**EVERYTHING, "url": receiver.url()})
     endpoint = await the_endpoint(office)
     await developer.do(f"webhooks/{endpoint.id}/pause")
-    assert "is paused: enable it first" in await developer.do(f"webhooks/{endpoint.id}/test")
+    assert "This endpoint is paused. Enable it first." in await developer.do(f"webhooks/{endpoint.id}/test")
     assert "The endpoint is deleted." in await developer.do(f"webhooks/{endpoint.id}/delete")
     await developer.see(f"webhooks/{endpoint.id}", status=404)
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from app.core import clock
+from app.core import clock, database
 from app.core.settings import Settings
 from app.deposits import reviews
 from app.events import repository as events
 from app.events import sequencer
+from app.jobs import repository as jobs_repository
+from app.jobs import service as jobs
 from app.merchants import invitations
 from app.merchants import service as merchants
 from app.merchants.members import Member, member
@@ -30,6 +32,9 @@ from tests.identity.browsing import Account, an_account
 
 ELSEWHERE = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
 """An address that is neither ours nor of anvil's phrase, whose accounts are our deposit addresses."""
+
+OPEN_JOB = "JOB-0000000001"
+"""Long work that waits for a worker."""
 
 
 @dataclass
@@ -110,6 +115,19 @@ async def _keeping(settings: Settings, merchant_id: str, owner: Account) -> dict
         merchant_id=merchant_id, mode="test", url="https://shop.example/hook", keys=settings.data_keys, now=now
     )
     await sequencer.number_events(fan_out_with(settings.data_keys))
+    job_id = await jobs.start(
+        by, "test", "export_invoices", {"filters": {}, "file_name": "invoices.csv", "zone": "UTC"}, now
+    )
+    await database.execute("UPDATE background_jobs SET state = 'done', ended_at = $1, outcome = '{\"rows\":0}'", now)
+    await jobs_repository.add(
+        job_id=OPEN_JOB,
+        merchant_id=merchant_id,
+        mode="test",
+        kind="export_invoices",
+        request='{"filters":{},"file_name":"invoices.csv","zone":"UTC"}',
+        requested_by=by.actor,
+        now=now,
+    )
     guest = await an_account(settings, "guest@example.test")
     await merchants.add_member(merchant_id, guest.id, "viewer", now)
     await invitations.invite(by, "new@example.test", "developer", public_url="https://pay.example.test", now=now)
@@ -120,6 +138,7 @@ async def _keeping(settings: Settings, merchant_id: str, owner: Account) -> dict
         "key_id": key.id,
         "endpoint_id": endpoint.id,
         "event_id": str(event.event_id),
+        "job_id": job_id,
         "account_id": guest.id,
         "invitation_id": str(invited.id),
     }

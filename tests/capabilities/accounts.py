@@ -230,14 +230,14 @@ MAKES: dict[str, Callable[[World], Awaitable[Use]]] = {
     "Offer of an authenticator": offer,
     "Link of a sign-up": link_of_a_sign_up,
     "Link of a reset": link_of_a_reset,
-    "Link of a new e-mail address": link_of_a_new_address,
+    "Link of a new email address": link_of_a_new_address,
     "Operator's right": operators_right,
 }
 
 ENDS: dict[str, Callable[[World], Awaitable[None]]] = {
     "a new password": new_password,
     "a reset password": reset,
-    "a new e-mail address": new_address,
+    "a new email address": new_address,
     "an authenticator is set up": set_up,
     "the authenticator is turned off": turned_off,
     "new recovery codes": new_recovery_codes,

@@ -23,6 +23,7 @@ ENDS = accounts.ENDS | merchants.ENDS
 GUARD, SIGN_IN, SECURITY = "identity/test_guard.py", "identity/test_sign_in_pages.py", "identity/test_security_pages.py"
 DELIVERY, LINKS, LIVE = "webhooks/test_delivery.py", "checkout/test_links.py", "checkout/test_checkout_live.py"
 APPROVALS, DESK = "withdrawals/test_approvals.py", "operator/test_desk_actions.py"
+KEPT = "cabinet/test_kept_forms.py"
 RETURNS = "refunds/test_return_addresses.py"
 
 ELSEWHERE: dict[tuple[str, str], str] = {
@@ -31,6 +32,9 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Token of a form", "signing out"): f"{GUARD}::test_a_token_of_a_form_ends_with_its_session",
     ("Key of a form", "use"): "accounts/test_form_uses.py::"
     "test_of_ten_submissions_at_once_one_is_carried_out_and_nine_get_its_redirect",
+    ("Kept form", "use"): f"{KEPT}::test_a_refused_form_can_be_loaded_again_and_is_gone_once_it_is_right",
+    ("Kept form", "signing in as somebody else"): f"{KEPT}::"
+    "test_what_was_typed_is_shown_to_the_account_that_typed_it_alone",
     ("Secret that waits for its page", "use"): "accounts/test_form_uses.py::"
     "test_a_secret_is_encrypted_and_read_once_by_its_own_session_and_page",
     ("Sentence for the next page", "use"): f"{GUARD}::test_a_flash_is_shown_once_and_only_ours",

@@ -7,12 +7,25 @@ import zlib
 
 def png(width: int, height: int) -> bytes:
     """A black PNG of that size."""
+    return _png(width, height, 1, 0, (b"\0" + b"\0" * ((width + 7) // 8)) * height)
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    rows = (b"\0" + b"\0" * ((width + 7) // 8)) * height
-    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+def white_png(side: int) -> bytes:
+    """A white disc on nothing: on a white square it can't be seen."""
+    rows = bytearray()
+    for y in range(side):
+        rows += b"\0"
+        for x in range(side):
+            inside = (2 * x - side) ** 2 + (2 * y - side) ** 2 < side * side
+            rows += b"\xff\xff\xff\xff" if inside else b"\0\0\0\0"
+    return _png(side, side, 8, 6, bytes(rows))
+
+
+def _png(width: int, height: int, depth: int, kind: int, rows: bytes) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 from app.checkout import lookup, returning
 from app.checkout.returning import say_problem
 from app.checkout.view import (
+    SETTLED,
     Anomaly,
     CheckoutView,
     FeePayer,
@@ -35,6 +36,7 @@ from app.networks.registry import Networks
 from app.web import brand, languages
 from app.web.languages import ENGLISH, Language
 from app.web.pages import Pages
+from app.web.qr import qr_image
 from app.withdrawals.destinations import Problem
 from tests.factories.bitcoin import bitcoin_network
 from tests.factories.networks import evm_network
@@ -79,7 +81,7 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
         receipt_url="/pay/a/receipt",
         receipt_link="https://pay.example/receipt/INV-0K3V9ZQ2TA.cmVjZWlwdC1pcy1rZXB0",
         page_link="https://pay.example/pay/INV-0K3V9ZQ2TA.cGF5bWVudC1pcy1rZXB0",
-        lookup_url="/pay/a/transaction",
+        lookup_url="" if status in SETTLED else "/pay/a/transaction",
     )
     return replace(view, **changes)
 
@@ -256,6 +258,7 @@ def states() -> dict[str, CheckoutView]:
             service_fee_decimal="0.0000098",
             expires_at=now + timedelta(minutes=4, seconds=12),
         ),
+        "described": a_view(description="Reparatur, ein neuer Sattel und zwei Mäntel für das blaue Rad; " * 6),
         "wallets": an_ether_view(),
         "wallets_sent": an_ether_view(announced=(a_deposit(transaction_id=f"0x{'3f' * 32}"),)),
         "awaiting_rest": a_view(
@@ -318,6 +321,8 @@ def states() -> dict[str, CheckoutView]:
             mistakes=(a_mistake(),),
             can_be_paid_in_review=True,
             deposits=(a_deposit(amount_decimal="4.9"),),
+            review_takes=timedelta(hours=3),
+            **back,
         ),
         "review_late": a_view(
             Status.MANUAL_REVIEW,
@@ -355,6 +360,21 @@ def states() -> dict[str, CheckoutView]:
             mistakes=(a_mistake(Anomaly.OTHER_ASSET, asset="ETH", came_decimal="0.02", difference_decimal=""),),
             deposits=(a_deposit(amount_decimal="0.02", asset="ETH"),),
             can_be_paid_in_review=True,
+        ),
+        "paid_too_much": a_view(
+            Status.PAID,
+            anomaly=Anomaly.MORE,
+            mistakes=(
+                a_mistake(
+                    Anomaly.MORE,
+                    came_decimal="7.500073",
+                    difference_decimal="2.5",
+                    is_returning=True,
+                    return_state=ReturnState.NOT_ASKED,
+                ),
+            ),
+            **{**paid, "deposits": (a_deposit(amount_decimal="7.500073"),)},
+            **back,
         ),
         "closed": a_view(Status.CLOSED, **seen, **back),
         "returned": a_view(
@@ -406,6 +426,7 @@ WORDIEST = (
     "expired",
     "review_in_time",
     "awaiting_rest",
+    "described",
     "choice_of_many",
     "quoted",
     "quote_over",
@@ -507,6 +528,7 @@ class Site:
             lookup_url=view.lookup_url and f"{page}/transaction",
             brand_css_url=view.brand_css_url and f"{page}/brand.css",
             logo_url=view.logo_url and f"{page}/logo",
+            link_code_url=f"{page}/link.svg",
         )
         return self.url(name) if language == "en" else self.url(name) + spoken
 
@@ -514,7 +536,7 @@ class Site:
         """Sends every open page of `name` a status event."""
         for listening_to, events in self._listeners:
             if listening_to == name:
-                events.put("event: status\ndata: {}\n\n")
+                events.put("event: changed\ndata: invoice\n\n")
 
     def listeners(self, name: str) -> int:
         """How many pages of `name` have their event stream open."""
@@ -547,6 +569,8 @@ class Site:
             return self._stream(request, name)
         if rest == ["brand.css"]:
             return self._send(request, 200, brand.style_sheet(ACCENT).encode(), "text/css")
+        if rest == ["link.svg"]:
+            return self._send(request, 200, qr_image(view.payment_uri), "image/svg+xml")
         if rest == ["logo"]:
             return self._send(request, 200, LOGO, "image/svg+xml")
         if not rest:

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from app.asgi import create_app
-from app.checkout.live import LiveHub
 from app.core import clock, database
 from app.core.settings import Settings
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import InvoiceBody
+from app.live import topics
+from app.live.hub import LiveHub
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 from tests.factories.invoices import invoice, reread
@@ -46,14 +47,14 @@ async def test_it_is_shown_until_the_network_has_it_and_changes_no_state(
     path = f"/pay/{services.links.slug(new.id)}"
     hub = LiveHub()
     hub.open()
-    events = hub.stream(new.id)
+    events = hub.stream({topics.of_thing("invoice", new.id): "invoice"})
     assert b"retry" in await anext(events)
     await anext(events)  # the subscription has begun
     for text in (TXID, TXID, TXID.upper().replace("0X", "0x")):
         answer = await client.post(f"{path}/sent", data={"txid": text}, headers=ORIGIN)
         assert (answer.status_code, answer.content) == (204, b"")
     async with asyncio.timeout(5):
-        assert b"event: status" in await anext(events)
+        assert b"event: changed" in await anext(events)
     await hub.close()
     assert [each async for each in events] == []
     assert await stored(new.id) == [TXID]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from app.checkout.live import MAX_STREAMS_PER_ADDRESS
 from app.core import clock
 from app.core.settings import Settings
+from app.live.hub import MAX_STREAMS_PER_OWNER
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
@@ -199,7 +199,7 @@ async def test_thousands_of_open_pages_delay_no_other_request(services: Services
     path = f"/pay/{services.links.slug(new.id)}/events"
     open_pages = []
     for number in range(22):
-        some = [open_stream(web, path, f"203.0.113.{number}") for _ in range(MAX_STREAMS_PER_ADDRESS)]
+        some = [open_stream(web, path, f"203.0.113.{number}") for _ in range(MAX_STREAMS_PER_OWNER)]
         open_pages += await asyncio.gather(*some)
     await web.until_open(len(open_pages))
 
@@ -247,5 +247,5 @@ async def test_the_thirty_first_load_waits_while_the_open_page_stays_live(
 
         await pay(driver, token, new)
         async with asyncio.timeout(3):
-            while "event: status" not in await anext(lines):
+            while "event: changed" not in await anext(lines):
                 pass

@@ -72,7 +72,7 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
         "with a NUL": slug + "%00",
         "with a slash before it": "/" + slug,
     }
-    for part in ("", "/status", "/events", "/receipt", "/transaction", "/logo", "/brand.css"):
+    for part in ("", "/status", "/events", "/receipt", "/transaction", "/logo", "/brand.css", "/link.svg"):
         await empty_redis()  # of the loads that are counted
         answers = [await client.get(f"/pay/{each}{part}") for each in wrong.values()]
         replies = {name: without_request_id(answer) for name, answer in zip(wrong, answers, strict=True)}
@@ -89,6 +89,20 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
         with work() as done:
             assert (await client.get(f"/pay/{wrong[name]}")).status_code == 404
         assert done.cost == (1, 0), (name, done.statements)
+
+
+async def test_the_payment_links_code_is_there_while_the_invoice_can_be_paid(
+    services: Services, client: httpx.AsyncClient
+) -> None:
+    merchant = await terms(service_fee_bps=0)
+    new = await invoice(services, merchant)
+    page = await client.get(f"/pay/{services.links.slug(new.id)}")
+    (url,) = re.findall(r'src="(/pay/[^"]+/link\.svg[^"]*)"', page.text)
+    code = await client.get(url)
+    assert (code.status_code, code.headers["content-type"]) == (200, "image/svg+xml")
+    assert code.text.startswith("<svg")
+    await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
+    assert (await client.get(url)).status_code == 404
 
 
 async def test_nothing_private_reaches_the_page_its_parts_or_headers(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -35,9 +36,23 @@ def test_every_mistake_says_what_happens_next_and_nothing_wrong_about_sending(an
                 assert view.may_still_be_paid
                 assert anomaly in (Anomaly.LESS, Anomaly.OTHER_ASSET)
             returning = explain(replace(mistake, is_returning=True), view, ENGLISH)
-            assert (returning.happens_next, returning.can_do) == ("It is being sent back. Nothing more to do.", "")
+            what = "What is too much" if anomaly is Anomaly.MORE and status is Status.PAID else "It"
+            on_its_way = (returning.happens_next, returning.can_do, returning.how_long)
+            assert on_its_way == (f"{what} is being sent back. Nothing more to do.", "", "")
             words = put_into_words(view, ENGLISH)
             assert words.anomaly == "", "each transfer is explained by itself"
+
+
+def test_a_review_says_by_how_much_and_how_long_it_takes() -> None:
+    told = explain(a_mistake(), a_view(Status.MANUAL_REVIEW), ENGLISH)
+    assert told.title == "0.100073 USDT less came in than was asked for."
+    assert told.how_long == "This is done by hand and can take some hours."
+    known = a_view(Status.MANUAL_REVIEW, review_takes=timedelta(minutes=170))
+    assert explain(a_mistake(), known, ENGLISH).how_long == "Usual time of a review: 3 hours."
+    late = a_mistake(Anomaly.LATE, difference_decimal="")
+    assert explain(late, known, ENGLISH).title == "The payment came in after its time was up."
+    more = a_mistake(Anomaly.MORE, came_decimal="12345.6", difference_decimal="12340.599927")
+    assert explain(more, known, ENGLISH).title.startswith("12\u202f340.599927 USDT more came in")
 
 
 def test_parts_say_the_exact_figure_that_is_still_to_send() -> None:

@@ -128,6 +128,7 @@ def test_the_second_code_is_the_payment_link_and_needs_no_script(browser: Browse
     """On chains with accounts the first code is the address alone; beside it the link, which holds the amount."""
     view = states()["wallets"]
     with opened(browser, site.put("link", view), 360, java_script_enabled=False) as page:
+        page.get_by_text("Show the QR code").click()
         before = page.screenshot(full_page=True)
         page.get_by_text("For wallets that read payment links").click()
         after = page.screenshot(full_page=True)
@@ -198,12 +199,20 @@ def grey_pixels(browser: Browser, png: bytes) -> memoryview:
 def test_the_keyboard_goes_through_the_page_in_the_order_of_paying(browser: Browser, site: Site) -> None:
     with opened(browser, site.put("keys", a_view()), 360) as page:
         reached = []
-        for _ in range(6):
+        for _ in range(7):
             page.keyboard.press("Tab")
             reached.append(page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
             outline = "getComputedStyle(document.activeElement).outlineStyle"
             assert page.evaluate(outline) == "solid"
-        assert reached == ["copy-amount", "copy-address", "open-wallet", "payment-link", "lookup", "copy-link"]
+        assert reached == [
+            "copy-amount",
+            "copy-address",
+            "open-wallet",
+            "show-qr",
+            "payment-link",
+            "lookup",
+            "copy-link",
+        ]
 
 
 def test_without_javascript_everything_is_there_but_the_copy_buttons(browser: Browser, site: Site) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.asgi import create_app
-from app.checkout.live import MAX_STREAMS_PER_ADDRESS
 from app.core.settings import Settings
+from app.live.hub import MAX_STREAMS_PER_OWNER
 from app.wiring import Services
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
@@ -58,9 +58,9 @@ async def test_the_last_free_stream_is_given_once(services: Services, chain_sett
     app = create_app(chain_settings())
     path = f"/pay/{services.links.slug((await invoice(services, await terms(service_fee_bps=0))).id)}/events"
     async with asyncio.timeout(30):
-        streams = [Stream(app, path) for _ in range(MAX_STREAMS_PER_ADDRESS + 30)]
+        streams = [Stream(app, path) for _ in range(MAX_STREAMS_PER_OWNER + 30)]
         statuses = [await stream.status for stream in streams]
-        assert statuses.count(200) == MAX_STREAMS_PER_ADDRESS
+        assert statuses.count(200) == MAX_STREAMS_PER_OWNER
         assert statuses.count(429) == 30
         for stream in streams:
             await stream.leave()
@@ -69,7 +69,7 @@ async def test_the_last_free_stream_is_given_once(services: Services, chain_sett
         gone = [Stream(app, path) for _ in range(3)]
         for stream in wrong + gone:
             await stream.leave()  # before its answer, perhaps
-        again = [Stream(app, path) for _ in range(MAX_STREAMS_PER_ADDRESS)]
+        again = [Stream(app, path) for _ in range(MAX_STREAMS_PER_OWNER)]
         assert {await stream.status for stream in again} == {200}
         for stream in again:
             await stream.leave()

@@ -68,10 +68,19 @@ def test_the_words_on_the_fee_depend_on_who_pays_it() -> None:
     def text(**changes: Any) -> str:
         return put_into_words(a_view(**changes), ENGLISH).fee
 
-    assert text() == "Harbour & Pine pays the service fee. Network fees come on top."
+    assert text() == "Harbour & Pine pays the service fee."
     assert text(fee_payer=FeePayer.CUSTOMER).startswith("A service fee of 0.04 USDT is included.")
     assert text(fee_payer=FeePayer.CUSTOMER, status=Status.PAID) == "A service fee of 0.04 USDT was included."
     assert text(status=Status.EXPIRED) == ""
+
+
+def test_that_fees_come_on_top_is_said_only_beside_an_amount_to_send() -> None:
+    def text(status: Status, **changes: Any) -> str:
+        return put_into_words(a_view(status, **changes), ENGLISH).on_top
+
+    assert text(Status.AWAITING_DEPOSIT).startswith("Network fees come on top.")
+    assert text(Status.MANUAL_REVIEW, can_be_paid_in_review=True)
+    assert [text(status) for status in (Status.MANUAL_REVIEW, Status.CONFIRMING, Status.PAID)] == ["", "", ""]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""An accepted e-mail address is exactly one mailbox, in one canonical form."""
+"""An accepted email address is exactly one mailbox, in one canonical form."""
 
 import pytest
 from hypothesis import given
@@ -37,7 +37,7 @@ NOT_ONE_MAILBOX = [
 
 @pytest.mark.parametrize("text", NOT_ONE_MAILBOX)
 def test_what_is_not_exactly_one_mailbox_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not an e-mail address"):
+    with pytest.raises(ValueError, match="not an email address"):
         EmailAddress.parse(text)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -10,78 +9,19 @@ import pytest
 from app.core import clock, database
 from app.deposits import reviews
 from app.deposits.reviews import ReviewRefused
-from app.merchants.terms import Terms
 from app.sandbox.chain_driver import AnvilDriver
-from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.presented_repository import Filters
 from tests.books import assert_books, assert_invoices
-from tests.factories.invoices import AskedInvoice, invoice, reread
-from tests.factories.merchants import join, terms
-from tests.factories.operators import Operator, operator
+from tests.deposits.shop import Shop
+from tests.factories.invoices import reread
+from tests.factories.merchants import join
 from tests.factories.payments import CONFIRMATIONS, mined_again
 from tests.factories.withdrawals import STRANGER, approve, balance, confirm, event_types, revert, send
 
 KINDS = ("underpaid", "overpaid", "late", "cancelled", "second", "wrong_asset")
 """The reasons with an invoice; `in_review` and `unknown` have tests of their own."""
-
-
-class Shop:
-    """A merchant at 80 bps, its customers, and two operators."""
-
-    def __init__(self, services: Services, driver: AnvilDriver, token: str, merchant: Terms, *ops: Operator) -> None:
-        self.services, self.driver, self.token, self.terms, self.ops = services, driver, token, merchant, ops
-        (self.watcher,) = services.watchers()
-
-    async def invoice(self) -> AskedInvoice:
-        return await invoice(self.services, self.terms, amount="5.00", expires_in=timedelta(minutes=10))
-
-    async def pay(self, address: str, amount_raw: int, asset: str = "USDT", blocks: int = CONFIRMATIONS) -> None:
-        """Send a payment with this many confirmations, and let the watcher book it."""
-        if asset == "USDT":
-            await self.driver.transfer_token(self.token, address, amount_raw)
-        else:
-            await self.driver.transfer_native(address, amount_raw)
-        await self.driver.mine(blocks - 1)
-        await self.watcher.tick()
-
-    async def seen(self) -> tuple[int, list[dict[str, object]]]:
-        """The chain's height and the deposits, for the message of a failure."""
-        return await self.driver.height(), [dict(row) for row in await database.fetch_all("SELECT * FROM deposits")]
-
-    async def goes_wrong(self, kind: str) -> tuple[AskedInvoice, str, str, int]:
-        """Create a review of this kind. Returns its invoice, deposit, asset and amount."""
-        new = await self.invoice()
-        address, asked_raw = new.pay_in.address, int(new.pay_in.amount_raw)
-        asset, amount_raw = "USDT", asked_raw
-        if kind in ("underpaid", "overpaid"):
-            amount_raw += {"underpaid": -1, "overpaid": 1}[kind]
-        elif kind == "late":
-            clock.shift(timedelta(minutes=11))
-            await self.watcher.tick()
-            await self.driver.call("evm_setNextBlockTimestamp", int(clock.now().timestamp()))
-        elif kind == "cancelled":
-            await self.services.invoices.cancel(self.terms.merchant_id, "test", new.id, clock.now())
-        elif kind == "second":
-            await self.pay(address, asked_raw)
-        elif kind == "wrong_asset":
-            asset, amount_raw = "ETH", 10**15
-        await self.pay(address, amount_raw, asset)
-        listed = await reviews.list_reviews()
-        assert len(listed) == 1, await self.seen()
-        (review,) = listed
-        assert (review.verdict, review.invoice_id, review.amount_raw) == (kind, new.id, amount_raw)
-        return new, review.deposit_id, asset, amount_raw
-
-
-@pytest.fixture
-async def shop(services: Services, driver: AnvilDriver, token: str) -> Shop:
-    merchant = await terms(service_fee_bps=80)
-    ops = [await operator(services.settings.data_keys, f"op{number}@example.test") for number in (1, 2)]
-    shop = Shop(services, driver, token, merchant, *ops)
-    await shop.watcher.tick()
-    return shop
 
 
 async def audited(action: str) -> list[tuple[str, str, str]]:

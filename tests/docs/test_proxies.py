@@ -180,7 +180,7 @@ async def streams(proxy: Proxy, services: Services) -> None:
     await asyncio.sleep(35)
     await announce(new.id)
     async with asyncio.timeout(LATE_S):
-        await reader.readuntil(b"event: status")
+        await reader.readuntil(b"event: changed")
     writer.close()
 
 

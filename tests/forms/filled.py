@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.cabinet.world import ELSEWHERE
+from tests.cabinet.world import ELSEWHERE, OPEN_JOB
 from tests.identity.browsing import PASSWORD
 
 MERCHANT = "/cabinet/{merchant_id:str}/{mode:str}"
@@ -42,12 +42,19 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
     invoice = {"amount": "3.00", "currency": "USDT@ethereum", "expires_in": "60", "fee_payer": "merchant"}
     hook = {"which": "all", "description": "Orders", "url": HOOK}
     return {
+        f"{MERCHANT}/first-steps/hide": Filled(audited=0),
+        f"{MERCHANT}/first-steps/show": Filled(audited=0),
+        **_of_saved_filters(),
         f"{MERCHANT}/invoices/new": Filled(invoice),
         f"{MERCHANT}/invoices/{{invoice_id:str}}/cancel": Filled(ids={"invoice_id": open_invoice_id}),
         f"{MERCHANT}/invoices/{{invoice_id:str}}/refund": Filled({"amount": "1.00", "refund_address": ELSEWHERE}),
         f"{MERCHANT}/payouts/review": Filled(query=PAYOUT),
         f"{MERCHANT}/payouts/{{payout_id:str}}/cancel": Filled(),
         f"{MERCHANT}/ledger/{{name:str}}/verify": Filled(audited=0),
+        f"{MERCHANT}/work/{{job_id:str}}/cancel": Filled(ids={"job_id": OPEN_JOB}, audited=0),
+        f"{MERCHANT}/exports/invoices": Filled(query={"how": "prepare"}, audited=0),
+        f"{MERCHANT}/exports/payouts": Filled(query={"how": "prepare"}, audited=0),
+        f"{MERCHANT}/exports/refunds": Filled(query={"how": "prepare"}, audited=0),
         f"{MERCHANT}/team/{{account_id:str}}/secrets": Filled({"secrets": f"api_key:{key_id}", "grace_hours": "0"}),
         f"{MERCHANT}/keys/new": Filled(KEY),
         f"{key}/edit": Filled(KEY),
@@ -89,6 +96,19 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
     }
 
 
+def _of_saved_filters() -> dict[str, Filled]:
+    """Each list's filters are saved, and removed again; the first one saved has the number 1."""
+    queries = {"invoices": "status", "payouts": "status", "refunds": "status", "audit": "area"}
+    forms = {}
+    for number, (which, name) in enumerate(queries.items(), 1):
+        query = {name: "keys" if name == "area" else "failed"}
+        forms[f"{MERCHANT}/filters/{which}"] = Filled({"name": "Mine"}, query=query, audited=0)
+        forms[f"{MERCHANT}/filters/{which}/{{filter_id:int}}/remove"] = Filled(
+            ids={"filter_id": str(number)}, audited=0
+        )
+    return forms
+
+
 def of_account(session_id: str) -> dict[str, Filled]:
     """The forms of the account pages. New codes or a new password end the other sessions, so these are ended first.
 
@@ -97,7 +117,10 @@ def of_account(session_id: str) -> dict[str, Filled]:
     password, security = {"password": PASSWORD}, "/account/security"
     return {
         "/cabinet/apply": Filled(BUSINESS),
+        "/cabinet/try": Filled({"name": "Harbour"}),
         "/account": Filled({"name": "Mara"}),
+        "/account/time-zone": Filled({"time_zone": "Europe/Berlin"}),
+        "/account/emails": Filled({"topics": "keys"}),
         "/account/email": Filled(password | {"email": "mara@new.example"}),
         f"{security}/sessions/{{session_id:str}}/end": Filled(ids={"session_id": session_id}),
         f"{security}/sessions/end-others": Filled(),
@@ -163,6 +186,6 @@ ELSEWHERE_TESTED = {
 
 SIGNED_OUT = (
     *("/sign-in", "/sign-in/code", "/sign-up", "/confirm-email", "/confirm-email/change"),
-    *("/forgot-password", "/reset-password"),
+    *("/forgot-password", "/reset-password", "/invitation"),
 )
 """Forms for visitors who are not signed in: bound by links that work once, and by throttles."""

@@ -95,7 +95,7 @@ class Form:
 async def sign_in(page: Page, site: str, account: Account) -> None:
     """Sign in with a password, and a code if the page requests one."""
     await page.goto(f"{site}/sign-in")
-    await page.get_by_label("E-mail address").fill(account.email)
+    await page.get_by_label("Email address").fill(account.email)
     await page.get_by_label("Password").fill(account.password)
     await page.get_by_role("button", name="Sign in").click()
     if account.totp_secret is not None:

@@ -1,8 +1,11 @@
 """Every form of the app requires the code that its route declares, and is carried out once."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+
+import httpx
 
 from app.asgi import create_app
 from app.core import clock, database
@@ -16,14 +19,39 @@ from app.web.edge import Edge
 from app.wiring import Services
 from tests.cabinet.world import World
 from tests.forms import filled
-from tests.forms.filled import BUSINESS, Filled
+from tests.forms.filled import BUSINESS, PAYOUT, Filled
 from tests.forms.walking import Walker, audited, forms_of, text_of
+from tests.forms.wrong import OF_ACCOUNT, OF_CABINET, SIGNED_OUT, Wrong, assert_names
 from tests.identity.browsing import Browser, an_account
 from tests.invariants import assert_invariants
 from tests.operator.scene import Scene, set_scene
 
 Browsers = Callable[..., Browser]
 WANTED = "Enter the code that your authenticator app shows"
+
+
+async def all_wrong(walker: Walker, app: Edge, forms: Wrong) -> None:
+    """Each of these forms with everything wrong: nothing is done, and its page names every field."""
+    declarations, before = forms_of(app), await audited()
+    for pattern, (fields, named) in forms.items():
+        await walker.code_given(timedelta(minutes=11))
+        filled_in = Filled(fields, query=PAYOUT if pattern.endswith("/payouts/review") else {})
+        target, sent = await walker.open(pattern, declarations[pattern], filled_in)
+        page = await walker.browser.post(target, sent)
+        assert_names(page, named, pattern)
+        again = await walker.browser.get(str(page.request.url))  # it can be loaded again, and sends nothing
+        assert (page.request.method, without_times(again)) == ("GET", without_times(page)), pattern
+    assert await audited() == before
+
+
+def without_times(page: httpx.Response) -> str:
+    """A page's text without the moment at which it was read."""
+    return re.sub(r"[0-9]{13}", "#", page.text)
+
+
+async def test_forms_of_visitors_name_everything_that_is_wrong(browser: Browsers) -> None:
+    for path, (fields, named) in SIGNED_OUT.items():
+        assert_names(await browser().send(path, **fields), named, path)
 
 
 async def is_carried_out_once(walker: Walker, pattern: str, declaration: FormDeclaration, one: Filled) -> None:
@@ -36,6 +64,7 @@ async def is_carried_out_once(walker: Walker, pattern: str, declaration: FormDec
         refused = await walker.browser.post(target, fields | wrong)
         assert refused.status_code == 422, (pattern, refused.status_code, refused.headers.get("location"))
         assert 'id="error-code"' in refused.text, pattern
+        assert "<title>Error: " in refused.text, pattern
         assert wrong or WANTED in text_of(refused), pattern
         assert await audited() == before, pattern
     await walker.code_given()
@@ -80,6 +109,7 @@ async def test_every_form_of_a_merchant_and_of_ones_account(
     ids = world.ids | {"merchant_id": world.terms.merchant_id, "mode": "test"}
     walker = Walker(person, account, ids)
 
+    await all_wrong(walker, app, {**OF_CABINET, **OF_ACCOUNT})
     await all_once(
         walker,
         app,
@@ -101,7 +131,7 @@ async def test_every_form_of_the_desk(
 ) -> None:
     scene = await set_scene(works, driver, token)
     applicant = await an_account(works.settings, "other@lichtung.example")
-    await applications.apply(Facts(**BUSINESS), account_id=applicant.id, address=None, now=clock.now())
+    await applications.apply(Facts(**BUSINESS), works.networks, account_id=applicant.id, address=None, now=clock.now())
     other = (await applications.waiting())[-1].id
     person = browser()
     await person.sign_in(scene.operator)

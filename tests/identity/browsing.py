@@ -70,8 +70,22 @@ class Browser:
         return await self.post(path, hidden(shown) | fields)
 
     async def post(self, path: str, fields: Mapping[str, str | Sequence[str]], **headers: str) -> httpx.Response:
-        """Send fields with the headers of a form on our own page."""
-        return await self.client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin"} | headers)
+        """Send fields with the headers of a form on our own page. For a form that was refused, return its page."""
+        same_origin = {"Sec-Fetch-Site": "same-origin"}
+        return await self.shown_again(await self.client.post(path, data=fields, headers=same_origin | headers))
+
+    async def shown_again(self, answer: httpx.Response) -> httpx.Response:
+        """The page with the form again, where this answer to a form leads there; else the answer.
+
+        With errors it gets the status that a refused form has where htmx sends it: 422.
+        """
+        location = answer.headers.get("location", "")
+        if not re.search(r"[?&]form=[0-9a-f]{32}$", location):
+            return answer
+        page = await self.client.get(location)
+        if "<title>Error: " in page.text:
+            page.status_code = 422
+        return page
 
     async def led_on(self, answer: httpx.Response) -> httpx.Response:
         """Open the page that a form's answer redirects to."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pyotp
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
-from app.core import clock
+from app.core import clock, database
 from app.identity import cookies
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
@@ -56,7 +56,7 @@ def next_code(secret: str) -> str:
 
 @pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without"])
 async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Browser, script: bool) -> None:
-    context = await chromium.new_context(java_script_enabled=script)
+    context = await chromium.new_context(java_script_enabled=script, timezone_id="Asia/Tokyo")
     page = await context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
@@ -74,7 +74,7 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
     await page.goto(f"{base}/sign-up?next=/account/security")
     await seen("sign-up")
     await page.get_by_label("Your name").fill("Nina New")
-    await page.get_by_label("E-mail address").fill(EMAIL)
+    await page.get_by_label("Email address").fill(EMAIL)
     await page.get_by_label("Password").fill(PASSWORD)
     await press(page, "Create an account")
     await page.wait_for_url("**/sign-up/sent")
@@ -87,6 +87,18 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
     await page.wait_for_url("**/account/security")
     await page.get_by_text("your account is ready").wait_for()
     await seen("security-without-totp")
+    times = page.get_by_role("contentinfo").get_by_text("Times are in Asia/Tokyo (UTC+9)")
+    if script:  # the zone came along with the password
+        await expect(times).to_be_visible()
+        await database.execute("UPDATE accounts SET time_zone = NULL")
+        await page.reload()
+        await expect(page.get_by_text("Your browser’s time zone is Asia/Tokyo.")).to_be_visible()
+        await seen("zone-offered")
+        await page.get_by_role("button", name="Use it").click()
+        await page.get_by_text("from now on").wait_for()
+        await expect(times).to_be_visible()
+        assert page.url == f"{base}/account/security"
+    await expect(page.get_by_role("button", name="Use it")).to_be_hidden()
 
     await page.get_by_role("link", name="Set up an authenticator app").click()
     await seen("authenticator")
@@ -115,7 +127,7 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
     await seen("signed-out")
     await page.goto(f"{base}/account")
     await page.wait_for_url("**/sign-in?next=/account")
-    await page.get_by_label("E-mail address").fill(EMAIL)
+    await page.get_by_label("Email address").fill(EMAIL)
     await page.get_by_label("Password").fill("not the password")
     await press(page, "Sign in")
     await page.get_by_role("heading", name="There is a problem").wait_for()

@@ -42,7 +42,7 @@ async def test_only_the_password_that_was_chosen_confirms(browser: Browsers, set
     path = await mailed_path(EMAIL)
     refused = await browser().send("/confirm-email", path, password="what nina would type")
     assert refused.status_code == 422
-    assert "not the one that you chose" in refused.text
+    assert "not the password that you chose" in refused.text
     assert await database.fetch_value("SELECT count(*) FROM accounts") == 0
 
 
@@ -80,9 +80,9 @@ async def test_a_link_expires_after_a_day_and_is_purged(browser: Browsers, setti
     [
         ("password", "password", "among the first"),
         ("password", "seven77", "8 to 128"),
-        ("email", "no address", "not an e-mail"),
-        ("name", "", "1 to 100"),
-        ("name", "a\u200bb", "can&#39;t be shown"),
+        ("email", "no address", "not a whole email address"),
+        ("name", "", "Enter your name."),
+        ("name", "a\u200bb", "can’t be shown"),
     ],
 )
 async def test_errors_are_shown_beside_their_field(browser: Browsers, field: str, value: str, words: str) -> None:

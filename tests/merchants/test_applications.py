@@ -25,6 +25,9 @@ FACTS = Facts(
 )
 
 
+URL = "https://pay.example.test"
+
+
 @dataclass(frozen=True)
 class Staff:
     actor: str = "account:ACC-STAFF00000"
@@ -39,8 +42,10 @@ async def person(email: str = "mara@example.test") -> str:
     return account_id
 
 
-async def applied(account_id: str, facts: Facts = FACTS) -> str:
-    return await applications.apply(facts, account_id=account_id, address="192.0.2.7", now=clock.now())
+async def applied(services: Services, account_id: str, facts: Facts = FACTS) -> str:
+    return await applications.apply(
+        facts, services.networks, account_id=account_id, address="192.0.2.7", now=clock.now()
+    )
 
 
 async def recorded_actions(merchant_id: str) -> list[str]:
@@ -50,19 +55,51 @@ async def recorded_actions(merchant_id: str) -> list[str]:
 
 async def test_applicant_owns_a_merchant_that_waits(services: Services) -> None:
     account_id = await person()
-    merchant_id = await applied(account_id)
+    merchant_id = await applied(services, account_id)
     owner = await current_member(account_id, merchant_id)
     assert (owner.role, owner.standing) == ("owner", "pending")
     (waiting,) = await applications.waiting()
     assert (waiting.merchant_name, waiting.legal_name) == ("Harbour & Pine", "Harbour & Pine GmbH")
-    assert await enabled_assets(merchant_id, "test") == []
+    assert {one.asset for one in await enabled_assets(merchant_id, "test")} == {"USDT", "ETH"}
+    assert await enabled_assets(merchant_id, "live") == []
+
+
+async def test_test_mode_is_open_without_an_application_and_live_mode_is_not(services: Services) -> None:
+    account_id = await person()
+    merchant_id = await applications.try_out(
+        " Harbour ", services.networks, account_id=account_id, address=None, now=clock.now()
+    )
+    owner = await current_member(account_id, merchant_id)
+    assert (owner.merchant_name, owner.standing) == ("Harbour", "pending")
+    assert {one.asset for one in await enabled_assets(merchant_id, "test")} == {"USDT", "ETH"}
+    assert await applications.waiting() == []  # operators have nothing to read
+    await applications.apply_again(owner, FACTS, clock.now())
+    (waiting,) = await applications.waiting()
+    assert waiting.merchant_name == "Harbour & Pine"
+    with pytest.raises(ApiError, match="already being reviewed"):
+        await applications.apply_again(owner, FACTS, clock.now())
+    assert await recorded_actions(merchant_id) == ["merchant.tried", "merchant.applied"]
+
+
+async def test_an_account_starts_a_few_merchants_and_no_more(services: Services) -> None:
+    account_id = await person()
+
+    async def start() -> str:
+        return await applications.try_out(
+            "Harbour", services.networks, account_id=account_id, address=None, now=clock.now()
+        )
+
+    for _ in range(applications.MAX_UNDECIDED):
+        await start()
+    with pytest.raises(ApiError, match="wait for approval already"):
+        await start()
 
 
 async def test_approval_allows_everything_and_notifies_the_owner(services: Services) -> None:
     account_id = await person()
-    merchant_id = await applied(account_id)
+    merchant_id = await applied(services, account_id)
     (waiting,) = await applications.waiting()
-    await applications.approve(waiting.id, services.networks, Staff(), clock.now())
+    await applications.approve(waiting.id, services.networks, Staff(), clock.now(), public_url=URL)
     assert (await current_member(account_id, merchant_id)).standing == "approved"
     assert {one.asset for one in await enabled_assets(merchant_id, "test")} == {"USDT", "ETH"}
     assert await database.fetch_value("SELECT recipient FROM mail_outbox") == "mara@example.test"
@@ -71,9 +108,9 @@ async def test_approval_allows_everything_and_notifies_the_owner(services: Servi
 
 async def test_a_rejected_applicant_sees_the_reason_and_may_apply_again(services: Services) -> None:
     account_id = await person()
-    merchant_id = await applied(account_id)
+    merchant_id = await applied(services, account_id)
     (waiting,) = await applications.waiting()
-    await applications.reject(waiting.id, "The website shows no imprint.", Staff(), clock.now())
+    await applications.reject(waiting.id, "The website shows no imprint.", Staff(), clock.now(), public_url=URL)
     owner = await current_member(account_id, merchant_id)
     assert owner.standing == "rejected"
     assert "no imprint" in (await letters())[0].body
@@ -84,12 +121,12 @@ async def test_a_rejected_applicant_sees_the_reason_and_may_apply_again(services
 
 
 async def test_two_operators_decide_once(services: Services) -> None:
-    await applied(await person())
+    await applied(services, await person())
     (waiting,) = await applications.waiting()
 
     async def approve() -> bool:
         try:
-            await applications.approve(waiting.id, services.networks, Staff(), clock.now())
+            await applications.approve(waiting.id, services.networks, Staff(), clock.now(), public_url=URL)
         except ApiError:
             return False
         return True
@@ -109,17 +146,17 @@ async def test_two_operators_decide_once(services: Services) -> None:
         ("monthly_volume", "a lot"),
     ],
 )
-async def test_an_invalid_field_is_named(db: str, field: str, value: str) -> None:
+async def test_an_invalid_field_is_named(services: Services, field: str, value: str) -> None:
     with pytest.raises(ApiError, match=f"^INVALID_INPUT: {field}:"):
-        await applied(ids.new_id(ids.ACCOUNT), replace(FACTS, **{field: value}))
+        await applied(services, ids.new_id(ids.ACCOUNT), replace(FACTS, **{field: value}))
 
 
-async def test_applications_are_limited(db: str) -> None:
+async def test_applications_are_limited(services: Services) -> None:
     account_id = await person()
     for _ in range(applications.MAX_PENDING):
-        await applied(account_id)
+        await applied(services, account_id)
     with pytest.raises(ApiError, match="waiting already"):
-        await applied(account_id)
+        await applied(services, account_id)
 
 
 async def test_only_owners_and_admins_apply_again(db: str) -> None:

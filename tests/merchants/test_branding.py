@@ -96,3 +96,23 @@ def test_the_accent_is_measured_against_the_colours_that_the_sheet_has() -> None
     assert values(light, "surface", "paper", "sunken") == brand.LIGHT_SURFACES
     assert values(dark, "surface", "paper", "sunken") == brand.DARK_SURFACES
     assert values(light, "slip-ink", "gold") == brand.ON_SLIP
+
+
+def test_the_previews_have_the_colours_of_the_pages() -> None:
+    light, dark = (STATIC / "css" / "swap-pay.css").read_text().split("@media (prefers-color-scheme: dark)")[:2]
+    previews = (STATIC / "css" / "branding.css").read_text().split(".preview--light {")[1].split(".preview--dark {")
+
+    def values(sheet: str) -> dict[str, str]:
+        return dict(re.findall(r"--([a-z-]+): (#\w+);", sheet))
+
+    for preview, sheet in zip(previews, (values(light), values(light) | values(dark)), strict=True):
+        chosen = values(preview)
+        assert len(chosen) == 11
+        assert chosen == {name: sheet[name] for name in chosen}
+
+
+def test_a_logo_that_would_be_a_line_is_advised_against() -> None:
+    assert "1024 × 24" in branding.advice(png(1024, 24))
+    assert "only a strip of 4 pixels" in branding.advice(png(60, 600))
+    assert "blurred" in branding.advice(png(16, 16))
+    assert [branding.advice(data) for data in (png(96, 96), png(176, 44), b"no picture")] == ["", "", ""]

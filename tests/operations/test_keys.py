@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from app.accounts import service as accounts
-from app.core import clock, database
+from app.core import clock, database, key_rotation
 from app.core.crypto import Undecryptable, decrypt
 from app.core.email_address import EmailAddress
 from app.core.settings import DataKeys, Settings
@@ -21,7 +21,9 @@ from tests.factories.webhooks import make_endpoint
 
 
 @pytest.mark.usefixtures("db")
-async def test_resealed_secrets_open_with_the_new_key_alone(settings: Settings) -> None:
+async def test_resealed_secrets_open_with_the_new_key_alone(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = settings.data_keys
     endpoint = await make_endpoint(
         merchant_id=await merchant(), mode="test", url="https://example.test/hook", keys=old, now=clock.now()
@@ -38,14 +40,18 @@ async def test_resealed_secrets_open_with_the_new_key_alone(settings: Settings) 
     new = os.urandom(32)
     both = DataKeys({"k2": new, **old.keys})
 
+    told: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(key_rotation, "ROWS_AT_ONCE", 2)
+
     async def reseal_all() -> tuple[int, int, int]:
         return (
             await secrets.reseal_all(both),
             await accounts.reseal_all(both),
-            await letter_bodies.reseal_all(both),
+            await letter_bodies.reseal_all(both, lambda *progress: told.append(progress)),
         )
 
     assert await reseal_all() == (2, 1, 3)
+    assert told == [("mail_outbox", 2, 3), ("mail_outbox", 3, 3)]
     assert await reseal_all() == (0, 0, 0)
 
     alone = DataKeys({"k2": new})

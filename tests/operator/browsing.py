@@ -46,7 +46,7 @@ def _is_complaint(message: ConsoleMessage) -> bool:
 async def sign_in(page: Page, web: RunningApp, account: Account, *, code: str | None = None) -> None:
     """Sign in by the pages, with password and code."""
     await page.goto(f"http://127.0.0.1:{web.port}/sign-in")
-    await page.get_by_label("E-mail").fill(account.email)
+    await page.get_by_label("Email").fill(account.email)
     await page.get_by_label("Password", exact=True).fill(account.password)
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_label("Code").fill(code or past_code(account))

@@ -8,6 +8,7 @@ from eth_utils.address import to_checksum_address
 from app.accounts.operators import Operator
 from app.alerts.service import raise_alert
 from app.backoffice import alerts, service
+from app.case_notes import service as case_notes
 from app.core import clock, database
 from app.ledger.hashchain import ChainId
 from app.merchants import applications, switches
@@ -34,6 +35,9 @@ from tests.identity.browsing import Account, an_account
 POISONED = to_checksum_address("0x7099aa5eb1b8b8bd3e16a8f2c4fe3a18e1ae79c8")
 """Begins and ends like CUSTOMER."""
 
+SENT_TXID = "0x" + 32 * "5e"
+"""The transaction of the confirmed payout."""
+
 OTHER = to_checksum_address("0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc")
 
 
@@ -58,7 +62,10 @@ class Scene:
     review: str
     early_review: str
     closed_review: str
+    overpaid_review: str
     reviewed: str
+    deposit_address: str
+    sent_txid: str
     application: int
     alert: int
     old_alert: int
@@ -96,6 +103,16 @@ class Scene:
             "network": "/desk/networks/ethereum/test",
             "network-frozen": "/desk/networks/ethereum/test/frozen",
             "transactions": "/desk/transactions",
+            "transaction-ours": f"/desk/transactions?txid={self.sent_txid}",
+            "look-up": "/desk/look-up",
+            "look-up-none": "/desk/look-up?q=INV-0000000000",
+            "invoice": f"/desk/invoices/{self.reviewed}",
+            "address": f"/desk/addresses/{self.deposit_address}",
+            "address-destination": f"/desk/addresses/{OTHER}",
+            "approvals-filtered": "/desk/approvals?kind=payout&who=mine&network=ethereum:test&asset=USDT&age=1h",
+            "reviews-filtered": "/desk/reviews?verdict=underpaid&who=mine&merchant=harbour",
+            "history": "/desk/history",
+            "history-of-other": f"/desk/operators/{self.second.id}",
             "ledgers": "/desk/ledgers",
             "ledger": "/desk/ledgers/platform:suspense/ethereum/test/USDT",
             "ledger-merchant": f"/desk/ledgers/{self.shop}/ethereum/test/USDT",
@@ -119,6 +136,9 @@ class Scene:
             found[f"review-{name}"] = f"/desk/reviews/{getattr(self, name)}"
         for verb in ("credit", "return", "close"):
             found[f"review-{verb}"] = f"/desk/reviews/{self.review}/{verb}"
+        found["review-overpaid"] = f"/desk/reviews/{self.overpaid_review}"
+        found["review-split"] = f"/desk/reviews/{self.overpaid_review}/split"
+        found["review-node"] = f"/desk/reviews/{self.review}?node=1"
         found["reviews-together"] = f"/desk/invoices/{self.reviewed}/reviews/return"
         return found
 
@@ -184,6 +204,9 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
     await driver.mine(3)
     await watcher.tick()
     await services.reviews.close(review_ids[1], olive.id, "the customer asked to leave it", clock.now())
+    overpaid = await _review(services, driver, token, shop, -5_000_000)
+    await driver.mine(3)
+    await watcher.tick()
     await _named(services, shop, pia, review_ids[0])
     early = await _review(services, driver, token, shop, 3)
 
@@ -219,6 +242,7 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
             business="Lamps made by hand in a small workshop, sold to homes and cafés all over Europe.",
             monthly_volume="10k_100k",
         ),
+        services.networks,
         account_id=applicant.id,
         address="192.0.2.99",
         now=clock.now(),
@@ -233,9 +257,21 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
         clock.now(),
     )
     await _previews(usual.id, poisoned.id, large.id)
+    async with database.transaction():  # the factory's transaction has an id that none could have
+        await database.execute("SET LOCAL session_replication_role = replica")
+        await database.execute(
+            """
+            UPDATE outgoing_transactions SET txid = $2
+            WHERE id = (SELECT transaction FROM outgoing_payments WHERE withdrawal = $1)
+            """,
+            confirmed.id,
+            SENT_TXID,
+        )
     await _frozen()
     await switches.pause("refunds", "An incident at a partner.", by, clock.now())
     waiting_run = await requests.request(by, full=True, now=clock.now())
+    note = "I have asked the merchant whose address this is. Wait for the answer before you approve it."
+    await case_notes.leave("payout", poisoned.id, note, Operator(account_id=second.id, address=None), clock.now())
     return Scene(
         operator=account,
         second=second,
@@ -254,7 +290,13 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
         review=review_ids[0],
         early_review=early,
         closed_review=review_ids[1],
+        overpaid_review=overpaid,
         reviewed=await database.fetch_value("SELECT invoice FROM reviews WHERE deposit = $1", review_ids[0]),
+        deposit_address=await database.fetch_value(
+            "SELECT a.address FROM deposits d JOIN deposit_addresses a ON a.id = d.deposit_address WHERE d.id = $1",
+            review_ids[0],
+        ),
+        sent_txid=SENT_TXID,
         application=application.id,
         alert=drift.id,
         old_alert=old.id,

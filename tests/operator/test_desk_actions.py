@@ -26,7 +26,10 @@ from tests.factories.withdrawals import CUSTOMER, NETWORK, approve, balance, pay
 from tests.identity.browsing import Account, Browser, hidden
 from tests.operator.served import Served, staff_of
 
-FLASH = re.compile(r'<div class="flash[^>]*>.*?<p>(.*?)</p>', re.DOTALL)
+FLASH = re.compile(r'<div class="flash[^>]*>.*?<p>(.*?)(?: <a href="([^"]+)">See ([^<]+)</a>)?</p>', re.DOTALL)
+APPROVALS = "/desk/approvals"
+"""Where a decision leads when no other payment waits for the operator."""
+
 ERRORS = re.compile(r'<div class="error-summary".*?</div>', re.DOTALL)
 
 
@@ -35,10 +38,13 @@ async def status(withdrawal_id: str) -> str:
 
 
 async def message_after(browser: Browser, answer: httpx.Response, path: str = "/desk") -> str:
-    """The message on the page after an action."""
+    """The message on the page after an action, whose link leads back to what was decided."""
     assert (answer.status_code, answer.headers.get("location")) == (303, path), answer.text[-3000:]
     found = FLASH.search((await browser.get(path)).text)
     assert found is not None
+    if found[2] is not None:
+        assert found[3].removeprefix("alert ") in found[2]
+        assert (await browser.get(unescape(found[2]))).status_code == 200
     return unescape(found[1])
 
 
@@ -69,7 +75,7 @@ async def test_every_approval_needs_its_own_code_although_one_was_given_just_now
     for code in ("", "000000"):
         assert "code" in errors(await approve_by_form(browser, requested.id, code)).lower()
         assert await status(requested.id) == "pending_approval"
-    words = await message_after(browser, await approve_by_form(browser, requested.id, account.code()))
+    words = await message_after(browser, await approve_by_form(browser, requested.id, account.code()), APPROVALS)
     assert words == f"Approved: {requested.id}, 10.00 USDT to 0x7099…79C8. The signer sends it next."
     assert await status(requested.id) == "approved"
     row = await database.fetch_one("SELECT actor, address FROM audit_entries WHERE action = 'withdrawal.approved'")
@@ -83,7 +89,8 @@ async def test_one_code_does_not_approve_two_payouts(served: Served) -> None:
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)
     code = account.code()
-    await message_after(browser, await approve_by_form(browser, one.id, code))
+    following = f"/desk/approvals/{other.id}"
+    await message_after(browser, await approve_by_form(browser, one.id, code), following)
     assert "used already" in errors(await approve_by_form(browser, other.id, code))
     assert (await status(one.id), await status(other.id)) == ("approved", "pending_approval")
 
@@ -161,14 +168,14 @@ async def test_a_conflict_of_interest_and_a_suspended_merchant_are_explained(ser
 async def test_a_large_payout_needs_two_operators(served: Served) -> None:
     one, browser, two, other_browser = await operators(served)
     requested = await payout(served.services, await served.merchant(), "60.00")
-    words = await message_after(browser, await approve_by_form(browser, requested.id, one.code()))
+    words = await message_after(browser, await approve_by_form(browser, requested.id, one.code()), APPROVALS)
     assert "A second operator must" in words
     assert await status(requested.id) == "pending_approval"
     page = (await browser.get(f"/desk/approvals/{requested.id}")).text
     assert "You have approved it: a second operator must." in page
     assert 'id="approve"' not in page
     assert "1 of 2 approvals" in (await other_browser.get(f"/desk/approvals/{requested.id}")).text
-    await message_after(other_browser, await approve_by_form(other_browser, requested.id, two.code()))
+    await message_after(other_browser, await approve_by_form(other_browser, requested.id, two.code()), APPROVALS)
     assert await status(requested.id) == "approved"
 
 
@@ -197,7 +204,7 @@ async def test_a_rejection_shows_its_reason_and_releases_the_money(served: Serve
     assert "Give a reason" in errors(await browser.send(page, reason=" "))
     assert "at most 500" in errors(await browser.send(page, reason="x" * 501))
     assert await status(requested.id) == "pending_approval"
-    words = await message_after(browser, await browser.send(page, reason="a mixer’s address"))
+    words = await message_after(browser, await browser.send(page, reason="a mixer’s address"), APPROVALS)
     assert words.startswith(f"Rejected: {requested.id}, 10.00 USDT")
     assert await balance(merchant_id) == (100_000_000, 0)
     assert "a mixer’s address" in (await browser.get("/desk/approvals?state=decided")).text
@@ -227,7 +234,7 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
     assert "Give a reason" in errors(await browser.send(f"{credit}/credit", reason=""))
     assert await balance(owner.merchant_id) == (0, 0)
     assert (
-        await message_after(browser, await browser.send(f"{credit}/credit", reason="seven units"))
+        await message_after(browser, await browser.send(f"{credit}/credit", reason="seven units"), back)
         == f"{open_reviews[0]} is credited."
     )
     available, _ = await balance(owner.merchant_id)
@@ -238,15 +245,15 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
 
     assert "not an address" in errors(await browser.send(f"{back}/return", reason="wants it back", destination="me"))
     words = await message_after(
-        browser, await browser.send(f"{back}/return", reason="wants it back", destination=CUSTOMER)
+        browser, await browser.send(f"{back}/return", reason="wants it back", destination=CUSTOMER), close
     )
     refund_id = words.split()[0]
     page = (await browser.get(f"/desk/approvals/{refund_id}")).text
     assert "You have requested it yourself" in page
-    await message_after(other_browser, await approve_by_form(other_browser, refund_id, other.code()))
+    await message_after(other_browser, await approve_by_form(other_browser, refund_id, other.code()), APPROVALS)
     assert await status(refund_id) == "approved"
 
-    await message_after(browser, await browser.send(f"{close}/close", reason="no answer"))
+    await message_after(browser, await browser.send(f"{close}/close", reason="no answer"), "/desk/reviews")
     outcomes = await database.fetch_all("SELECT outcome FROM reviews ORDER BY id")
     assert [row["outcome"] for row in outcomes] == ["credited", "returned", "closed"]
     assert account.email in (await browser.get(f"/desk/audit?subject={open_reviews[2]}")).text
@@ -286,12 +293,16 @@ async def test_the_open_reviews_of_an_invoice_are_settled_in_one_step_or_not_at_
     assert "not yours to decide" in (await browser.get(credit)).text
     assert "you belong to the merchant" in errors(await browser.post(credit, seen | {"reason": "ours"})).lower()
     # else all of them are settled: credited,
-    words = await message_after(other_browser, await other_browser.send(credit, reason="both are his"))
+    answer = await other_browser.send(credit, reason="both are his")
+    following = answer.headers["location"]
+    assert following.startswith("/desk/reviews/DEP-"), "the oldest that is open comes next"
+    words = await message_after(other_browser, answer, following)
     assert words == f"Every open review of {paid.id} is credited."
     assert await balance(owner.merchant_id) == (5_000_000 - 40_000, 0)
     assert (await reread(served.services, paid)).status == "paid"
     # returned by a refund for each,
-    words = await message_after(other_browser, await other_browser.send(back, reason="his", destination=CUSTOMER))
+    answer = await other_browser.send(back, reason="his", destination=CUSTOMER)
+    words = await message_after(other_browser, answer, answer.headers["location"])
     refunds = await database.fetch_all(
         "SELECT id, amount_raw, destination, status FROM withdrawals ORDER BY amount_raw"
     )
@@ -302,7 +313,7 @@ async def test_the_open_reviews_of_an_invoice_are_settled_in_one_step_or_not_at_
     assert all(row["id"] in words for row in refunds)
     assert await balance("platform:suspense") == (5_000_000, 5_000_000)
     # or closed.
-    await message_after(other_browser, await other_browser.send(close, reason="no answer"))
+    await message_after(other_browser, await other_browser.send(close, reason="no answer"), "/desk/reviews")
     assert (await reread(served.services, closed)).status == "closed"
     assert (await other_browser.get(close)).status_code == 404
     assert await database.fetch_value("SELECT count(*) FROM audit_entries WHERE action LIKE 'review.%'") == 6
@@ -331,7 +342,7 @@ async def test_holds_are_released_with_a_reason(served: Served) -> None:
     assert "Give a reason" in errors(await browser.send(f"/desk/holds/{hold.id}", reason=""))
     await message_after(browser, await browser.send(f"/desk/holds/{hold.id}", reason="it is settled"))
     assert await holds.open_holds() == []
-    await message_after(browser, await approve_by_form(browser, held.id, account.code()))
+    await message_after(browser, await approve_by_form(browser, held.id, account.code()), APPROVALS)
 
 
 async def test_an_application_is_approved_or_rejected(served: Served) -> None:
@@ -345,7 +356,9 @@ async def test_an_application_is_approved_or_rejected(served: Served) -> None:
             business="Lamps made by hand in a small workshop.",
             monthly_volume="under_10k",
         )
-        await applications.apply(facts, account_id=applicant.id, address=None, now=clock.now())
+        await applications.apply(
+            facts, served.services.networks, account_id=applicant.id, address=None, now=clock.now()
+        )
     one, other = await applications.waiting()
     browser = await served.signed_in(await served.account("ops@example.test"))
     page = f"/desk/applications/{one.id}"
@@ -411,7 +424,7 @@ async def test_an_alert_is_acknowledged_with_a_note(served: Served) -> None:
     assert "&lt;b&gt;17 units" in (await browser.get("/desk")).text
     page = f"/desk/alerts/{alert.id}"
     assert "say what was done" in errors(await browser.send(f"{page}/acknowledge", page, note=""))
-    await message_after(browser, await browser.send(f"{page}/acknowledge", page, note="recounted"))
+    await message_after(browser, await browser.send(f"{page}/acknowledge", page, note="recounted"), "/desk/alerts")
     assert await alerts.page("open", None, None, 10) == []
     assert "recounted" in (await browser.get(page)).text
 

@@ -141,7 +141,7 @@ class OpenPage:
     def _read(self) -> None:
         with suppress(httpx.HTTPError), httpx.stream("GET", self._url, timeout=60, trust_env=False) as answer:
             for line in answer.iter_lines():
-                self.messages += line == "event: status"
+                self.messages += line == "event: changed"
 
 
 @pytest.mark.parametrize("_", range(ROUNDS))

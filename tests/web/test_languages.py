@@ -141,12 +141,12 @@ def test_days_are_counted_as_the_language_counts(code: str, n: int, text: str) -
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("en", "Jan 31, 2026, 9:05:00 PM UTC"),
-        ("de", "31.01.2026, 21:05:00 UTC"),
-        ("es", "31 ene 2026, 21:05:00 UTC"),
-        ("zh-Hans", "2026年1月31日 21:05:00 UTC"),
-        ("fr", "31 janv. 2026, 21:05:00 UTC"),
-        ("pl", "31 sty 2026, 21:05:00 UTC"),
+        ("en", "31 Jan 2026, 21:05 UTC"),
+        ("de", "31.01.2026, 21:05 UTC"),
+        ("es", "31 ene 2026, 21:05 UTC"),
+        ("zh-Hans", "2026年1月31日 21:05 UTC"),
+        ("fr", "31 janv. 2026, 21:05 UTC"),
+        ("pl", "31 sty 2026, 21:05 UTC"),
     ],
 )
 def test_a_moment_reads_as_in_the_language_and_in_utc(code: str, expected: str) -> None:

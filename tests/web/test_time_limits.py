@@ -140,7 +140,7 @@ async def open_streams(server: Served, services: Services) -> AsyncIterator[None
     await announce(new.id)
     async with asyncio.timeout(10):
         for connection in streams:
-            await connection.reader.readuntil(b"event: status")
+            await connection.reader.readuntil(b"event: changed")
     server.process.terminate()
     async with asyncio.timeout(STOP_S):
         await asyncio.gather(*(connection.ended_s() for connection in streams))

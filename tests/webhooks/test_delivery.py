@@ -252,6 +252,7 @@ async def test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order(
         assert sum(paused) == 1
         view = await service.get_endpoint(merchant_id, "test", endpoint.id)
         assert (view.status, view.status_reason, view.consecutive_failures) == ("paused", "failures", 20)
+        assert view.stopped_by == "HTTP 500"
         assert [stopped.id for stopped in await endpoints_repository.list_stopped(merchant_id, "test")] == [endpoint.id]
         assert await deliveries_repository.count_waiting(merchant_id, "test", endpoint.id) == 60
         clock.shift(timedelta(days=3))

@@ -179,12 +179,12 @@ async def test_operators_decide_nothing_in_favour_of_their_own_merchant(
         business="Tea, sold by post to homes.",
         monthly_volume="under_10k",
     )
-    own = await applications.apply(facts, account_id=ops.id, address="192.0.2.7", now=now)
+    own = await applications.apply(facts, services.networks, account_id=ops.id, address="192.0.2.7", now=now)
     application: int = await database.fetch_value("SELECT id FROM merchant_applications WHERE merchant = $1", own)
     favours: list[Callable[[], Awaitable[None]]] = [
         lambda: administration.set_terms(merchant_id, 0, 0, by, now),
         lambda: administration.set_asset_terms(merchant_id, network, asset, no_cap, by, now),
-        lambda: applications.approve(application, services.networks, by, now),
+        lambda: applications.approve(application, services.networks, by, now, public_url="https://pay.example"),
     ]
     for favour in favours:
         with pytest.raises(ActionRefused, match="you belong to the merchant"):

@@ -211,7 +211,8 @@ def routes(services: Services) -> list[Router]:
     )
     async def assets(principal: Principal) -> AssetList:
         listed = []
-        for enabled in await enabled_assets(principal.merchant_id, principal.mode):
+        every = await enabled_assets(principal.merchant_id, principal.mode)
+        for enabled in sorted(every, key=lambda one: services.networks.place_of(one.network, one.asset)):
             network, asset = configured(services.networks, enabled.network, enabled.asset)
             if asset is not None and network is not None:
                 listed.append(_asset_body(network, asset, enabled.min_raw, enabled.max_raw))

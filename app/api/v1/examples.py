@@ -48,6 +48,7 @@ INVOICE = InvoiceBody(
     received_raw="0",
     credited=False,
     credited_raw=None,
+    service_fee_charged_raw=None,
     refunded_raw="0",
     deposits=[],
     order_id="1042",
@@ -98,6 +99,7 @@ PAID_INVOICE = msgspec.structs.replace(
     received_raw="5000073",
     credited=True,
     credited_raw="4960073",
+    service_fee_charged_raw="40000",
     deposits=[_DEPOSIT],
     paid_at="2026-01-31T09:36:36.120455Z",
 )

@@ -130,7 +130,7 @@ _LIST_QUERY: Mapping[str, Parameter] = {
     "order_id": Parameter(description="Invoices for this order.", example="1042"),
     "customer_id": Parameter(description="Invoices of this customer.", example="c-77"),
     "customer_email": Parameter(
-        description="Invoices made with this e-mail, in upper or lower case.", example="ann@example.com"
+        description="Invoices made with this email, in upper or lower case.", example="ann@example.com"
     ),
     "created_from": Parameter(
         description="Invoices made at this time or later.", schema=_MOMENT, example="2026-01-01T00:00:00Z"

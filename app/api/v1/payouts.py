@@ -139,7 +139,7 @@ def routes(services: Services) -> Router:
         opt=requires(Scope.PAYOUTS_WRITE)
         | described(
             "Cancel a payout",
-            "Only while it is pending approval. The locked amount becomes available again.",
+            "Only while it is awaiting approval. The locked amount becomes available again.",
             example=msgspec.structs.replace(_PAYOUT, status=Status.CANCELLED),
             path=_PAYOUT_ID,
             errors=[Code.PAYOUT_NOT_FOUND, Code.PAYOUT_NOT_CANCELLABLE],

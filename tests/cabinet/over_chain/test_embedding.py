@@ -15,9 +15,9 @@ async def test_origins_are_saved_shown_and_told(office: Office, works: Services)
     assert await settings.frame_origins_of(office.merchant_id) == ("https://shop.example", "http://localhost:3000")
     assert "https://shop.example\nhttp://localhost:3000</textarea>" in await owner.see("settings/embedding")
     for bad, words in (
-        ("http://shop.example", "Must begin with https://, which http://shop.example does not"),
-        ("*", "Must be origins such as https://shop.example, which * is not"),
-        (" ".join(f"https://shop{n}.example" for n in range(11)), "Must be at most 10"),
+        ("http://shop.example", "Enter origins that begin with https://: “http://shop.example” does not."),
+        ("*", "Enter origins such as https://shop.example, one a line: “*” is none."),
+        (" ".join(f"https://shop{n}.example" for n in range(11)), "List at most 10 origins."),
     ):
         assert problems(await owner.send("settings/embedding", {"frame_origins": bad})) == [words]
     assert len(await settings.frame_origins_of(office.merchant_id)) == 2

@@ -49,10 +49,10 @@ async def sign_in(page: Page, served: RunningApp, account: Account) -> str:
     """Sign in; the site's address."""
     base = f"http://127.0.0.1:{served.port}"
     await page.goto(f"{base}/sign-in?next=/cabinet")
-    await page.get_by_label("E-mail address").fill(account.email)
+    await page.get_by_label("Email address").fill(account.email)
     await page.get_by_label("Password").fill(account.password)
     await press(page, "Sign in")
-    await page.wait_for_url("**/cabinet")
+    await page.wait_for_url("**/cabinet/**")
     return base
 
 
@@ -87,11 +87,17 @@ async def test_from_application_to_paid_invoice_and_payout(
     await page.get_by_label("10,000 to 100,000 USD").check()
     await press(page, "Send application")
     await page.get_by_text("Your application was sent.").wait_for()
+    await page.get_by_role("heading", name="First steps").wait_for()  # test mode is open at once
+    await page.get_by_role("link", name="New invoice").first.wait_for()
+    await page.get_by_role("link", name="Live", exact=True).click()
+    await page.get_by_role("link", name="See the application").wait_for()
+    assert await page.get_by_role("link", name="New invoice").count() == 0
     await seen("waiting")
 
     (waiting,) = await applications.waiting()
     staff = await operator(services.settings.data_keys)
-    await applications.approve(waiting.id, services.networks, Staff(f"account:{staff.id}"), clock.now())
+    by, url = Staff(f"account:{staff.id}"), services.settings.public_url
+    await applications.approve(waiting.id, services.networks, by, clock.now(), public_url=url)
 
     await page.get_by_role("link", name="Test", exact=True).click()
     await page.get_by_text("No invoices yet").wait_for()
@@ -114,7 +120,7 @@ async def test_from_application_to_paid_invoice_and_payout(
     await page.reload()
     await page.get_by_role("heading", name="25.00 USDT Paid").wait_for()
     history = page.locator(".timeline")
-    for fact in ("Created in the cabinet", "Transfer seen on chain", "Invoice credited", "Paid"):
+    for fact in ("Transfer seen on chain", "Invoice credited", "Paid"):
         await history.get_by_text(fact, exact=True).wait_for()
     await seen("invoice-paid")
 
@@ -122,12 +128,12 @@ async def test_from_application_to_paid_invoice_and_payout(
     await seen("payouts-empty")
     await page.get_by_role("link", name="New payout").first.click()
     await page.get_by_label("Amount", exact=True).fill("10")
-    await page.get_by_label("From").select_option("USDT@ethereum")
-    await page.get_by_label("To address").fill(ELSEWHERE[:-1] + "E")
+    await page.get_by_label("Asset").select_option("USDT@ethereum")
+    await page.get_by_label("Destination address").fill(ELSEWHERE[:-1] + "E")
     await press(page, "Continue")
     await page.locator(".field__error").get_by_text(re.compile("checksum")).wait_for()
     await seen("payout-refused")
-    await page.get_by_label("To address").fill(ELSEWHERE)
+    await page.get_by_label("Destination address").fill(ELSEWHERE)
     await press(page, "Continue")
     await page.get_by_role("heading", name="Check the payout").wait_for()
     await seen("payout-review")
@@ -138,7 +144,10 @@ async def test_from_application_to_paid_invoice_and_payout(
     payout = await services.withdrawal_reader.payout(merchant_id, mode, payout_id)
     assert payout is not None
     assert payout.amount_raw == "10000000"
-    await press(page, "Cancel payout")
+    await page.get_by_role("link", name="Cancel payout").click()
+    question = page.get_by_role("dialog") if script else page.locator("main")
+    await question.get_by_role("heading", name=f"Cancel {payout.id}?").wait_for()
+    await question.get_by_role("button", name="Cancel payout").click()
     await page.get_by_role("heading", name="10.00 USDT Cancelled").wait_for()
     assert complaints == []
 
@@ -167,6 +176,9 @@ async def test_every_page_with_things_in_it(
         "reviews": "/reviews",
         "transactions": f"/transactions?txid={world.late_invoice.deposits[0].txid}",
         "transactions-wrong": "/transactions?txid=no-id",
+        "search": f"/search?q={world.paid_invoice.id[:6]}",
+        "search-nothing": f"/search?q={ELSEWHERE[:-1]}E",
+        "words": "/words",
         "balances": "/balances",
         "ledger": "/ledger/USDT@ethereum",
         "ledger-entry": "/ledger/USDT@ethereum/1",

@@ -6,7 +6,9 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html import unescape
 
 import httpx
 import msgspec
@@ -14,6 +16,7 @@ import pytest
 
 from app.cabinet import exports
 from app.core import clock, database
+from app.core.money import GROUP_GAP
 from app.core.settings import Settings
 from app.events import sequencer
 from app.invoices.creation import NewInvoice
@@ -85,6 +88,33 @@ async def test_an_amount_above_the_balance_is_refused_beside_its_field(
     assert 'href="#field-amount"' in answer.text
 
 
+async def test_a_payout_says_what_it_costs_and_where_it_goes_while_it_is_filled_in(
+    world: World, browser: Callable[..., Browser]
+) -> None:
+    person = await owner(world, browser)
+    path, deposit = f"{world.base}/payouts/review", world.open_invoice.pay_in.address
+    page = await person.get(f"{world.base}/payouts/new")
+    assert re.search(r'value="USDT@ethereum" selected', page.text), "the form begins with an asset that has money"
+
+    async def said(name: str, **typed: str) -> str:
+        fields = hidden(page) | {"asset": "USDT@ethereum", "amount": "1", "destination": ELSEWHERE} | typed
+        token = {"X-CSRF-Token": hidden(page)["csrf_token"]}
+        return unescape((await person.post(path, fields, **{"X-Check-Field": name}, **token)).text)
+
+    costs = await said("amount", amount="2,5")
+    assert re.search(r"fee.* 2\.\d+ USDT leaves your balance, and [\d.]+ USDT stays available\.", costs)
+    assert "Enter a smaller amount. Your balance has" in await said("amount", amount="4000 USDT")
+    assert "Does 1,250 mean 1250 or 1.250?" in await said("amount", amount="1,250")
+    assert await said("destination") == ""
+    assert "That is one of our own deposit addresses. Enter an address that is yours." in await said(
+        "destination", destination=deposit
+    )
+    assert "Enter a whole address: 0x and 40 digits" in await said("destination", destination="0x12")
+    refused = await person.get(f"{path}?asset=USDT%40ethereum&amount=4000&destination={ELSEWHERE}")
+    assert "Request payout" not in refused.text, "the second step is not reached"
+    assert 'href="#field-amount"' in refused.text
+
+
 async def test_a_stolen_cookie_gets_no_payout_without_the_code(
     world: World, browser: Callable[..., Browser], settings: Settings, steady_clock: None
 ) -> None:
@@ -117,22 +147,6 @@ async def test_the_requester_in_the_cabinet_cannot_approve_at_the_desk(
         await works.approvals.approve(payout_id, both.id, both.code(), clock.now())
 
 
-async def test_search_finds_by_each_name_of_an_invoice_and_only_ones_own(
-    world: World, browser: Callable[..., Browser]
-) -> None:
-    person, stranger = await owner(world, browser), browser()
-    await stranger.sign_in(world.stranger)
-    late = world.late_invoice
-    for text in (late.id, late.id.lower(), "1042", "c-77", late.pay_in.address.lower(), late.deposits[0].txid):
-        page = await person.get(f"{world.base}/invoices?search={text}")
-        assert f"/invoices/{late.id}" in page.text, text
-        foreign = await stranger.get(f"/cabinet/{world.foreign_id}/test/invoices?search={text}")
-        assert "INV-" not in foreign.text.replace(text, ""), text
-    assert "Nothing matches" in (await person.get(f"{world.base}/invoices?search=104")).text
-    elsewhere = (await person.get(f"{world.base}/invoices?search={'bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq'}")).text
-    assert "This is a Bitcoin mainnet address: no invoice here has it." in elsewhere
-
-
 async def test_pages_show_every_invoice_once(world: World, browser: Callable[..., Browser], works: Services) -> None:
     for _ in range(30):
         await invoice(works, world.terms)
@@ -161,10 +175,67 @@ async def test_exports_stream_everything_and_no_cell_is_a_formula(
     assert {"'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", 'harmless, "quoted"'} <= expected
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row.values())
     (paid,) = rows_of(await person.get(f"{world.base}/exports/invoices.csv?status=paid"))
-    assert (paid["id"], paid["amount"], paid["credited_raw"]) == (world.paid_invoice.id, "25.00", "24800001")
-    assert len(rows_of(await person.get(f"{world.base}/exports/payouts.csv"))) == 1
+    assert (paid["id"], paid["amount_decimal"], paid["amount_raw"]) == (world.paid_invoice.id, "25.00", "25000000")
+    assert (paid["credited_decimal"], paid["credited_raw"]) == ("24.800001", "24800001")
+    assert (paid["service_fee_decimal"], paid["service_fee_raw"]) == ("0.20", "200000")
+    (sent,) = rows_of(await person.get(f"{world.base}/exports/payouts.csv"))
+    assert int(sent["amount_raw"]) == 10**6 * Decimal(sent["amount_decimal"])
+    assert int(sent["fee_raw"]) == 10**6 * Decimal(sent["fee_decimal"])
     entries = rows_of(await person.get(f"{world.base}/exports/ledger/USDT@ethereum.csv"))
     assert [entry["seq"] for entry in entries] == ["1", "2", "3"]
+    assert (entries[0]["available_delta_decimal"], entries[0]["available_delta_raw"]) == ("24.800001", "24800001")
+
+
+async def test_a_day_is_one_of_the_readers_zone_in_lists_and_exports(
+    world: World, browser: Callable[..., Browser]
+) -> None:
+    """What Tokyo sees on 29 November was made on the 28th of UTC."""
+    person, invoice_id = await owner(world, browser), world.paid_invoice.id
+    made_at, paid_at = datetime(2026, 11, 28, 15, 30, tzinfo=UTC), datetime(2026, 11, 28, 16, 0, tzinfo=UTC)
+    await database.execute(
+        "UPDATE invoices SET created_at = $2, paid_at = $3 WHERE id = $1", invoice_id, made_at, paid_at
+    )
+
+    async def found(day: str) -> tuple[bool, int]:
+        query = f"from={day}&to={day}"
+        page = (await person.get(f"{world.base}/invoices?{query}")).text
+        rows = rows_of(await person.get(f"{world.base}/exports/invoices.csv?{query}"))
+        return invoice_id in page, len(rows)
+
+    assert await found("2026-11-28") == (True, 1)
+    assert (await person.send("/account/time-zone", "/account", time_zone="Asia/Tokyo")).status_code == 303
+    assert await found("2026-11-28") == (False, 0)
+    assert await found("2026-11-29") == (True, 1)
+    page = (await person.get(f"{world.base}/invoices/{invoice_id}")).text
+    assert 'title="2026-11-28 15:30:00 UTC">29 Nov 2026, 00:30:00</time>' in page
+    assert "Asia/Tokyo (UTC+9)" in page
+    answer = await person.get(f"{world.base}/exports/invoices.csv?from=2026-11-29&to=2026-11-29")
+    (row,) = rows_of(answer)
+    assert row["created_at"] == "2026-11-28T15:30:00Z"
+    assert (row["created_local"], row["paid_local"], row["time_zone"]) == (
+        "2026-11-29 00:30:00",
+        "2026-11-29 01:00:00",
+        "Asia/Tokyo",
+    )
+    assert answer.headers["content-disposition"].endswith('-Asia-Tokyo.csv"')
+
+
+async def test_every_amount_has_its_thousands_set_apart(
+    world: World, browser: Callable[..., Browser], works: Services, driver: AnvilDriver, token: str
+) -> None:
+    """On each page, in text and in figures: a run of five digits with places is in a field or a table to copy alone."""
+    big = await invoice(works, world.terms, amount="12345678.90")
+    await pay_on_chain(works, driver, token, big.pay_in.address, int(big.pay_in.amount_raw))
+    person = await owner(world, browser)
+    asked = httpx.QueryParams(ASKED | {"amount": "1234567.89"})
+    places = ["", "invoices", f"invoices/{big.id}", "balances", "ledger/USDT@ethereum", f"payouts/review?{asked}"]
+    places += ["payouts/new", f"invoices/{big.id}/refund", "ledger/USDT@ethereum/4"]
+    too_much = httpx.QueryParams(ASKED | {"amount": "98765432109.00"})
+    for place in (*places, f"payouts/review?{too_much}"):
+        page = (await person.get(f"{world.base}/{place}".rstrip("/"))).text
+        assert "figure__group" in page or GROUP_GAP in page, place
+        shown = re.sub(r"<(input|time|a|form|option)\b[^>]*>|data-[a-z]+=\"[^\"]*\"", "", page)
+        assert not re.search(r"[0-9]{5,}\.[0-9]{2}", shown), place
 
 
 async def test_the_timeline_of_an_invoice_has_every_fact(

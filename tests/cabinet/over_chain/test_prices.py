@@ -48,18 +48,20 @@ async def test_impossible_settings_are_refused_and_nothing_is_saved(office: Offi
     owner = await office.new_member("owner")
     before = await settings.price_terms(office.merchant_id)
     for field, value, words in (
-        ("currencies", "EUR, XAU", "XAU is not a currency"),
-        ("reporting_currency", "ZZZ", "ZZZ is not a currency"),
-        ("spread_bps", "0.555", "Must be a percentage such as 0.5"),
-        ("spread_bps", "11", "Must be at most 10 percent"),
-        ("late_quote_bps", "-1", "Must be a percentage such as 0.5"),
-        ("quote_minutes", "61", "Must be a whole number from 5 to 60"),
-        ("quote_minutes", "", "Must be a whole number from 5 to 60"),
-        ("place.USDT@ethereum", "x", "Choose a place for each"),
+        ("currencies", "EUR, XAU", "Enter codes of currencies, such as EUR: “XAU” is none."),
+        ("reporting_currency", "ZZZ", "Enter codes of currencies, such as EUR: “ZZZ” is none."),
+        ("spread_bps", "0.555", "Enter a percentage with a point, such as 0.5."),
+        ("spread_bps", "11", "Enter at most 10 percent."),
+        ("late_quote_bps", "-1", "Enter a percentage with a point, such as 0.5."),
+        ("quote_minutes", "61", "Enter a whole number from 5 to 60."),
+        ("quote_minutes", "", "Enter a whole number from 5 to 60."),
+        ("place.USDT@ethereum", "x", "Choose a place from the list for each asset."),
     ):
         assert problems(await owner.send("settings/prices", {**FILLED, field: value})) == [words]
     nothing = {**FILLED, "place.USDT@ethereum": "", "place.ETH@ethereum": ""}
-    assert problems(await owner.send("settings/prices", nothing)) == ["Choose at least one of the assets that you take"]
+    assert problems(await owner.send("settings/prices", nothing)) == [
+        "Choose at least one asset, by giving it a place."
+    ]
     assert await settings.price_terms(office.merchant_id) == before
 
 
@@ -78,7 +80,7 @@ async def test_an_invoice_with_a_price_is_made_and_its_quote_is_shown(office: Of
     assert "kraken 0.92 , coinbase 0.92" in text
     assert await database.fetch_value("SELECT count(*) FROM invoices WHERE price_raw = 4990") == 2
     wrong = await owner.send("invoices/new", {**NEW, "currency": "JPY"})
-    assert problems(wrong) == ["Choose an asset"]
+    assert problems(wrong) == ["Choose an asset."]
     wrong = await owner.send("invoices/new", {**NEW, "pay_in_assets": "BTC@bitcoin"})
-    assert problems(wrong) == ["Choose an asset"]
+    assert problems(wrong) == ["Choose an asset."]
     assert re.search(r"49\.90.*EUR", await owner.see("invoices"), re.DOTALL)

@@ -68,10 +68,20 @@ KEYS = (
     ),
     Fault(
         "app/api_keys/authentication.py",
-        'if row.merchant_status != "approved":',
+        "if not is_open(row.merchant_status, row.mode):",
         "if False:",
         "a banned merchant still accepts payments",
-        ("api_keys/test_keys.py::test_only_approved_merchants_are_let_in",),
+        ("api_keys/test_keys.py::test_before_approval_keys_of_test_mode_alone_are_let_in",),
+    ),
+    Fault(
+        "app/merchants/roles.py",
+        'return standing == "approved" or (mode == "test" and standing in OPEN_TO_TEST)',
+        'return standing == "approved" or standing in OPEN_TO_TEST',
+        "a merchant takes real payments before it is approved",
+        (
+            "api_keys/test_keys.py::test_before_approval_keys_of_test_mode_alone_are_let_in",
+            "merchants/test_roles.py::test_an_unapproved_merchant_does_no_business_and_a_banned_one_changes_nothing",
+        ),
     ),
     Fault(
         "app/api/guard.py",
@@ -224,8 +234,8 @@ CSRF = (
     ),
     Fault(
         "app/identity/form_keys.py",
-        "f'{bound_to}:{key}'.encode()",
-        "key.encode()",
+        'f"{bound_to}:{key}"',
+        "key",
         "a stranger's own form token works in somebody else's session",
         ("identity/test_guard.py::test_a_token_of_a_form_ends_with_its_session",),
     ),

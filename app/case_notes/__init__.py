@@ -1,0 +1,1 @@
+"""Notes that operators leave for each other on a case."""

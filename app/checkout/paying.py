@@ -1,0 +1,49 @@
+"""How to send the amount, for `checkout/_paying.html`: its form, of which there are few, and the values in it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from app.checkout.browser_wallets import wallet_context
+from app.checkout.view import CheckoutView
+from app.web.languages import Language
+from app.web.qr import payment_qr
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """What `filled` takes (app/web/pages.py)."""
+
+    slots: Mapping[str, object]
+    form: Mapping[str, Any]
+
+
+def paying(view: CheckoutView, network: str, warning: str, language: Language) -> Paying:
+    """The part of a page that can be paid now, or while another deposit is reviewed."""
+    _ = language.gettext
+    label = _("QR code with the address") if view.has_link_code else _("QR code with amount and address")
+    slots = {
+        "network": network,
+        "grouped": _grouped(view.address_groups),
+        "address": view.address,
+        "warning": warning,
+        "payment_uri": view.payment_uri,
+        "qr": payment_qr(view.qr_text or view.payment_uri, label=label),
+        "link_code_url": view.link_code_url,
+        "sent_url": view.sent_url,
+        **wallet_context(view, language),
+    }
+    form = {
+        "protocol": view.wallet.protocol if view.wallet is not None else "",
+        "announced": bool(view.announced),
+        "has_link_code": view.has_link_code,
+    }
+    return Paying(slots, form)
+
+
+def _grouped(groups: Sequence[str]) -> Markup:
+    """A value in groups, for comparing by eye. Selecting it by hand still copies it without gaps."""
+    spans = [f"<span>{escape(group)}</span>" for group in groups]
+    return Markup("<wbr>".join(spans))  # noqa: S704 - escaped above

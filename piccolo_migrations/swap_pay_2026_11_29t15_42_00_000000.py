@@ -1,0 +1,18 @@
+"""Notices to the people of a merchant: merchant_notices.sql."""
+
+from app.core.resources import MIGRATIONS
+from app.core.sql_migration import SqlMigration, sql_migration
+
+ID = "2026-11-29T15:42:00:000000"
+DESCRIPTION = "Notices to merchants"
+
+
+async def forwards() -> SqlMigration:
+    """What Piccolo runs on a database that the earlier migrations have made."""
+    return sql_migration(
+        ID,
+        "swap_pay",
+        DESCRIPTION,
+        (MIGRATIONS / "merchant_notices.sql").read_text(),
+        earlier=(MIGRATIONS / "schema.sql").read_text(),
+    )
