@@ -119,6 +119,11 @@ class SignIn:
         """Whether this half sign-in still waits for a code."""
         return await _half(token, now) is not None
 
+    async def known_passkeys(self, token: str, now: datetime) -> list[bytes]:
+        """The ids of the passkeys that can be this half sign-in's second step."""
+        account_id = await _half(token, now)
+        return [] if account_id is None else await self._passkeys.known_to(account_id)
+
     async def with_code(
         self, token: str, code: str, *, address: str, user_agent: str, now: datetime
     ) -> SignedIn | None:

@@ -47,12 +47,31 @@ def routers(identity: Identity) -> list[Router]:
 
     @get("/new")
     async def new_page(request: PageRequest) -> Response[Any]:
+        if visitor_of(request).needs_code(clock.now()):
+            return identity.redirect(request, f"{PASSKEYS}/confirm")
         return await show(request, "identity/passkey_new.html", {"asked": await asked_to_make(request)})
+
+    @get("/confirm")
+    async def confirm_page(request: PageRequest) -> Response[Any]:
+        return await show(request, "identity/passkey_confirm.html", {})
+
+    @form_post("/confirm", does="Go on to a new passkey", step_up=StepUp.FRESH_CODE)
+    async def confirm(request: PageRequest) -> Response[Any]:
+        form = await identity.read_form(request)
+        try:
+            await identity.require_fresh_code(request, form)
+        except FormRefused:
+            return await show(request, "identity/passkey_confirm.html", {"form": form}, 422)
+        return identity.redirect(request, f"{PASSKEYS}/new")
 
     @form_post("/new", does="Add a passkey", step_up=StepUp.FRESH_CODE)
     async def add(request: PageRequest) -> Response[Any]:
         form, visitor = await identity.read_form(request), visitor_of(request)
         answer = answer_of(form)
+        if visitor.needs_code(clock.now()):  # the page stood open for long
+            return identity.nothing_done(
+                request, f"{PASSKEYS}/confirm", "That took long: confirm that it is you again."
+            )
         try:
             with form.catching():
                 await identity.require_fresh_code(request, form)
@@ -134,5 +153,5 @@ def routers(identity: Identity) -> list[Router]:
         words = f"The passkey “{passkey.name}” is removed, and every other browser is signed out."
         return identity.redirect(request, PASSKEYS, flash=words)
 
-    pages: list[Any] = [overview, new_page, add, one, rename, remove_page, remove]
+    pages: list[Any] = [overview, confirm_page, confirm, new_page, add, one, rename, remove_page, remove]
     return [signed_in_router(PASSKEYS, pages, identity)]
