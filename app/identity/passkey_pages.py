@@ -70,7 +70,7 @@ def routers(identity: Identity) -> list[Router]:
         answer = answer_of(form)
         if visitor.needs_code(clock.now()):  # the page stood open for long
             return identity.nothing_done(
-                request, f"{PASSKEYS}/confirm", "That took long: confirm that it is you again."
+                request, f"{PASSKEYS}/confirm", "Confirm that it is you again."
             )
         try:
             with form.catching():

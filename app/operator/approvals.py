@@ -1,8 +1,8 @@
 """Approvals: the list of waiting payouts and refunds with its filters, and the page of each, where it is approved.
 
-Each approval needs a code in the same form, or a passkey that has signed the payment's digest. The form has the digest of the payment that is shown, and the service
-refuses any other. Attaching a transaction that has paid it already works the same way. A decision leads to the next
-case of the list as it was filtered.
+Each approval needs a code in the same form, or a passkey that has signed the payment's digest. The form has the digest
+of the payment that is shown, and the service refuses any other. Attaching a transaction that has paid it already works
+the same way. A decision leads to the next case of the list as it was filtered.
 """
 
 import binascii
