@@ -7,6 +7,7 @@ file (app/signer/approvers.py).
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -53,6 +54,15 @@ class RelyingParty(NamedTuple):
 
     id: str
     origin: str
+
+    @property
+    def can_have_passkeys(self) -> bool:
+        """Whether browsers make passkeys for it: for names, never for IP addresses."""
+        try:
+            ip_address(self.id)
+        except ValueError:
+            return bool(self.id)
+        return False
 
     @classmethod
     def of(cls, public_url: str) -> "RelyingParty":

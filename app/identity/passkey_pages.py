@@ -28,6 +28,11 @@ def routers(identity: Identity) -> list[Router]:
         nav = account_nav(request.scope["path"])
         return identity.page(request, template, {"nav": nav, "form": Form.empty(), **context}, status=status)
 
+    def refuse_address() -> None:
+        """Raise NOT_FOUND where browsers make no passkeys for this site."""
+        if not identity.passkeys.party.can_have_passkeys:
+            raise ApiError(Code.NOT_FOUND, "a site at an IP address has no passkeys")
+
     async def found(request: PageRequest, passkey_id: int) -> StoredPasskey:
         own = await passkeys_repository.of_account(visitor_of(request).account_id)
         passkey = next((each for each in own if each.id == passkey_id), None)
@@ -37,6 +42,7 @@ def routers(identity: Identity) -> list[Router]:
 
     @get("/")
     async def overview(request: PageRequest) -> Response[Any]:
+        refuse_address()
         own = await passkeys_repository.of_account(visitor_of(request).account_id)
         return await show(request, "identity/passkeys.html", {"passkeys": own})
 
@@ -69,9 +75,7 @@ def routers(identity: Identity) -> list[Router]:
         form, visitor = await identity.read_form(request), visitor_of(request)
         answer = answer_of(form)
         if visitor.needs_code(clock.now()):  # the page stood open for long
-            return identity.nothing_done(
-                request, f"{PASSKEYS}/confirm", "Confirm that it is you again."
-            )
+            return identity.nothing_done(request, f"{PASSKEYS}/confirm", "Confirm that it is you again.")
         try:
             with form.catching():
                 await identity.require_fresh_code(request, form)

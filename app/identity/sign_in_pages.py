@@ -39,7 +39,9 @@ def routers(identity: Identity) -> list[Router]:
         return identity.page(request, "identity/sign_in.html", {"form": Form.empty(), **context, **asked(request)})
 
     def asked(request: PageRequest) -> dict[str, Any]:
-        """What the page asks a passkey for, before anybody is known."""
+        """What the page asks a passkey for, before anybody is known; nothing where there can be none."""
+        if not identity.passkeys.party.can_have_passkeys:
+            return {"asked": None}
         return {"asked": Asked.of(*identity.passkeys.to_ask("sign-in", f"visit:{identity.visit(request)}"))}
 
     @form_post("/sign-in/passkey", does="Sign in with a passkey", step_up=NoStepUp("it is both steps"), page="/sign-in")
