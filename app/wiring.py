@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.accounts.letters import Letters
+from app.accounts.passkeys import Passkeys
 from app.addresses.service import AddressBook
 from app.alerts.routing import AlertRoutes
 from app.core import clock, database, redis
@@ -51,6 +53,7 @@ from app.signer.crash_points import CrashPoints
 from app.signer.energy_decisions import DearSweepService, StakeService
 from app.signer.keystore import SpendingKeys
 from app.signer.kinds import signer_of
+from app.signer.safeguards import Safeguards
 from app.signer.settings import check_networks
 from app.signer.signing import Signer
 from app.signer.treasury import Treasury
@@ -83,6 +86,7 @@ class Services:
     reviews: ReviewService
     withdrawals: WithdrawalService
     withdrawal_reader: WithdrawalReader
+    passkeys: Passkeys
     approvals: ApprovalService
     adoption: AdoptionService
     consolidation: ConsolidationService
@@ -135,11 +139,11 @@ class Services:
         """What looks at the fees that customers pay on all networks."""
         return CustomerFeeWatch(self.networks)
 
-    def signers(self, keys: SpendingKeys, crash: CrashPoints) -> list[Signer]:
+    def signers(self, keys: SpendingKeys, crash: CrashPoints, safeguards: Safeguards | None = None) -> list[Signer]:
         """A signer for each network that has a hot wallet. Raises SignerSettingsError where the keys don't fit."""
         check_networks(self.networks, keys)
         return [
-            signer_of(network, self.networks.sender(network.key), keys, self.withdrawals, crash)
+            signer_of(network, self.networks.sender(network.key), keys, self.withdrawals, crash, safeguards)
             for network in self.networks
             if network.hot_wallet_address
         ]
@@ -169,7 +173,8 @@ def wire(settings: Settings) -> Services:
     withdrawal_presenter = WithdrawalPresenter(networks)
     withdrawal_reader = WithdrawalReader(withdrawal_presenter)
     withdrawals = WithdrawalService(withdrawal_presenter, invoices, reviews)
-    approvals = ApprovalService(withdrawals, settings.data_keys)
+    passkeys = Passkeys(settings.public_url, settings.link_secret, Letters(settings.public_url))
+    approvals = ApprovalService(withdrawals, settings.data_keys, passkeys)
     return Services(
         settings=settings,
         networks=networks,
@@ -186,6 +191,7 @@ def wire(settings: Settings) -> Services:
         reviews=reviews,
         withdrawals=withdrawals,
         withdrawal_reader=withdrawal_reader,
+        passkeys=passkeys,
         approvals=approvals,
         adoption=AdoptionService(networks, withdrawals, approvals),
         consolidation=ConsolidationService(networks, approvals),

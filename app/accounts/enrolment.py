@@ -103,8 +103,8 @@ class Enrolment:
         """Replace the recovery codes by ten new ones. Raises INVALID_INPUT without TOTP, credentials.Outdated."""
         async with database.transaction():
             ended = await credentials.invalidate(person, keep=session)
-            if not person.has_totp:
-                raise ApiError(Code.INVALID_INPUT, "set an authenticator up first")
+            if not person.has_second_step:
+                raise ApiError(Code.INVALID_INPUT, "set up an authenticator app or a passkey first")
             codes = await recovery_codes.create(person.id, now)
             await people.record(person, "recovery_codes.made", address, now, sessions_ended=ended.sessions_ended)
             await people.send(person.email, self._letters.recovery_codes_made(person.name), now)
@@ -121,7 +121,8 @@ class Enrolment:
             if not await repository.remove_totp(person.id):
                 raise ApiError(Code.INVALID_INPUT, "operators can't turn two-step verification off")
             await sessions_repository.clear_code_times(person.id)
-            await codes_repository.delete_recovery_codes(person.id)
+            if not person.has_passkey:
+                await codes_repository.delete_recovery_codes(person.id)
             await people.record(person, "totp.turned_off", address, now, sessions_ended=ended.sessions_ended)
             await people.send(person.email, self._letters.totp_turned_off(person.name), now)
         return ended.token

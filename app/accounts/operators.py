@@ -46,8 +46,8 @@ def operator_from_session(session: Session, *, address: str | None) -> Operator:
     """The operator of a session that was read for this request. Raises NotAnOperator, TotpMissing."""
     if not session.is_operator:
         raise NotAnOperator("the account is not an operator's")
-    if not session.has_totp:
-        raise TotpMissing("an operator needs an authenticator")
+    if not session.has_second_step:
+        raise TotpMissing("an operator needs a second step: an authenticator app or a passkey")
     return Operator(account_id=session.account_id, address=address)
 
 

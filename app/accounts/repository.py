@@ -22,7 +22,13 @@ class Person:
     password_hash: str
     is_operator: bool
     has_totp: bool
+    has_passkey: bool
     credentials_version: int
+
+    @property
+    def has_second_step(self) -> bool:
+        """Whether signing in takes more than the password."""
+        return self.has_totp or self.has_passkey
 
     @property
     def actor(self) -> str:
@@ -45,11 +51,18 @@ class ListedOperator:
     name: str
     email: str
     has_totp: bool
+    has_passkey: bool
     created_at: datetime
     last_action_at: datetime | None
 
+    @property
+    def has_second_step(self) -> bool:
+        """Whether they may act."""
+        return self.has_totp or self.has_passkey
+
 
 _HAS_TOTP = QueryString("{} IS NOT NULL", Account.totp_secret_sealed, alias="has_totp")
+_HAS_PASSKEY = QueryString("EXISTS (SELECT FROM passkeys p WHERE p.account = {})", Account.id, alias="has_passkey")
 _PERSON = (
     Account.id,
     Account.email,
@@ -57,6 +70,7 @@ _PERSON = (
     Account.password_hash,
     Account.is_operator,
     _HAS_TOTP,
+    _HAS_PASSKEY,
     Account.credentials_version,
 )
 _IS_IT = Account.id == Param("id")
@@ -111,6 +125,7 @@ _OPERATORS = Statement(
         Account.name,
         Account.email,
         _HAS_TOTP,
+        _HAS_PASSKEY,
         Account.created_at,
         QueryString(
             "(SELECT e.at FROM audit_entries e WHERE e.actor = 'account:' || {} ORDER BY e.id DESC LIMIT 1)",

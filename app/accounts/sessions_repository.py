@@ -26,6 +26,7 @@ class Session:
     name: str
     is_operator: bool
     has_totp: bool
+    has_passkey: bool
     code_given_at: datetime | None
     created_at: datetime
     last_seen_at: datetime
@@ -35,6 +36,11 @@ class Session:
     time_zone: str | None
     """The name of the account's time zone; None until it has one."""
 
+    @property
+    def has_second_step(self) -> bool:
+        """Whether signing in takes more than the password."""
+        return self.has_totp or self.has_passkey
+
 
 _COLUMNS = (
     SessionTable.id,
@@ -43,6 +49,7 @@ _COLUMNS = (
     SessionTable.account.name.as_alias("name"),
     SessionTable.account.is_operator.as_alias("is_operator"),
     QueryString("{} IS NOT NULL", SessionTable.account.totp_secret_sealed, alias="has_totp"),
+    QueryString("EXISTS (SELECT FROM passkeys p WHERE p.account = {})", SessionTable.account, alias="has_passkey"),
     SessionTable.code_given_at,
     SessionTable.created_at,
     SessionTable.last_seen_at,

@@ -13,7 +13,10 @@ from app.accounts import (
     sessions_repository,
     totp,
 )
+from app.accounts.challenges import Purpose
 from app.accounts.letters import Letters
+from app.accounts.passkeys import PasskeyRefused, Passkeys
+from app.accounts.passkeys_repository import StoredPasskey
 from app.accounts.passwords import dummy_hash, is_right_in_thread
 from app.accounts.repository import Person
 from app.accounts.sessions import token_hash
@@ -60,8 +63,9 @@ class CodeWanted:
 class SignIn:
     """Signs people in. One per process."""
 
-    def __init__(self, keys: DataKeys, throttle: Throttle, letters: Letters) -> None:
+    def __init__(self, keys: DataKeys, throttle: Throttle, letters: Letters, passkeys: Passkeys) -> None:
         self._keys = keys
+        self._passkeys = passkeys
         self._throttle = throttle
         self._letters = letters
         dummy_hash()  # computed now, so that the first unknown address takes no longer than the second
@@ -78,7 +82,7 @@ class SignIn:
             fresh = await repository.lock(person.id)
             if fresh.credentials_version != person.credentials_version:  # the password was changed while we compared
                 raise ApiError(Code.INVALID_INPUT, WRONG)
-            if fresh.has_totp:
+            if fresh.has_second_step:
                 token = ids.new_secret()
                 await sessions_repository.add_half_sign_in(
                     person.id,
@@ -115,6 +119,11 @@ class SignIn:
         """Whether this half sign-in still waits for a code."""
         return await _half(token, now) is not None
 
+    async def known_passkeys(self, token: str, now: datetime) -> list[bytes]:
+        """The ids of the passkeys that can be this half sign-in's second step."""
+        account_id = await _half(token, now)
+        return [] if account_id is None else await self._passkeys.known_to(account_id)
+
     async def with_code(
         self, token: str, code: str, *, address: str, user_agent: str, now: datetime
     ) -> SignedIn | None:
@@ -139,6 +148,62 @@ class SignIn:
                 left = await codes_repository.count_recovery_codes(account_id)
                 await people.send(person.email, self._letters.recovery_code_used(person.name, left), now)
             return await self._open(person, factor, address, user_agent, now)
+
+    async def with_passkey_after_password(
+        self, token: str, answer: str, signed: str, *, address: str, user_agent: str, now: datetime
+    ) -> SignedIn | None:
+        """The second step by passkey; `signed` is the challenge that it answers. None if the first step expired.
+
+        Raises PasskeyRefused. Not inside a transaction.
+        """
+        account_id = await _half(token, now)
+        if account_id is None:
+            return None
+        passkey = await self._checked(answer, signed, "second step", f"half:{token}", account_id, address, now)
+        async with database.transaction():
+            person = await repository.lock(passkey.account)
+            if not await sessions_repository.use_half_sign_in(token_hash(token), person.credentials_version):
+                return None
+            return await self._open(person, "passkey", address, user_agent, now)
+
+    async def with_passkey(
+        self, answer: str, signed: str, *, visit: str, address: str, site: str, user_agent: str, now: datetime
+    ) -> SignedIn:
+        """Both steps at once. `visit` is the browser's visit token, for which the challenge was made.
+
+        Raises RATE_LIMITED, PasskeyRefused. Not inside a transaction.
+        """
+        await self._throttle.take([(PER_ADDRESS, site)], now)
+        passkey = await self._checked(answer, signed, "sign-in", f"visit:{visit}", None, address, now)
+        await self._throttle.release([(PER_ADDRESS, site)], now)
+        async with database.transaction():
+            person = await repository.lock(passkey.account)
+            return await self._open(person, "passkey alone", address, user_agent, now)
+
+    async def _checked(
+        self,
+        answer: str,
+        signed: str,
+        purpose: Purpose,
+        bound_to: str,
+        account_id: str | None,
+        address: str,
+        now: datetime,
+    ) -> StoredPasskey:
+        """The passkey that answered; a refusal is recorded. Raises PasskeyRefused."""
+        try:
+            return await self._passkeys.check(answer, signed, purpose, bound_to, account_id, now)
+        except PasskeyRefused:
+            await audit.record(
+                actor=f"account:{account_id}" if account_id else "stranger",
+                action="sign_in.passkey_refused",
+                subject=account_id or "unknown",
+                merchant_id=None,
+                address=address,
+                details={},
+                now=now,
+            )
+            raise
 
     async def _open(self, person: Person, factor: str | None, address: str, user_agent: str, now: datetime) -> SignedIn:
         session_id, token = await sessions.open_session(

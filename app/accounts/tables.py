@@ -108,6 +108,32 @@ class RecoveryCode(Table, tablename="recovery_codes"):
     recovery_codes_once = Unique(["account", "code_hash"])
 
 
+class Passkey(Table, tablename="passkeys"):
+    """A passkey of an account: a COSE public key and how often it has signed, as its authenticator says; 0 for those
+    that don't count. `credential_id` is the id that its browser knows it by."""
+
+    id = BigSerial(primary_key=True)
+    account = columns.reference(Account)
+    credential_id = columns.digest()
+    public_key = columns.digest()
+    sign_count = columns.big_number()
+    is_synced = columns.flag()
+    name = columns.words(60)
+    created_at = columns.moment()
+    last_used_at = columns.moment(null=True)
+
+    passkeys_credential_once = Unique(["credential_id"])
+    passkeys_name_once = Unique(["account", "name"])
+    passkeys_count_sane = Check("sign_count >= 0")
+
+
+class AnsweredChallenge(Table, tablename="answered_challenges"):
+    """A challenge that was answered, by its SHA-256: no second answer to it is taken (accounts/challenges.py)."""
+
+    challenge_hash = columns.digest(primary_key=True)
+    expires_at = columns.moment()
+
+
 class Throttle(Table, tablename="throttles"):
     """Tries used within a window. `bucket` is a keyed hash of the subject (accounts/throttle.py)."""
 

@@ -49,7 +49,7 @@ class Person:
     name: str
     email: str
     role: str
-    has_totp: bool
+    has_second_step: bool
     since: datetime
 
 
@@ -253,7 +253,9 @@ async def _people(merchant_id: str) -> tuple[Person, ...]:
     # SQL: the order of roles, over a join.
     rows = await database.fetch_all(
         """
-        SELECT a.id AS account_id, a.name, a.email, p.role, a.totp_secret_sealed IS NOT NULL AS has_totp,
+        SELECT a.id AS account_id, a.name, a.email, p.role,
+            a.totp_secret_sealed IS NOT NULL OR EXISTS (SELECT FROM passkeys k WHERE k.account = a.id)
+                AS has_second_step,
             p.created_at AS since
         FROM memberships p JOIN accounts a ON a.id = p.account WHERE p.merchant = $1
         ORDER BY array_position(ARRAY['owner', 'admin', 'developer', 'viewer'], p.role::text), lower(a.name), a.id

@@ -8,6 +8,7 @@ from embit.descriptor.checksum import add_checksum
 
 from app.audit import service as audit
 from app.cli.operator_actions import as_operator, operator_options, with_identified_operator
+from app.cli.signer_approvers import approvers
 from app.core import clock, database
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.account_key import ACCOUNT_PATHS, FUNCTIONS
@@ -28,6 +29,9 @@ from app.wiring import Services
 @click.group()
 def signer() -> None:
     """The signer's keys. Run this where the signer runs, and nowhere else."""
+
+
+signer.add_command(approvers)
 
 
 @signer.command()

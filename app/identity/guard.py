@@ -108,7 +108,7 @@ def operator_router(
         session = visitor_of(request).session
         if not session.is_operator:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        if not session.has_totp:
+        if not session.has_second_step:
             raise CodesMissing
 
     return _signed_in(path, handlers, identity, guard, nav, max_body_bytes)
@@ -260,8 +260,8 @@ def _handlers(identity: Identity, nav: NavOf | None) -> ExceptionHandlersMap:
         return identity.refused(request, form, "identity/confirm_code.html", context)
 
     def codes_missing(request: Request[Any, Any, Any], _: Exception) -> Response[Any]:
-        words = "Set an authenticator app up first: operators act with two-step verification only."
-        return identity.redirect(request, "/account/security/authenticator", flash=words, tone="caution")
+        words = "Set up an authenticator app or a passkey first: operators act with two-step verification only."
+        return identity.redirect(request, "/account/security", flash=words, tone="caution")
 
     return {
         **exception_handlers(error_page),

@@ -30,6 +30,7 @@ from app.identity.form_keys import FormTokens
 from app.identity.forms import CSRF_FIELD, Form
 from app.identity.keeping import Keeping, fill_again, is_unsent, kept_of, note_refused
 from app.identity.nav import Nav, Tone
+from app.identity.passkey_forms import Asked, answer_of
 from app.identity.visitor import Visitor
 from app.web.client_address import site
 from app.web.errors import ErrorView
@@ -100,7 +101,8 @@ class Identity:
         self.keeping = Keeping(settings.data_keys, self._tokens, rate_limiter)
         throttle = Throttle(derive_key(settings.link_secret, "throttle"))
         letters = Letters(settings.public_url)
-        self.sign_in = SignIn(settings.data_keys, throttle, letters)
+        self.passkeys = services.passkeys
+        self.sign_in = SignIn(settings.data_keys, throttle, letters, self.passkeys)
         self.sign_up = SignUp(throttle, letters)
         self.password_changes = PasswordChanges(throttle, letters)
         self.email_changes = EmailChanges(throttle, letters)
@@ -213,18 +215,22 @@ class Identity:
         """Raise FormRefused, with `form.errors["code"]`, if a code is needed and the form's field `code` is not right;
         and also where an error of the form was recorded before.
 
-        After a right code the session has a new token. Not inside a transaction.
+        A passkey's answer counts as a code. After a right one the session has a new token. Not inside a transaction.
         """
         request.scope["state"]["code_asked"] = True
         visitor, now = visitor_of(request), clock.now()
-        code = form.text("code")
+        code, passkey = form.text("code"), answer_of(form)
         form.forget("code")
         if not visitor.needs_code(now):
             return form.refuse_if_wrong()
         try:
-            await totp.verify(self.services.settings.data_keys, visitor.account_id, code, now)
+            if passkey is not None:
+                bound_to = f"session:{visitor.session.id}"
+                await self.passkeys.check(passkey.answer, passkey.signed, "step-up", bound_to, visitor.account_id, now)
+            else:
+                await totp.verify(self.services.settings.data_keys, visitor.account_id, code, now)
         except totp.CodeRefused as error:
-            if code:
+            if code or passkey is not None:
                 person = await accounts_repository.by_id(visitor.account_id)
                 await people.record(
                     person, "step_up.code_refused", address_of(request), now, session=visitor.session.id
@@ -305,17 +311,25 @@ class Identity:
     def _frame(self, request: PageRequest) -> dict[str, Any]:
         visitor, now = known_visitor(request), clock.now()
         zone = visitor.zone if visitor else UTC
+        needs_code = visitor.needs_code(now) if visitor else False
         return {
             "visitor": visitor,
+            "passkey": self._asked_to_step_up(visitor) if visitor and needs_code else None,
             "zone": zone,
             "zone_name": zones.with_offset(zone, now),
             "csrf_token": self.csrf_token(request),
             "flash": None,
             "path": request.scope["path"],
-            "needs_code": visitor.needs_code(now) if visitor else False,
+            "needs_code": needs_code,
             "read_at": request.scope["state"].get("read_at", 0),
             "parts_only": parts_only(request),
         }
+
+    def _asked_to_step_up(self, visitor: Visitor) -> Asked | None:
+        """What a page with a field for the code asks a passkey for; None where the person has none."""
+        if not visitor.session.has_passkey:
+            return None
+        return Asked.of(*self.passkeys.to_ask("step-up", f"session:{visitor.session.id}"))
 
     def fragment(self, template: str, context: Mapping[str, Any]) -> Response[bytes]:
         """A part of a page, without its frame."""

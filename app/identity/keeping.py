@@ -22,7 +22,7 @@ from app.identity.forms import Form
 from app.web.client_address import site
 from app.web.rate_limits import RateLimiter
 
-NEVER_KEPT = ("password", "new_password", "code", "csrf_token")
+NEVER_KEPT = ("password", "new_password", "code", "csrf_token", "passkey", "passkey_challenge")
 """Fields that no page shows again."""
 
 MAX_PER_MINUTE = 60

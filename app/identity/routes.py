@@ -2,7 +2,7 @@
 
 from litestar import Router
 
-from app.identity import account_pages, password_pages, security_pages, sign_in_pages, sign_up_pages
+from app.identity import account_pages, passkey_pages, password_pages, security_pages, sign_in_pages, sign_up_pages
 from app.identity.identity import Identity
 
 
@@ -14,4 +14,5 @@ def routes(identity: Identity) -> list[Router]:
         *password_pages.routers(identity),
         *account_pages.routers(identity),
         *security_pages.routers(identity),
+        *passkey_pages.routers(identity),
     ]

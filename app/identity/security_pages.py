@@ -44,6 +44,7 @@ def routers(identity: Identity) -> list[Router]:
         context = {
             "sessions": await sessions_repository.of_account(visitor.account_id, now),
             "browser_name": browser_name,
+            "can_have_passkeys": identity.passkeys.party.can_have_passkeys,
             "codes_left": await codes_repository.count_recovery_codes(visitor.account_id),
         }
         return show(request, "identity/security.html", context)

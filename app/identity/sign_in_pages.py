@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Response, Router, get
 
 from app.accounts import credentials, sessions
+from app.accounts.passkeys import PasskeyRefused
 from app.accounts.sign_in import SignedIn
 from app.accounts.totp import CodeRefused
 from app.core import clock
@@ -14,6 +15,7 @@ from app.identity.form_routes import EVERY_PAGE, NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router, signed_out_router
 from app.identity.identity import Identity, PageRequest, address_of, site_of, user_agent_of, visitor_of
+from app.identity.passkey_forms import Asked, answer_of
 from app.identity.targets import home_of
 
 
@@ -34,7 +36,37 @@ def routers(identity: Identity) -> list[Router]:
         session = await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
         if session is not None:
             return identity.redirect(request, context["next_path"] or home_of(session))
-        return identity.page(request, "identity/sign_in.html", {"form": Form.empty(), **context})
+        return identity.page(request, "identity/sign_in.html", {"form": Form.empty(), **context, **asked(request)})
+
+    def asked(request: PageRequest) -> dict[str, Any]:
+        """What the page asks a passkey for, before anybody is known; nothing where there can be none."""
+        if not identity.passkeys.party.can_have_passkeys:
+            return {"asked": None}
+        return {"asked": Asked.of(*identity.passkeys.to_ask("sign-in", f"visit:{identity.visit(request)}"))}
+
+    @form_post("/sign-in/passkey", does="Sign in with a passkey", step_up=NoStepUp("it is both steps"), page="/sign-in")
+    async def give_passkey(request: PageRequest) -> Response[Any]:
+        form = await identity.read_form(request)
+        next_path, answer = redirects.own(form.text("next"), ""), answer_of(form)
+        try:
+            if answer is None:
+                raise form.refuse("", "Your browser gave no passkey. Try again, or use your password.")
+            with form.catching():
+                result = await identity.sign_in.with_passkey(
+                    answer.answer,
+                    answer.signed,
+                    visit=identity.visit(request),
+                    address=address_of(request),
+                    site=site_of(request),
+                    user_agent=user_agent_of(request),
+                    now=clock.now(),
+                )
+        except (PasskeyRefused, FormRefused) as error:
+            if isinstance(error, PasskeyRefused):
+                form.refuse("", str(error))
+            context = {"next_path": next_path, **asked(request)}
+            return identity.refused(request, form, "identity/sign_in.html", context)
+        return await signed_in(request, result, next_path)
 
     @form_post("/sign-in", does="Sign in", step_up=NoStepUp("nobody is signed in yet"), carries=("next",))
     async def give_password(request: PageRequest) -> Response[Any]:
@@ -58,7 +90,8 @@ def routers(identity: Identity) -> list[Router]:
                     now=clock.now(),
                 )
         except FormRefused:
-            return identity.refused(request, form, "identity/sign_in.html", {"next_path": next_path})
+            context = {"next_path": next_path, **asked(request)}
+            return identity.refused(request, form, "identity/sign_in.html", context)
         if isinstance(result, SignedIn):
             return await signed_in(request, result, next_path)
         await identity.wait_for_code(request, result.token)
@@ -73,7 +106,14 @@ def routers(identity: Identity) -> list[Router]:
         context = password_context(request)
         if not await identity.sign_in.is_waiting(request.cookies.get(cookies.VISIT, ""), clock.now()):
             return identity.redirect(request, redirects.with_next("/sign-in", context["next_path"]))
-        return identity.page(request, "identity/sign_in_code.html", {"form": Form.empty(), **context})
+        context |= {"form": Form.empty(), "asked": await asked_for_second_step(request)}
+        return identity.page(request, "identity/sign_in_code.html", context)
+
+    async def asked_for_second_step(request: PageRequest) -> Asked | None:
+        """What the page asks a passkey for; None where the person has none."""
+        token = request.cookies.get(cookies.VISIT, "")
+        known = await identity.sign_in.known_passkeys(token, clock.now())
+        return Asked.of(*identity.passkeys.to_ask("second step", f"half:{token}", known)) if known else None
 
     @form_post(
         "/sign-in/code",
@@ -84,19 +124,20 @@ def routers(identity: Identity) -> list[Router]:
     async def give_code(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         next_path = redirects.own(form.text("next"), "")
-        code = form.text("code")
+        code, passkey, token = form.text("code"), answer_of(form), request.cookies.get(cookies.VISIT, "")
         form.forget("code")
+        who: dict[str, Any] = {"address": address_of(request), "user_agent": user_agent_of(request), "now": clock.now()}
         try:
-            result = await identity.sign_in.with_code(
-                request.cookies.get(cookies.VISIT, ""),
-                code,
-                address=address_of(request),
-                user_agent=user_agent_of(request),
-                now=clock.now(),
-            )
+            if passkey is None:
+                result = await identity.sign_in.with_code(token, code, **who)
+            else:
+                result = await identity.sign_in.with_passkey_after_password(
+                    token, passkey.answer, passkey.signed, **who
+                )
         except CodeRefused as error:
             form.record("code", str(error))
-            return identity.refused(request, form, "identity/sign_in_code.html", {"next_path": next_path})
+            context = {"next_path": next_path, "asked": await asked_for_second_step(request)}
+            return identity.refused(request, form, "identity/sign_in_code.html", context)
         if result is None:
             return start_again(request, next_path)
         return await signed_in(request, result, next_path)
@@ -111,6 +152,6 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, "/sign-in", flash="You are signed out.")
 
     return [
-        signed_out_router("/", [password_page, give_password, code_page, give_code], identity),
+        signed_out_router("/", [password_page, give_password, give_passkey, code_page, give_code], identity),
         signed_in_router("/sign-out", [sign_out], identity),
     ]

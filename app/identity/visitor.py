@@ -33,4 +33,4 @@ class Visitor:
     def needs_code(self, now: datetime) -> bool:
         """Whether sensitive actions require a code: two-step verification is on, and no code was given lately."""
         given_at = self.session.code_given_at
-        return self.session.has_totp and (given_at is None or now - given_at >= FRESH_CODE)
+        return self.session.has_second_step and (given_at is None or now - given_at >= FRESH_CODE)

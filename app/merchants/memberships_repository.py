@@ -41,7 +41,7 @@ class Person:
     name: str
     email: str
     role: Role
-    has_totp: bool
+    has_second_step: bool
     since: datetime
 
 
@@ -92,7 +92,9 @@ async def people(merchant_id: str) -> list[Person]:
     # SQL, since the builder can't order by an expression on a joined table.
     rows = await database.fetch_all(
         """
-        SELECT a.id AS account_id, a.name, a.email, p.role, a.totp_secret_sealed IS NOT NULL AS has_totp,
+        SELECT a.id AS account_id, a.name, a.email, p.role,
+            a.totp_secret_sealed IS NOT NULL OR EXISTS (SELECT FROM passkeys k WHERE k.account = a.id)
+                AS has_second_step,
             p.created_at AS since
         FROM memberships p JOIN accounts a ON a.id = p.account WHERE p.merchant = $1
         ORDER BY array_position($2::varchar[], p.role), lower(a.name), a.id

@@ -1,8 +1,8 @@
 """Approvals: the list of waiting payouts and refunds with its filters, and the page of each, where it is approved.
 
-Each approval needs a code in the same form. The form has the digest of the payment that is shown, and the service
-refuses any other. Attaching a transaction that has paid it already works the same way. A decision leads to the next
-case of the list as it was filtered.
+Each approval needs a code in the same form, or a passkey that has signed the payment's digest. The form has the digest
+of the payment that is shown, and the service refuses any other. Attaching a transaction that has paid it already works
+the same way. A decision leads to the next case of the list as it was filtered.
 """
 
 import binascii
@@ -22,8 +22,9 @@ from app.core import clock
 from app.core.keyset import Place, page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import PageRequest
+from app.identity.identity import PageRequest, visitor_of
 from app.identity.paging import PAGE_LENGTH, by_moment
+from app.identity.passkey_forms import Asked, answer_of
 from app.invoices.quoting import format_price
 from app.lookups import limits
 from app.networks.config import Asset
@@ -33,7 +34,9 @@ from app.operator.desk import Desk, nothing_here, operator_of, reason_of, refusa
 from app.operator.labels import Labels
 from app.operator.warnings import warnings_about, why_not, why_not_attach
 from app.rates.service import worth_raw
-from app.withdrawals.conflicts import conflict_of
+from app.signer import approvers_repository
+from app.withdrawals.conflicts import Conflict, conflict_of
+from app.withdrawals.digest import digest
 from app.withdrawals.states import Status
 
 STATES = ("waiting", "moving", "decided")
@@ -103,17 +106,22 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     )
     async def approve(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form, by = await identity.read_form(request), operator_of(request)
-        case = await find(request, withdrawal_id)
+        case, passkey = await find(request, withdrawal_id), answer_of(form)
         try:
             with refusals(form):
-                status = await services.approvals.approve(
-                    withdrawal_id,
-                    by.account_id,
-                    form.text("code").replace(" ", ""),
-                    clock.now(),
-                    shown=_digest(form.text("digest")),
-                    address=by.address,
-                )
+                if passkey is None:
+                    status = await services.approvals.approve(
+                        withdrawal_id,
+                        by.account_id,
+                        form.text("code").replace(" ", ""),
+                        clock.now(),
+                        shown=_digest(form.text("digest")),
+                        address=by.address,
+                    )
+                else:  # it has signed the digest of what was shown
+                    status = await services.approvals.approve_by_passkey(
+                        withdrawal_id, by.account_id, passkey.answer, clock.now(), address=by.address
+                    )
         except FormRefused:
             return await show(request, "one", await find(request, withdrawal_id), form, status=422)
         what = _text_of(case.details, Labels(services.networks))
@@ -225,6 +233,8 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "warnings": warnings_about(details, asset),
             "why_not": why_not(details, by.account_id, conflict),
             "why_not_attach": why_not_attach(details, conflict),
+            "asked": await asked_to_sign(request, details, conflict),
+            "signer_asks": bool(await approvers_repository.reported()),
             "form": form,
             "queue": case.queue,
             "next_id": case.next_id,
@@ -238,6 +248,16 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         }
         actors = [details.requested_by, *(each.actor for each in actions)]
         return await desk.page(request, f"approvals/{template}", context, actors=actors, status=status)
+
+    async def asked_to_sign(
+        request: PageRequest, details: WithdrawalDetails, conflict: Conflict | None
+    ) -> Asked | None:
+        """What the page asks the operator's passkey for: a signature of the payment's digest, while it may count."""
+        session = visitor_of(request).session
+        is_open = details.status in (Status.PENDING_APPROVAL, Status.APPROVED) and not details.transactions
+        if not (session.has_passkey and is_open and conflict is None):
+            return None
+        return Asked.of(await services.passkeys.to_approve(session.account_id, digest(details.intent)), None)
 
     async def node_look(request: PageRequest, details: WithdrawalDetails) -> NodeLook | None:
         """What a node says of the newest transaction, where the page was asked for that (`?node=1`)."""

@@ -28,7 +28,7 @@ def handlers(hub: LiveHub) -> list[Any]:
         names = {_topic_of(topic): topic for topic in live.asked_topics(request)}
 
         async def may_follow(session: Session) -> bool:
-            return session.is_operator and session.has_totp
+            return session.is_operator and session.has_second_step
 
         return live.stream(request, hub, names, rights=(), may_follow=may_follow)
 

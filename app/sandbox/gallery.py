@@ -164,6 +164,7 @@ def _visitor() -> Visitor:
         name="Robin Ferreira",
         is_operator=True,
         has_totp=True,
+        has_passkey=False,
         code_given_at=None,
         created_at=NOW,
         last_seen_at=NOW,

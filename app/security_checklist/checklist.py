@@ -67,7 +67,7 @@ class PersonFacts:
     account_id: str
     name: str
     role: Role
-    has_totp: bool
+    has_second_step: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ def _no_allowlist(key: KeyFacts) -> Finding:
 
 
 def _of_person(person: PersonFacts) -> Iterator[Finding]:
-    if person.has_totp:
+    if person.has_second_step:
         return
     yield Finding(
         rule="no_totp",

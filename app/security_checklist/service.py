@@ -32,7 +32,7 @@ async def findings(by: Member, now: datetime) -> list[Finding]:
     """What the merchant should fix, the most severe first. Raises Forbidden."""
     by.require(Permission.SECURITY_VIEW)
     people = [
-        PersonFacts(account_id=one.account_id, name=one.name, role=one.role, has_totp=one.has_totp)
+        PersonFacts(account_id=one.account_id, name=one.name, role=one.role, has_second_step=one.has_second_step)
         for one in await team.people(by.merchant_id)
     ]
     return check(await _keys(by.merchant_id, now), people, now)

@@ -15,6 +15,7 @@ from app.signer.coin_moves import CoinConsolidation
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
 from app.signer.limits import SignerLimits
+from app.signer.safeguards import Safeguards
 from app.signer.signing import Signer
 from app.signer.timed_funds import TimedFunds
 from app.signer.timed_sweeping import TimedSweeper
@@ -52,10 +53,12 @@ def signer_of(
     keys: SpendingKeys,
     withdrawals: WithdrawalService,
     crash: CrashPoints,
+    safeguards: Safeguards | None,
 ) -> Signer:
-    """The signer of one network."""
+    """The signer of one network. `safeguards` are those of files on the signer's own host, None where it has none."""
+    approvers, journal = (safeguards.approvers, safeguards.journal) if safeguards else (None, None)
     kind, treasury = KINDS[network.kind], Treasury(network)
-    funds, wallet = kind.funds(network, sender, treasury), Wallet(network, sender, kind.keys(network, keys))
-    tracker = Tracker(network, sender, wallet, funds, treasury, withdrawals, crash)
+    funds, wallet = kind.funds(network, sender, treasury), Wallet(network, sender, kind.keys(network, keys), journal)
+    tracker = Tracker(network, sender, wallet, funds, treasury, withdrawals, crash, approvers)
     moves = kind.own_moves(network, sender, wallet, tracker, funds)
-    return Signer(network, sender, wallet, SignerLimits(network), tracker, funds, moves, crash)
+    return Signer(network, sender, wallet, SignerLimits(network), tracker, funds, moves, crash, approvers)

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from app.networks.config import NetworkConfig
 from app.signer import repository
-from app.signer.policy import Payable, Refused
+from app.signer.policy import Payable
+from app.signer.refusal import Refused
 from app.withdrawals.digest import Intent
 
 DAY = timedelta(hours=24)

@@ -1,7 +1,8 @@
 """Whether a withdrawal may be paid: the signer's own check of the row and its approvals.
 
 The database may have been edited by an attacker. What is trusted is what operators approved, as a digest over the
-payment, and the limits in the signer's own configuration (limits.py).
+payment, and the limits in the signer's own configuration (limits.py). With a file of approvers, what operators have
+approved is what their passkeys have signed (approvers.py); else it is what the database says of it.
 """
 
 from dataclasses import replace
@@ -9,27 +10,17 @@ from datetime import datetime
 
 import msgspec
 
-from app.alerts.service import Severity, raise_alert
+from app.alerts.service import raise_alert
 from app.core import database
 from app.networks.config import NetworkConfig
 from app.networks.sending import Payment
 from app.signer import balances_repository, repository
+from app.signer.approvers import Approvers
+from app.signer.refusal import Refused
 from app.withdrawals import approvals_repository, limits
 from app.withdrawals import repository as withdrawals
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.repository import RequestedWithdrawal
-
-
-class Refused(Exception):
-    """The withdrawal must not be paid now. `held`: it is put on hold until an operator releases it. `kind` and
-    `severity` are the alert's."""
-
-    def __init__(self, kind: str, reason: str, *, held: bool, severity: Severity = "critical") -> None:
-        super().__init__(reason)
-        self.kind = kind
-        self.reason = reason
-        self.held = held
-        self.severity = severity
 
 
 class Payable(msgspec.Struct, frozen=True):
@@ -52,10 +43,13 @@ class NotToSign(Exception):
     """The withdrawal no longer waits for a signature: it was rejected, held, or signed meanwhile."""
 
 
-async def lock_payable(withdrawal_id: str, network: NetworkConfig, *, again: bool = False) -> Payable:
+async def lock_payable(
+    withdrawal_id: str, network: NetworkConfig, approvers: Approvers | None, *, again: bool = False
+) -> Payable:
     """Lock a withdrawal and return what may be paid. Needs the caller's transaction.
 
-    Raises NotToSign, Refused. `again` is for a fee bump: the payment was signed before, and counts in the day already.
+    Raises NotToSign, Refused. `approvers` are those of the signer's own file, None where it has none. `again` is for a
+    fee bump: the payment was signed before, and counts in the day already.
     """
     row = await withdrawals.lock_requested(withdrawal_id)
     if row is None or row.held or row.network != network.key:
@@ -69,6 +63,8 @@ async def lock_payable(withdrawal_id: str, network: NetworkConfig, *, again: boo
     # The row's own figure may have been edited; the threshold of our configuration may not.
     required = max(row.approvals_required, asset.approvals_required(intent.amount_raw) if asset is not None else 1)
     await _check_approvals(intent, row.digest, required, again=again)
+    if approvers is not None:
+        approvers.check(intent, network, await approvals_repository.signatures(intent.id))
     _check_destination(intent, network)
     if not again:
         await _check_source(row)

@@ -3,6 +3,8 @@
 SIGNER_KEYSTORE_FILE            the keystore (`swap-pay signer init` makes one)
 SIGNER_KEYSTORE_PASSWORD_FILE   a file whose first line is its password
 SIGNER_MNEMONIC                 the phrase itself, in place of the keystore; not in production
+SIGNER_APPROVERS_FILE           whose passkeys must have signed each payment (approvers.py); not required
+SIGNER_JOURNAL_FILE             what was signed (journal.py); required with an approvers file
 """
 
 import os
@@ -11,9 +13,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from app.networks.config import NetworkConfig
-from app.signer import keystore
+from app.signer import approvers, keystore
+from app.signer.approvers import ApproversFileError
+from app.signer.journal import Journal, JournalError
 from app.signer.keystore import PUBLISHED_XPUBS, KeystoreError, SpendingKeys
 from app.signer.kinds import KINDS
+from app.signer.safeguards import Safeguards
 
 PREFIX = "SIGNER_"
 
@@ -45,6 +50,23 @@ def load_keys(*, is_production: bool, env: Mapping[str, str] = os.environ) -> Sp
         return SpendingKeys(mnemonic) if mnemonic else keystore.read(Path(file), _first_line(Path(password_file)))
     except KeystoreError as error:
         raise SignerSettingsError([f"{'SIGNER_MNEMONIC' if mnemonic else 'SIGNER_KEYSTORE_FILE'} {error}"]) from None
+
+
+def load_safeguards(env: Mapping[str, str] = os.environ) -> Safeguards | None:
+    """The approvers and the journal that the environment names, None where it names neither. Raises
+    SignerSettingsError."""
+    approvers_file, journal_file = (env.get(PREFIX + name, "").strip() for name in ("APPROVERS_FILE", "JOURNAL_FILE"))
+    if not approvers_file and not journal_file:
+        return None
+    if not approvers_file or not journal_file:
+        raise SignerSettingsError(["set SIGNER_APPROVERS_FILE and SIGNER_JOURNAL_FILE, or neither"])
+    _refuse_open_files(APPROVERS_FILE=Path(approvers_file), JOURNAL_FILE=Path(journal_file))
+    try:
+        return Safeguards(approvers.read(Path(approvers_file)), Journal(Path(journal_file)))
+    except ApproversFileError as error:
+        raise SignerSettingsError([f"SIGNER_APPROVERS_FILE {error}"]) from None
+    except JournalError as error:
+        raise SignerSettingsError([f"SIGNER_JOURNAL_FILE {error}"]) from None
 
 
 def check_networks(networks: Iterable[NetworkConfig], keys: SpendingKeys) -> None:

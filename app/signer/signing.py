@@ -20,11 +20,14 @@ from app.networks.config import NetworkConfig
 from app.networks.port import FeeAboveCeiling, NetworkError, NodeUnavailable, UnreadableAnswer, WouldFail, WrongChain
 from app.networks.sending import Sender
 from app.signer import repository
+from app.signer.approvers import Approvers
 from app.signer.crash_points import CrashPoints
 from app.signer.funds import Funds, NotNow, NotOurs, OwnMoves, UnknownTransaction
+from app.signer.journal import JournalError
 from app.signer.limits import SignerLimits
-from app.signer.policy import NotToSign, Payable, Refused, lock_payable, refuse
+from app.signer.policy import NotToSign, Payable, lock_payable, refuse
 from app.signer.previews import Previews
+from app.signer.refusal import Refused
 from app.signer.repository import Stored
 from app.signer.tracking import Tracker
 from app.signer.wallet import BytesDiffer, ClaimTaken, Wallet
@@ -50,7 +53,7 @@ WOULD_FAIL, FEE_TOO_HIGH = (
 
 
 HALTING = (
-    *(WrongChain, UnreadableAnswer, NotOurs, UnknownTransaction, BytesDiffer, ClaimTaken),
+    *(WrongChain, UnreadableAnswer, NotOurs, UnknownTransaction, BytesDiffer, ClaimTaken, JournalError),
     asyncpg.IntegrityConstraintViolationError,
 )
 """Errors that an operator must repair; the signer tries again meanwhile. The last one is a row that contradicts a
@@ -70,8 +73,10 @@ class Signer:
         funds: Funds,
         own_moves: OwnMoves,
         crash: CrashPoints,
+        approvers: Approvers | None,
     ) -> None:
         self._network = network
+        self._approvers = approvers
         self._sender = sender
         self._wallet = wallet
         self._limits = limits
@@ -207,7 +212,7 @@ class Signer:
         for withdrawal in batch:
             try:
                 async with database.transaction():
-                    payable = await lock_payable(withdrawal.id, self._network)
+                    payable = await lock_payable(withdrawal.id, self._network, self._approvers)
                     await self._limits.check([*payables, payable], now)
             except (NotToSign, Refused) as error:
                 await self._put_off(withdrawal, error, set())
@@ -218,10 +223,11 @@ class Signer:
     async def _sign(self, payables: Sequence[Payable]) -> Stored:
         """Plan, sign and store one transaction. Raises what `_put_off` takes."""
         now = clock.now()
+        await self._wallet.forget_dead([payable.approved for payable in payables])
         plan = await self._funds.plan([payable.intent for payable in payables])
         async with database.transaction():
             for payable in sorted(payables, key=lambda payable: payable.intent.id):
-                if await lock_payable(payable.intent.id, self._network) != payable:
+                if await lock_payable(payable.intent.id, self._network, self._approvers) != payable:
                     raise NotToSign
             draft = await self._funds.lock(plan)
             await self._limits.check(payables, now)

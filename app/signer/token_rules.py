@@ -17,7 +17,7 @@ from app.networks.port import TokenState
 from app.networks.sending import Sender
 from app.signer import frozen_repository
 from app.signer.funds import NotNow
-from app.signer.policy import Refused
+from app.signer.refusal import Refused
 from app.withdrawals.digest import Intent
 
 log = get_logger(__name__)

@@ -18,17 +18,20 @@ from app.core import clock, database
 from app.core.logging import get_logger
 from app.networks.config import NetworkConfig
 from app.networks.port import FeeAboveCeiling, WouldFail
-from app.networks.sending import Broadcast, Draft, Receipt, Sender
+from app.networks.sending import Broadcast, Draft, Payment, Receipt, Sender
 from app.signer import repository
 from app.signer.account_book import EXPIRED_MINED, alert_mined_after_all
+from app.signer.approvers import Approvers
 from app.signer.crash_points import CrashPoints
 from app.signer.funds import Funds, NotNow, Standing
 from app.signer.outcome import Outcome, outcome
-from app.signer.policy import NotToSign, Refused, lock_payable, refuse
+from app.signer.policy import NotToSign, lock_payable, refuse
+from app.signer.refusal import Refused
 from app.signer.repository import Stored
 from app.signer.treasury import Treasury
 from app.signer.wallet import Wallet
 from app.withdrawals import service
+from app.withdrawals.digest import Intent, digest
 from app.withdrawals.repository import hold, is_held, set_waiting
 from app.withdrawals.service import WithdrawalService
 from app.withdrawals.states import IllegalTransition
@@ -60,8 +63,10 @@ class Tracker:
         treasury: Treasury,
         withdrawals: WithdrawalService,
         crash: CrashPoints,
+        approvers: Approvers | None,
     ) -> None:
         self._network = network
+        self._approvers = approvers
         self._sender = sender
         self._wallet = wallet
         self._funds = funds
@@ -237,6 +242,9 @@ class Tracker:
         except Refused as refused:
             await refuse(last.withdrawal_ids[0], refused, self._network, now)
         else:
+            await self._wallet.forget_dead(
+                [self._digest(*each) for each in zip(last.withdrawal_ids, last.payments, strict=True)]
+            )
             with suppress(Mined):
                 await self._sign_again(lineage, draft, now, is_dead=True)
 
@@ -302,7 +310,7 @@ class Tracker:
             async with database.transaction():
                 payables = []
                 for checked, payment in zip(last.withdrawal_ids, draft.payments, strict=False):
-                    payable = await lock_payable(checked, self._network, again=True)
+                    payable = await lock_payable(checked, self._network, self._approvers, again=True)
                     if payable.intent != payable.with_payment(payment):
                         raise Refused("digest", "it is not what was signed before", held=True)
                     payables.append(payable)
@@ -320,6 +328,10 @@ class Tracker:
             return
         self._crash.reach("bump_signed")
         await self.broadcast(stored)
+
+    def _digest(self, withdrawal_id: str, payment: Payment) -> bytes:
+        asset, amount_raw, destination = payment.asset_symbol, payment.amount_raw, payment.to_address
+        return digest(Intent(withdrawal_id, asset, self._network.key, amount_raw, destination, None))
 
     async def _set_waiting(self, stored: Stored, reason: str | None) -> None:
         for withdrawal_id in stored.withdrawal_ids:

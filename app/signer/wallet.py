@@ -7,13 +7,15 @@ and stored only if they pay exactly what was approved, claim what was planned, a
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 from app.core import database
 from app.networks.config import NetworkConfig
 from app.networks.port import NotATransfer
-from app.networks.sending import Draft, Parsed, Sender, Signed
+from app.networks.sending import Draft, Parsed, Sender, Signed, TimedSender
 from app.signer import repository
 from app.signer.funds import Keys, NotOurs
+from app.signer.journal import Journal
 from app.signer.policy import Payable
 from app.signer.repository import Purpose, Stored
 from app.withdrawals.digest import digest
@@ -32,8 +34,9 @@ class ClaimTaken(Exception):
 class Wallet:
     """Signs with one network's keys. Only the signer has one."""
 
-    def __init__(self, network: NetworkConfig, sender: Sender, keys: Keys) -> None:
+    def __init__(self, network: NetworkConfig, sender: Sender, keys: Keys, journal: Journal | None) -> None:
         self._network = network
+        self._journal = journal
         self._sender = sender
         self._keys = keys
 
@@ -49,14 +52,20 @@ class Wallet:
         """Sign and store, in the caller's transaction, which has locked what the draft claims.
 
         `payables` are the withdrawals that it pays, in their order, none for a move between our own addresses. Raises
-        NotOurs, BytesDiffer, ClaimTaken.
+        NotOurs, BytesDiffer, ClaimTaken; Refused where the signer's journal knows of another transaction for one of
+        them; JournalError.
         """
         database.in_transaction()
         await self._check_claims(draft, replaces)
+        approved = [payable.approved for payable in payables]
+        if self._journal is not None:
+            self._journal.refuse_second(approved, draft.claims)
         signed = self._sender.sign(draft, await self._keys.key(draft))
         parsed = self._parsed(signed, draft)
         self._check_bytes(parsed, draft, purpose, payables)
         await self._keys.check_route(parsed, purpose)
+        if self._journal is not None and payables:
+            self._journal.write(signed.txid, approved, parsed.claims)
         return await repository.add(
             network=self._network.key,
             purpose=purpose,
@@ -67,6 +76,21 @@ class Wallet:
             replaces=replaces,
             now=now,
         )
+
+    async def forget_dead(self, digests: Sequence[bytes]) -> None:
+        """Write into the signer's journal which earlier transactions for payments with these digests no block can hold
+        any more: those of limited time, once every node says that no final block has them. Not inside a transaction."""
+        if self._journal is None:
+            return
+        expiring = self._journal.expiring(digests)
+        if not expiring:
+            return
+        sender = cast(TimedSender, self._sender)
+        over_ms = int((await sender.reference()).final.time.timestamp() * 1000)
+        over = [entry.txid for entry in expiring if max(map(_ends_at_ms, entry.claims)) <= over_ms]
+        for txid, is_absent in (await sender.absent(over) if over else {}).items():
+            if is_absent:
+                self._journal.write_dead(txid)
 
     async def check_signed(self, stored: Stored) -> None:
         """Raise NotOurs unless our key has signed just what the rows say: signing it again gives the same bytes."""
@@ -114,3 +138,8 @@ class Wallet:
                 raise ClaimTaken(f"{self._network.key}: {living.claim} is claimed by transaction {living.lineage}")
             if living.claim not in mine:
                 raise ClaimTaken(f"{self._network.key}: another attempt must claim {living.claim} too")
+
+
+def _ends_at_ms(claim: str) -> int:
+    """When a claim `until:<address>:<expiration>:<salt>` ends, in milliseconds since 1970."""
+    return int(claim.split(":")[2])

@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from app.accounts import totp
+from app.accounts.passkeys import Passkeys
+from app.accounts.passkeys_repository import StoredPasskey
 from app.alerts import service as alerts
 from app.audit import service as audit
 from app.core import database, ids
 from app.core.settings import DataKeys
+from app.core.webauthn import to_text
 from app.withdrawals import approvals_repository, limits, repository
 from app.withdrawals.approvals_repository import Waiting, waiting
 from app.withdrawals.conflicts import REASONS, conflict_of
@@ -39,8 +42,9 @@ class ApprovalRefused(Exception):
 class ApprovalService:
     """Approves and rejects withdrawals for operators. One per process."""
 
-    def __init__(self, withdrawals: WithdrawalService, keys: DataKeys) -> None:
+    def __init__(self, withdrawals: WithdrawalService, keys: DataKeys, passkeys: Passkeys) -> None:
         self._withdrawals = withdrawals
+        self._passkeys = passkeys
         self._keys = keys
 
     async def approve(
@@ -70,6 +74,60 @@ class ApprovalService:
             raise ApprovalRefused(EDITED)
         await announce()
         return status
+
+    async def approve_by_passkey(
+        self,
+        withdrawal_id: str,
+        operator_account_id: str,
+        answer: str,
+        now: datetime,
+        *,
+        address: str | None = None,
+    ) -> Status:
+        """Approve a withdrawal by a passkey that has signed its digest, and return its status, as `approve` does.
+
+        An approved one that waits for signatures is signed too: by an operator who has approved it with a code, or by
+        another one. Raises PasskeyRefused, ApprovalRefused. Not inside a transaction.
+        """
+        await refuse_non_operator(operator_account_id)
+        async with database.transaction():
+            row = await _lock_undecided(withdrawal_id)
+            if not row.is_edited:
+                passkey = await self._passkeys.check_approval(operator_account_id, answer, digest(row.intent), now)
+                await refuse_unfit(row, operator_account_id)
+                status = Status.APPROVED
+                if row.status == Status.PENDING_APPROVAL:
+                    status = await self._approved_or_counted(row, operator_account_id, now, address)
+                await self._record_signature(row, operator_account_id, passkey, answer, now, address)
+        if row.is_edited:
+            await _alert_edited(row, now)
+            raise ApprovalRefused(EDITED)
+        await announce()
+        return status
+
+    async def _approved_or_counted(
+        self, row: RequestedWithdrawal, operator_id: str, now: datetime, address: str | None
+    ) -> Status:
+        """Record the approval; one that the operator has given by a code already stands."""
+        if await approvals_repository.has_approved(row.id, operator_id):
+            return Status.PENDING_APPROVAL
+        return await self.record(row, operator_id, now, address)
+
+    async def _record_signature(
+        self,
+        row: RequestedWithdrawal,
+        operator_id: str,
+        passkey: StoredPasskey,
+        answer: str,
+        now: datetime,
+        address: str | None,
+    ) -> None:
+        try:
+            await approvals_repository.add_signature(row.id, operator_id, digest(row.intent), passkey.name, answer, now)
+        except asyncpg.UniqueViolationError:
+            raise ApprovalRefused("you have signed it already: another operator must") from None
+        signature = {"digest": row.digest.hex(), "public_key": to_text(passkey.public_key), "answer": answer}
+        await _audit(row, "withdrawal.signed_by_passkey", f"account:{operator_id}", now, address, **signature)
 
     async def reject(
         self, withdrawal_id: str, operator_account_id: str, reason: str, now: datetime, *, address: str | None = None
@@ -187,6 +245,16 @@ async def _lock_pending(withdrawal_id: str) -> RequestedWithdrawal:
     if row is None:
         raise ApprovalRefused(f"there is no {withdrawal_id}")
     if row.status != Status.PENDING_APPROVAL:
+        raise ApprovalRefused(f"it is {row.status}")
+    return row
+
+
+async def _lock_undecided(withdrawal_id: str) -> RequestedWithdrawal:
+    """Lock a withdrawal that waits for approvals, or for the signer, which may ask for signatures."""
+    row = await repository.lock_requested(withdrawal_id)
+    if row is None:
+        raise ApprovalRefused(f"there is no {withdrawal_id}")
+    if row.status not in (Status.PENDING_APPROVAL, Status.APPROVED):
         raise ApprovalRefused(f"it is {row.status}")
     return row
 

@@ -11,7 +11,7 @@ from app.accounts.tables import Account
 from app.core import database
 from app.core.statement import Command, Param, Statement, insert
 from app.withdrawals.states import Status
-from app.withdrawals.tables import Approval, Withdrawal
+from app.withdrawals.tables import Approval, ApprovalSignature, Withdrawal
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +51,51 @@ async def add(withdrawal_id: str, account_id: str, digest: bytes, now: datetime)
 
 
 _ADD = Command(insert(Approval))
+
+
+async def has_approved(withdrawal_id: str, account_id: str) -> bool:
+    """Whether an operator has approved a withdrawal before."""
+    return await _HAS_APPROVED.first(withdrawal=withdrawal_id, account=account_id) is not None
+
+
+_HAS_APPROVED = Statement(
+    Approval.select(Approval.id).where(
+        Approval.withdrawal == Param("withdrawal"), Approval.account == Param("account")
+    ),
+    int,
+)
+
+
+async def add_signature(
+    withdrawal_id: str, account_id: str, digest: bytes, passkey_name: str, answer: str, now: datetime
+) -> None:
+    """Insert what a passkey has signed of an approval, in the caller's transaction. Raises UniqueViolationError where
+    the operator has signed before."""
+    database.in_transaction()
+    await _ADD_SIGNATURE.run(
+        withdrawal=withdrawal_id,
+        account=account_id,
+        digest=digest,
+        passkey_name=passkey_name,
+        answer=answer,
+        created_at=now,
+    )
+
+
+_ADD_SIGNATURE = Command(insert(ApprovalSignature))
+
+
+async def signatures(withdrawal_id: str) -> list[str]:
+    """What passkeys have signed of a withdrawal's approvals: WebAuthn's answers as JSON, oldest first."""
+    return await _SIGNATURES.all(withdrawal=withdrawal_id)
+
+
+_SIGNATURES = Statement(
+    ApprovalSignature.select(ApprovalSignature.answer)
+    .where(ApprovalSignature.withdrawal == Param("withdrawal"))
+    .order_by(ApprovalSignature.id),
+    str,
+)
 
 
 async def operators_count(withdrawal_id: str) -> int:

@@ -85,6 +85,30 @@ class Approval(Table, tablename="approvals"):
     approvals_once = Unique(["withdrawal", "account"])
 
 
+class ApprovalSignature(Table, tablename="approval_signatures"):
+    """What an operator's passkey has signed of an approval: `answer` is WebAuthn's JSON, whose challenge is `digest`.
+    Rows are only ever added. The signer checks them against its own file (signer/approvers.py)."""
+
+    id = BigSerial(primary_key=True)
+    withdrawal = columns.reference(Withdrawal)
+    account = columns.reference(Account)
+    digest = columns.digest()
+    passkey_name = columns.words(60)
+    answer = columns.text()
+    created_at = columns.moment()
+
+    approval_signatures_once = Unique(["withdrawal", "account"])
+
+
+class SignerApprover(Table, tablename="signer_approvers"):
+    """A passkey that the signer's own file names, as it said at its start (signer/approvers.py). Nothing trusts it."""
+
+    id = BigSerial(primary_key=True)
+    name = columns.words(100)
+    fingerprint = columns.words(80)
+    read_at = columns.moment()
+
+
 class WalletNonce(Table, tablename="wallet_nonces"):
     """The next nonce of an address that we send from: locked by each signature. Where accounts count no transactions,
     it is the least salt of the next one: a millisecond that no other transaction of the address has."""

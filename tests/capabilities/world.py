@@ -11,6 +11,7 @@ from app.accounts import repository as accounts_repository
 from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
+from app.accounts.passkeys import Passkeys
 from app.accounts.password_changes import PasswordChanges
 from app.accounts.passwords import hash_password
 from app.accounts.repository import Person
@@ -27,6 +28,7 @@ from tests.factories.merchants import merchant
 from tests.identity.browsing import PASSWORD, mailed_path
 from tests.merchants.people import current_member
 
+URL = "https://pay.example.test"
 HERE = "192.0.2.1"
 HASH = hash_password(PASSWORD)
 """Computed once, because the hash is slow on purpose."""
@@ -44,9 +46,10 @@ class World:
     kept: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        letters, keys = Letters("https://pay.example.test"), self.settings.data_keys
+        letters, keys = Letters(URL), self.settings.data_keys
         throttle = Throttle(ids.random_bytes(32))
-        self.sign_in = SignIn(keys, throttle, letters)
+        self.passkeys = Passkeys(URL, ids.random_bytes(32), letters)
+        self.sign_in = SignIn(keys, throttle, letters, self.passkeys)
         self.sign_up = SignUp(throttle, letters)
         self.password_changes = PasswordChanges(throttle, letters)
         self.email_changes = EmailChanges(throttle, letters)

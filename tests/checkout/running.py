@@ -43,12 +43,15 @@ class RunningApp:
 
 
 @asynccontextmanager
-async def running_app(environment: dict[str, str], var_dir: Path, *, sandbox: bool) -> AsyncIterator[RunningApp]:
-    """Serves the deployment that `environment` describes, on any free port, with one worker."""
+async def running_app(
+    environment: dict[str, str], var_dir: Path, *, sandbox: bool, host: str = "127.0.0.1"
+) -> AsyncIterator[RunningApp]:
+    """Serves the deployment that `environment` describes, on any free port, with one worker. `host` is a name of this
+    machine's, by which its pages are opened."""
     port = ports.free_port()
     settings = environment | {
         "SWAP_PAY_ENV": "sandbox" if sandbox else "test",
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "PUBLIC_URL": f"http://{host}:{port}",
         "WEB_PORT": str(port),
         "WEB_WORKERS": "1",
         "METRICS_TOKEN": METRICS_TOKEN,

@@ -20,7 +20,8 @@ from app.refunds.return_addresses_repository import newest
 from app.sandbox.chain_driver import AnvilDriver
 from app.signer import frozen_repository, previews_repository, wallet_snapshot
 from app.signer.funds import Preview
-from app.signer.policy import Refused, refuse
+from app.signer.policy import refuse
+from app.signer.refusal import Refused
 from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.repository import set_waiting

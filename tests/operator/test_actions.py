@@ -21,7 +21,8 @@ from app.reconciliation import repository as runs
 from app.reconciliation import requests
 from app.reconciliation.service import RUN_LOCK, RunInProgress
 from app.sandbox.chain_driver import AnvilDriver
-from app.signer.policy import Refused, refuse
+from app.signer.policy import refuse
+from app.signer.refusal import Refused
 from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused

@@ -13,7 +13,8 @@ from app.merchants import service as merchants
 from app.merchants.applications_repository import Facts
 from app.reconciliation import repository as runs
 from app.sandbox.chain_driver import AnvilDriver
-from app.signer.policy import Refused, refuse
+from app.signer.policy import refuse
+from app.signer.refusal import Refused
 from app.withdrawals import holds
 from tests.books import assert_books, assert_invoices
 from tests.factories.api_keys import api_key

@@ -29,8 +29,8 @@ TIDY = KeyFacts(
     last_used_address="203.0.113.7",
 )
 PEOPLE = [
-    PersonFacts(account_id="A", name="Mara", role="owner", has_totp=True),
-    PersonFacts(account_id="B", name="Nils", role="owner", has_totp=True),
+    PersonFacts(account_id="A", name="Mara", role="owner", has_second_step=True),
+    PersonFacts(account_id="B", name="Nils", role="owner", has_second_step=True),
 ]
 EIGHT = tuple(scope.value for scope in Scope)[:8]
 
@@ -60,7 +60,10 @@ def test_each_rule_has_its_remedy(key: KeyFacts, expected: tuple[str, str, str])
 
 
 def test_people_without_two_steps_and_a_lone_owner_are_named_the_worst_first() -> None:
-    people = [replace(PEOPLE[0], has_totp=False), PersonFacts(account_id="C", name="Vi", role="viewer", has_totp=False)]
+    people = [
+        replace(PEOPLE[0], has_second_step=False),
+        PersonFacts(account_id="C", name="Vi", role="viewer", has_second_step=False),
+    ]
     found = [(one.rule, one.severity) for one in check([], people, NOW)]
     assert found == [("no_totp", "critical"), ("no_totp", "advice"), ("single_owner", "advice")]
 

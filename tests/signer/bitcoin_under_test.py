@@ -74,7 +74,7 @@ class BitcoinUnderTest:
         network = self.services.networks.get(NETWORK)
         crash = crash or CrashPoints(is_production=False, env={})
         sender = self.services.networks.sender(NETWORK)
-        return signer_of(network, sender, self.keys, self.services.withdrawals, crash)
+        return signer_of(network, sender, self.keys, self.services.withdrawals, crash, None)
 
     async def receive(self, *amounts: str) -> list[AskedInvoice]:
         """Customers pay an invoice of each amount, and it is credited: a coin each."""

@@ -270,7 +270,7 @@ async def test_a_bump_that_would_not_exclude_what_it_replaces_is_not_signed(
     theirs = await coins_repository.by_claims(NETWORK, last.claims)
     with pytest.raises(asyncpg.UniqueViolationError, match="is claimed by another one"):
         async with database.transaction():
-            payable = await lock_payable(another.id, world.services.networks.get(NETWORK))
+            payable = await lock_payable(another.id, world.services.networks.get(NETWORK), None)
             payment = Payment(another.destination, SYMBOL, 1_000_000)
             draft = draft_of((payment,), theirs, change_index=2, rate=1)
             await signer._wallet.sign(draft, purpose="withdrawal", payables=[payable], now=clock.now())

@@ -196,14 +196,14 @@ TOTP = (
     ),
     Fault(
         "app/accounts/sign_in.py",
-        "if fresh.has_totp:",
+        "if fresh.has_second_step:",
         "if False:",
         "a password alone signs in to an account with two-step verification",
         ("identity/test_sign_in_pages.py::test_with_an_authenticator_the_password_alone_opens_nothing",),
     ),
     Fault(
         "app/identity/guard.py",
-        "if not session.has_totp:",
+        "if not session.has_second_step:",
         "if False:",
         "an operator acts with a password alone",
         ("identity/test_guard.py::test_operators_act_with_two_steps_only",),
