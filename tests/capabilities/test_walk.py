@@ -38,7 +38,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Secret that waits for its page", "use"): "accounts/test_form_uses.py::"
     "test_a_secret_is_encrypted_and_read_once_by_its_own_session_and_page",
     ("Sentence for the next page", "use"): f"{GUARD}::test_a_flash_is_shown_once_and_only_ours",
-    ("Letter that waits to be sent", "use"): "mail/test_service.py::"
+    ("Email that waits to be sent", "use"): "mail/test_service.py::"
     "test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent",
     ("Stored answer to a creation", "revocation"): "api_keys/test_keys.py::"
     "test_revocation_and_expiry_work_on_the_next_request",
@@ -68,6 +68,12 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Approval", "a hold"): f"{APPROVALS}::test_a_hold_stops_unsent_and_later_withdrawals",
     ("Approval", "removal of the operator while others are missing"): f"{APPROVALS}::"
     "test_an_approval_ends_with_the_right_to_give_one",
+    ("Passkey", "removal of the passkey"): "accounts/test_passkeys.py::"
+    "test_a_removed_passkey_and_what_it_has_opened_are_gone",
+    ("Challenge of a passkey", "use"): "accounts/test_passkeys.py::"
+    "test_an_answer_is_taken_once_in_its_browser_for_its_purpose_and_in_time",
+    ("Merchant and mode of the last visit", "another merchant or mode"): "cabinet/test_begin.py::"
+    "test_the_cabinet_begins_where_one_worked_last",
     ("Metrics token", "a new `METRICS_TOKEN`"): "monitoring/test_routes.py::test_metrics_need_the_token",
 }
 

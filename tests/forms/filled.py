@@ -132,7 +132,7 @@ def of_account(session_id: str) -> dict[str, Filled]:
 
 def of_desk(scene: Any, other_application: int) -> dict[str, Filled]:
     """The forms of the desk, for the objects of the scene."""
-    why = {"reason": "it was looked into"}
+    why, note = {"reason": "it was looked into"}, {"note": "the merchant was called"}
     asset = {"chain": "ethereum", "mode": "test", "symbol": "USDT"}
     shop = {"merchant_id": scene.shop}
     return {
@@ -141,6 +141,9 @@ def of_desk(scene: Any, other_application: int) -> dict[str, Filled]:
         "/desk/applications/{application_id:int}/reject": Filled(why, ids={"application_id": str(other_application)}),
         "/desk/approvals/{withdrawal_id:str}/approve": Filled(ids={"withdrawal_id": scene.usual}),
         "/desk/approvals/{withdrawal_id:str}/reject": Filled(why, ids={"withdrawal_id": scene.large}),
+        "/desk/approvals/{withdrawal_id:str}/notes": Filled(note, ids={"withdrawal_id": scene.large}),
+        "/desk/reviews/{deposit_id:str}/notes": Filled(note, ids={"deposit_id": scene.review}),
+        "/desk/alerts/{alert_id:int}/notes": Filled(note, ids={"alert_id": str(scene.alert)}),
         "/desk/holds/{hold_id:int}": Filled(why, ids={"hold_id": str(scene.hold)}),
         "/desk/holds/withdrawals/{withdrawal_id:str}": Filled(why, ids={"withdrawal_id": scene.refused}),
         "/desk/merchants/{merchant_id:str}/standing/{change:str}": Filled(why, ids=shop | {"change": "suspend"}),
@@ -157,6 +160,11 @@ def of_desk(scene: Any, other_application: int) -> dict[str, Filled]:
 ELSEWHERE_TESTED = {
     "/account/security/authenticator/confirm": "tests/identity/test_security_pages.py: the code is of the new secret",
     "/account/security/authenticator/off": "tests/identity/test_security_pages.py: the walk needs the authenticator",
+    "/cabinet/invitations/{invitation_id:int}/accept": "tests/cabinet/test_begin.py: it needs an invitation",
+    "/account/security/passkeys/new": "tests/operator/test_passkeys_browser.py: a browser makes the passkey",
+    "/account/security/passkeys/confirm": "tests/operator/test_passkeys_browser.py: it leads to the page of a new one",
+    "/account/security/passkeys/{passkey_id:int}/rename": "tests/identity/test_passkey_pages.py: it needs a passkey",
+    "/account/security/passkeys/{passkey_id:int}/remove": "tests/identity/test_passkey_pages.py: it needs a passkey",
     "/invitation/accept": "tests/merchants/test_team.py: the link in the letter works once",
     MERCHANT + "/application": "tests/cabinet/over_chain/test_rights.py: an approved merchant has none to send",
     "/sign-out": "tests/identity/test_sign_in_pages.py: it ends what sends it",
@@ -185,7 +193,7 @@ ELSEWHERE_TESTED = {
 """Forms that the walks leave out, and where they are tested."""
 
 SIGNED_OUT = (
-    *("/sign-in", "/sign-in/code", "/sign-up", "/confirm-email", "/confirm-email/change"),
+    *("/sign-in", "/sign-in/passkey", "/sign-in/code", "/sign-up", "/confirm-email", "/confirm-email/change"),
     *("/forgot-password", "/reset-password", "/invitation"),
 )
 """Forms for visitors who are not signed in: bound by links that work once, and by throttles."""
