@@ -120,7 +120,7 @@ async def test_from_application_to_paid_invoice_and_payout(
     await page.reload()
     await page.get_by_role("heading", name="25.00 USDT Paid").wait_for()
     history = page.locator(".timeline")
-    for fact in ("Transfer seen on chain", "Invoice credited", "Paid"):
+    for fact in ("Transfer seen on chain, waiting for confirmations", "Invoice credited", "Paid"):
         await history.get_by_text(fact, exact=True).wait_for()
     await seen("invoice-paid")
 
