@@ -10,7 +10,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.forms import required
 from app.cabinet.nav import outside
 from app.core import clock
-from app.core.errors import ApiError
+from app.core.errors import ApiError, Code
 from app.identity import cookies
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -81,6 +81,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 now=clock.now(),
             )
         except ApiError as error:
+            if error.code is Code.NOT_FOUND:
+                raise
             return identity.nothing_done(request, CHOICE, error.message[:1].upper() + error.message[1:] + ".")
         return identity.redirect(request, f"/cabinet/{merchant_id}/live", flash="Welcome to the team.")
 

@@ -152,6 +152,7 @@ def context(name: str) -> dict[str, Any]:
         "hash": HASH,
         "long_name": LONG_NAME,
         "now": NOW,
+        "passkey": None,
         **_charts(),
     }
 

@@ -227,13 +227,13 @@ async def test_a_key_allows_only_its_scopes(new_integrator: NewIntegrator) -> No
 async def test_balance_and_assets_list_what_the_merchant_accepts(integrator: Integrator) -> None:
     assets = (await integrator.get("/assets")).json()["data"]
     assert [(asset["asset"], asset["chain"], asset["decimals"]) for asset in assets] == [
-        ("ETH", "ethereum", 18),
         ("USDT", "ethereum", 6),
+        ("ETH", "ethereum", 18),
     ]
     balances = (await integrator.get("/balance")).json()["data"]
     assert [(b["asset"], b["available_raw"], b["pending_decimal"]) for b in balances] == [
-        ("ETH", "0", "0.00"),
         ("USDT", "0", "0.00"),
+        ("ETH", "0", "0.00"),
     ]
     ledger = await integrator.get("/ledger", asset="USDT", chain="ethereum")
     assert ledger.json() == {"data": [], "next_cursor": None}

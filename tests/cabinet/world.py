@@ -139,6 +139,7 @@ async def _keeping(settings: Settings, merchant_id: str, owner: Account) -> dict
         "endpoint_id": endpoint.id,
         "event_id": str(event.event_id),
         "job_id": job_id,
+        "filter_id": "1",
         "account_id": guest.id,
         "invitation_id": str(invited.id),
     }
