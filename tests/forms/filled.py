@@ -162,7 +162,7 @@ ELSEWHERE_TESTED = {
     "/account/security/authenticator/off": "tests/identity/test_security_pages.py: the walk needs the authenticator",
     "/cabinet/invitations/{invitation_id:int}/accept": "tests/cabinet/test_begin.py: it needs an invitation",
     "/account/security/passkeys/new": "tests/operator/test_passkeys_browser.py: a browser makes the passkey",
-    "/account/security/passkeys/confirm": "tests/operator/test_passkeys_browser.py: it leads to the page of a new one",
+    "/account/security/passkeys/confirm": "tests/identity/test_passkey_pages.py: it leads to the page of a new one",
     "/account/security/passkeys/{passkey_id:int}/rename": "tests/identity/test_passkey_pages.py: it needs a passkey",
     "/account/security/passkeys/{passkey_id:int}/remove": "tests/identity/test_passkey_pages.py: it needs a passkey",
     "/invitation/accept": "tests/merchants/test_team.py: the link in the letter works once",

@@ -131,7 +131,7 @@ async def test_from_application_to_paid_invoice_and_payout(
     await page.get_by_label("Asset").select_option("USDT@ethereum")
     await page.get_by_label("Destination address").fill(ELSEWHERE[:-1] + "E")
     await press(page, "Continue")
-    await page.locator(".field__error").get_by_text(re.compile("checksum")).wait_for()
+    await page.locator(".field__error").get_by_text(re.compile("mistyped")).wait_for()
     await seen("payout-refused")
     await page.get_by_label("Destination address").fill(ELSEWHERE)
     await press(page, "Continue")
