@@ -72,7 +72,7 @@ def test_enlarged_twice_nothing_is_lost(browser: Browser, site: Site) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_forced_colours_the_code_is_read_and_states_stay_apart(browser: Browser, site: Site, scheme: str) -> None:
     forced = {"forced_colors": "active", "color_scheme": scheme, "reduced_motion": "reduce"}
-    with opened(browser, site.put("forced", a_view()), 360, **forced) as page:
+    with opened(browser, site.put("forced", a_view()), 1280, **forced) as page:  # on a phone the code is folded
         photo = page.screenshot(full_page=True)
         tail = page.locator(".amount em").evaluate("e => getComputedStyle(e).textDecorationLine")
         assert tail == "underline"
