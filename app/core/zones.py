@@ -111,5 +111,5 @@ def _known() -> frozenset[str]:
 def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last one for a name that is too long for a file
         return UTC

@@ -111,11 +111,11 @@ def test_a_broken_connection_is_shown_until_it_is_back(page: Page, site: Site) -
     site.reachable = False
     try:
         site.tell("trouble")
-        expect(page.get_by_text("No connection.")).to_be_visible()
+        expect(page.get_by_text("No connection.", exact=True)).to_be_visible()
     finally:
         site.reachable = True
     page.clock.run_for(5_100)
-    expect(page.get_by_text("No connection.")).to_be_hidden()
+    expect(page.get_by_text("No connection.", exact=True)).to_be_hidden()
 
 
 def test_the_countdown_follows_the_server_and_ends_by_itself(page: Page, site: Site) -> None:

@@ -28,7 +28,7 @@ TRICKS: dict[str, dict[str, str]] = {
 def forms(app: Edge) -> list[str]:
     """The paths of all POST routes, with ids that do not exist."""
     found = {
-        re.sub(r"\{\w+:\w+\}", "SES-0000000000", route.path)
+        re.sub(r"\{\w+:\w+\}", "SES-0000000000", re.sub(r"\{\w+:int\}", "1", route.path))
         for route in app._app.routes
         if "POST" in getattr(route, "methods", ()) and not route.path.startswith(ELSEWHERE)
     }
