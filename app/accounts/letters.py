@@ -101,16 +101,18 @@ class Letters:
         """After a passkey was added."""
         return self._notice(
             "A passkey was added to your Swap Pay account",
-            f"a passkey named “{passkey}” can sign in to your account from now on.",
+            "a passkey named “{passkey}” can sign in to your account from now on.",
             name=name,
+            passkey=passkey,
         )
 
     def passkey_removed(self, name: str, passkey: str) -> Letter:
         """After a passkey was removed."""
         return self._notice(
             "A passkey was removed from your Swap Pay account",
-            f"the passkey named “{passkey}” can't sign in any more. All other sessions have ended.",
+            "the passkey named “{passkey}” can't sign in any more. All other sessions have ended.",
             name=name,
+            passkey=passkey,
         )
 
     def totp_turned_off(self, name: str) -> Letter:

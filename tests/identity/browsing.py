@@ -147,5 +147,6 @@ async def enrol(browser: Browser, account: Account) -> tuple[Account, list[str]]
 
 
 def without_ids(page: httpx.Response) -> str:
-    """The page's text without the parts that differ each time: request ids and form tokens."""
-    return re.sub(r"[0-9a-f]{32,64}", "#", page.text)
+    """The page's text without the parts that differ each time: request ids, form tokens and challenges of passkeys."""
+    challenges = r'name="passkey_challenge" value="[^"]*"|data-options="[^"]*"'
+    return re.sub(rf"[0-9a-f]{{32,64}}|{challenges}", "#", page.text)

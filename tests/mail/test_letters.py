@@ -62,7 +62,7 @@ def test_no_letter_to_an_account_has_a_link_from_a_name() -> None:
         if name.startswith("_"):
             continue
         names = inspect.signature(write_one).parameters
-        given = {"token": "t", "left": 3, "name": BAIT, "new_email": "help@evil.example"}
+        given = {"token": "t", "left": 3, "name": BAIT, "passkey": BAIT, "new_email": "help@evil.example"}
         written.append(write_one(**{parameter: given[parameter] for parameter in names}))
     assert len(written) >= 11
     for each in written:
