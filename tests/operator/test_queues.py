@@ -195,7 +195,7 @@ async def test_reviews_are_filtered_and_the_message_alone_reaches_the_merchant(
     complaints = errors(
         await browser.send(f"/desk/reviews/{rest}/return", reason="", destination="me", merchant_message="x" * 501)
     )
-    for words in ("Give a reason", "not an address", "at most 500 characters", "authenticator"):
+    for words in ("Give a reason", "Enter a whole address", "at most 500 characters", "authenticator"):
         assert words in complaints, (words, complaints)
     # One that brought too little offers no such step.
     assert f"/desk/reviews/{under}/split" not in (await browser.get(f"/desk/reviews/{under}")).text
