@@ -339,15 +339,15 @@ async def test_networks_are_read_without_a_request_to_a_node(
     assert (state.coverage.lag_blocks, state.halted_reason) == (0, None)
     assert (state.pool.leased, state.pool.created >= 1, state.pool.cap) == (1, True, 10_000)
     assert [(hot.asset, hot.held_raw, hot.free_raw, hot.gas_left_raw, hot.looked_at) for hot in state.hot] == [
-        ("ETH", 9, 9, 3, now),
         ("USDT", 7, 5, None, now),  # a second check without changes writes no row
+        ("ETH", 9, 9, 3, now),
     ]
     assert (state.on_the_way, state.stuck) == (1, 1)
     (waiting,) = await networks.on_the_way(NETWORK)
     assert (waiting.id, waiting.waiting_reason) == (requested.id, "the hot wallet holds too little USDT")
     await wallet_snapshot.record(NETWORK, {"USDT": 8}, {"USDT": 5}, {}, now + timedelta(seconds=2))
     (state,) = await networks.states(services.networks, clock.now())
-    assert state.hot[1].held_raw == 8
+    assert state.hot[0].held_raw == 8
 
 
 async def test_the_audit_log_is_filtered_and_paged(services: Services, merchant_id: str, by: Operator) -> None:

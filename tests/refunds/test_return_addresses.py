@@ -96,7 +96,7 @@ async def case(served: Served, driver: AnvilDriver, token: str) -> Case:
 async def test_a_customer_s_address_is_confirmed_and_used_for_the_return(case: Case) -> None:
     # Given a payment page that says what happened, and asks,
     page = await case.see(case.page)
-    assert "Less came in than was asked for." in page
+    assert "less came in than was asked for." in page
     assert "Please don’t send only the rest: it would not count." in page
     assert f"Asked for {case.invoice.pay_in.amount_decimal} USDT" in page
     assert "Too little 1.00 USDT" in page
