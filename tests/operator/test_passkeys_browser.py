@@ -59,6 +59,7 @@ async def test_an_operator_makes_a_passkey_and_sees_what_the_signer_needs_of_it(
         await page.wait_for_url("**/desk**")
         await page.goto(f"{base}/account/security")
         await page.get_by_role("link", name="Add a passkey").click()
+        await page.wait_for_url("**/account/security/passkeys")  # its link has the same name
         await page.get_by_role("link", name="Add a passkey").first.click()
         await page.get_by_label("Name").fill("Work laptop")
         if TAKE_SCREENS:

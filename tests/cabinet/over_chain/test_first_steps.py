@@ -70,7 +70,7 @@ async def test_a_new_merchant_gets_to_a_paid_test_invoice_without_approval(
     )
     page = await home()
     assert ticked(page) == STEPS[:2]
-    assert (curl := re.search(r"<code>(curl -sS .*?)</code>", page, re.DOTALL))
+    assert (curl := re.search(r"<code[^>]*>(curl -sS .*?)</code>", page, re.DOTALL))
     assert f"'{settings.public_url}/api/v1/merchant/invoices'" in curl[1]
     assert '{"amount": "5.00", "currency": "USDT", "chain": "ethereum"}' in curl[1]
 
