@@ -103,13 +103,15 @@ class SqlMigration(MigrationManager):
             raise RuntimeError("a migration can't be taken back: restore a backup")
         engine: Any = engine_finder()
         if not self.in_transaction:
-            return await self._run_one_by_one(engine)
+            await self._run_one_by_one(engine)
+            return
         gives_up_at_s = clock.monotonic_s() + PATIENCE_S
         while True:
             try:
                 async with engine.transaction() as transaction:
                     await transaction.connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
-                    return await transaction.connection.execute(self.sql)
+                    await transaction.connection.execute(self.sql)
+                return
             except asyncpg.LockNotAvailableError:
                 if clock.monotonic_s() > gives_up_at_s:
                     raise
