@@ -13,8 +13,11 @@ from app.web.edge import Edge
 from tests.cabinet.world import World
 from tests.identity.browsing import Browser, hidden
 
-ALL: tuple[Role, ...] = ("owner", "admin", "developer", "viewer")
+ALL: tuple[Role, ...] = ("owner", "admin", "developer", "accountant", "support", "viewer")
+BOOKS: tuple[Role, ...] = ("owner", "admin", "developer", "accountant", "viewer")
 MONEY: tuple[Role, ...] = ("owner", "admin")
+RETURNS: tuple[Role, ...] = ("owner", "admin", "support")
+AUDIT: tuple[Role, ...] = ("owner", "admin", "accountant")
 MAKERS: tuple[Role, ...] = ("owner", "admin", "developer")
 NOBODY: tuple[Role, ...] = ()
 
@@ -32,27 +35,27 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("POST", "/invoices/{invoice_id:str}/cancel"): MAKERS,
     ("GET", "/invoices/{invoice_id:str}/refund"): MONEY,
     ("POST", "/invoices/{invoice_id:str}/refund"): MONEY,
-    ("GET", "/payouts"): ALL,
+    ("GET", "/payouts"): BOOKS,
     ("GET", "/payouts/new"): MONEY,
     ("GET", "/payouts/review"): MONEY,
     ("POST", "/payouts/review"): MONEY,
-    ("GET", "/payouts/{payout_id:str}"): ALL,
+    ("GET", "/payouts/{payout_id:str}"): BOOKS,
     ("GET", "/payouts/{payout_id:str}/cancel"): MONEY,
     ("POST", "/payouts/{payout_id:str}/cancel"): MONEY,
     ("GET", "/refunds"): ALL,
     ("GET", "/transactions"): ALL,
     ("GET", "/refunds/{refund_id:str}"): ALL,
     ("GET", "/reviews"): ALL,
-    ("GET", "/balances"): ALL,
-    ("GET", "/ledger"): ALL,
-    ("GET", "/ledger/{name:str}"): ALL,
-    ("POST", "/ledger/{name:str}/verify"): ALL,
-    ("GET", "/ledger/{name:str}/{seq:int}"): ALL,
-    ("GET", "/exports"): ALL,
-    ("GET", "/exports/invoices.csv"): ALL,
-    ("GET", "/exports/payouts.csv"): ALL,
-    ("GET", "/exports/refunds.csv"): ALL,
-    ("GET", "/exports/ledger/{name:str}"): ALL,
+    ("GET", "/balances"): BOOKS,
+    ("GET", "/ledger"): BOOKS,
+    ("GET", "/ledger/{name:str}"): BOOKS,
+    ("POST", "/ledger/{name:str}/verify"): BOOKS,
+    ("GET", "/ledger/{name:str}/{seq:int}"): BOOKS,
+    ("GET", "/exports"): BOOKS,
+    ("GET", "/exports/invoices.csv"): BOOKS,
+    ("GET", "/exports/payouts.csv"): BOOKS,
+    ("GET", "/exports/refunds.csv"): BOOKS,
+    ("GET", "/exports/ledger/{name:str}"): BOOKS,
     ("GET", "/keys"): MAKERS,
     ("GET", "/keys/new"): MAKERS,
     ("POST", "/keys/new"): MAKERS,
@@ -64,16 +67,16 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/keys/{key_id:str}/secret"): MAKERS,
     ("GET", "/keys/{key_id:str}/revoke"): MAKERS,
     ("POST", "/keys/{key_id:str}/revoke"): MAKERS,
-    ("GET", "/exports/invoices"): ALL,
-    ("POST", "/exports/invoices"): ALL,
-    ("GET", "/exports/payouts"): ALL,
-    ("POST", "/exports/payouts"): ALL,
-    ("GET", "/exports/refunds"): ALL,
-    ("POST", "/exports/refunds"): ALL,
-    ("GET", "/work/{job_id:str}"): ALL,
-    ("GET", "/work/{job_id:str}/file"): ALL,
-    ("POST", "/work/{job_id:str}/cancel"): ALL,
-    ("GET", "/reports"): ALL,
+    ("GET", "/exports/invoices"): BOOKS,
+    ("POST", "/exports/invoices"): BOOKS,
+    ("GET", "/exports/payouts"): BOOKS,
+    ("POST", "/exports/payouts"): BOOKS,
+    ("GET", "/exports/refunds"): BOOKS,
+    ("POST", "/exports/refunds"): BOOKS,
+    ("GET", "/work/{job_id:str}"): BOOKS,
+    ("GET", "/work/{job_id:str}/file"): BOOKS,
+    ("POST", "/work/{job_id:str}/cancel"): BOOKS,
+    ("GET", "/reports"): BOOKS,
     ("GET", "/webhooks"): MAKERS,
     ("GET", "/webhooks/new"): MAKERS,
     ("POST", "/webhooks/new"): MAKERS,
@@ -97,8 +100,11 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/webhooks/{endpoint_id:str}/delete"): MAKERS,
     ("POST", "/webhooks/{endpoint_id:str}/delete"): MAKERS,
     ("GET", "/team"): ALL,
+    ("GET", "/team/roles"): ALL,
     ("GET", "/team/invite"): MONEY,
     ("POST", "/team/invite"): MONEY,
+    ("GET", "/team/invitations/{invitation_id:int}/again"): MONEY,
+    ("POST", "/team/invitations/{invitation_id:int}/again"): MONEY,
     ("GET", "/team/invitations/{invitation_id:int}/withdraw"): MONEY,
     ("POST", "/team/invitations/{invitation_id:int}/withdraw"): MONEY,
     ("GET", "/team/{account_id:str}"): MONEY,
@@ -111,7 +117,7 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/security"): MAKERS,
     ("GET", "/security/remedy"): MAKERS,
     ("POST", "/security/remedy"): MAKERS,
-    ("GET", "/settings"): ALL,
+    ("GET", "/settings"): BOOKS,
     ("POST", "/settings"): MONEY,
     ("GET", "/settings/branding"): MONEY,
     ("GET", "/settings/prices"): MONEY,
@@ -121,20 +127,20 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/settings/returns"): MONEY,
     ("POST", "/settings/returns"): MONEY,
     ("GET", "/reviews/{deposit_id:str}/return-address"): ALL,
-    ("POST", "/reviews/{deposit_id:str}/return-address"): MONEY,
+    ("POST", "/reviews/{deposit_id:str}/return-address"): RETURNS,
     ("GET", "/settings/preview"): MONEY,
-    ("GET", "/settings/accent/{colour:str}"): ALL,
-    ("GET", "/settings/logo"): ALL,
+    ("GET", "/settings/accent/{colour:str}"): BOOKS,
+    ("GET", "/settings/logo"): BOOKS,
     ("POST", "/settings/branding"): MONEY,
-    ("GET", "/audit"): MONEY,
+    ("GET", "/audit"): AUDIT,
     ("GET", "/search"): ALL,
     ("GET", "/search/found"): ALL,
     ("GET", "/words"): ALL,
     ("POST", "/first-steps/hide"): ALL,
-    ("POST", "/first-steps/show"): ALL,
+    ("POST", "/first-steps/show"): BOOKS,
     **{
-        ("POST", f"/filters/{which}{rest}"): MONEY if which == "audit" else ALL
-        for which in ("invoices", "payouts", "refunds", "audit")
+        ("POST", f"/filters/{which}{rest}"): roles
+        for which, roles in (("invoices", ALL), ("payouts", BOOKS), ("refunds", ALL), ("audit", AUDIT))
         for rest in ("", "/{filter_id:int}/remove")
     },
     ("GET", "/team/leave"): ALL,
@@ -142,7 +148,7 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
 }
 """The roles that may use each route. Other roles get a 403, people who are no members a 404."""
 
-BOTH_MODES = ("/team", "/team/invite", "/team/leave", "/audit", "/security", "/settings", "/settings/logo")
+BOTH_MODES = ("/team", "/team/roles", "/team/invite", "/team/leave", "/audit", "/security", "/settings", "/settings/logo")
 """Pages of the whole merchant, in both modes: the audit log and the team."""
 
 DONE = (200, 303, 422)
