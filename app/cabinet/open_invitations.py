@@ -13,7 +13,7 @@ from app.cabinet.labels import plural
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.identity.form_routes import StepUp, form_post
-from app.identity.forms import FormRefused, Form
+from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.merchants import invitations
 from app.merchants.invitations import OpenInvitation

@@ -69,7 +69,6 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
         by = await locked(by)
         await _check(by, address, new_role, now)
         await invitations_repository.withdraw(by.merchant_id, address, now)
-        await _refuse_too_many(by.merchant_id, now)
         await invitations_repository.add(
             by.merchant_id,
             email=address,
@@ -79,6 +78,7 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
             now=now,
             expires_at=now + VALID_FOR,
         )
+        await _refuse_too_many(by.merchant_id, now)
         await by.record("team.invited", by.merchant_id, now, email=address, role=new_role)
         await _write_to(address, by, new_role, link_of(public_url, token), now)
 
@@ -104,6 +104,7 @@ async def send_again(by: Member, invitation_id: int, *, public_url: str, now: da
             now=now,
             expires_at=now + VALID_FOR,
         )
+        await _refuse_too_many(by.merchant_id, now)
         await by.record("team.invited_again", by.merchant_id, now, email=invitation.email, role=invitation.role)
         await _write_to(invitation.email, by, invitation.role, link_of(public_url, token), now)
     return invitation.email
@@ -289,7 +290,8 @@ async def _refuse_members(merchant_id: str, email: str) -> None:
 
 
 async def _refuse_too_many(merchant_id: str, now: datetime) -> None:
-    if await invitations_repository.count_open(merchant_id, now) >= MAX_OPEN:
+    """Raise INVALID_INPUT where one more is open than may be, the one that was just written among them."""
+    if await invitations_repository.count_open(merchant_id, now) > MAX_OPEN:
         raise invalid("email", f"{MAX_OPEN} invitations are open already: withdraw some first")
 
 

@@ -113,9 +113,9 @@ async def reminded(invitation_id: int, reminder_hash: bytes, now: datetime) -> N
 
 
 _REMINDED = Command(
-    Invitation.update(
-        {Invitation.reminded_at: Param("now"), Invitation.reminder_hash: Param("reminder_hash")}
-    ).where(Invitation.id == Param("id"))
+    Invitation.update({Invitation.reminded_at: Param("now"), Invitation.reminder_hash: Param("reminder_hash")}).where(
+        Invitation.id == Param("id")
+    )
 )
 
 
@@ -232,9 +232,7 @@ _ADD = Command(
 )
 
 
-async def renew(
-    invitation_id: int, *, token_hash: bytes, invited_by: str, now: datetime, expires_at: datetime
-) -> None:
+async def renew(invitation_id: int, *, token_hash: bytes, invited_by: str, now: datetime, expires_at: datetime) -> None:
     """Write an invitation anew: other token, sender and time. Links of its earlier emails end."""
     await _RENEW.run(id=invitation_id, token_hash=token_hash, invited_by=invited_by, now=now, expires_at=expires_at)
 

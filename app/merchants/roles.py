@@ -172,7 +172,7 @@ DESCRIPTIONS: Mapping[Role, str] = MappingProxyType(
         "admin": "Everything but owners: payouts, refunds, keys, webhooks, team and settings.",
         "developer": "Invoices, webhooks, and API keys that can't move money. No payouts, refunds or team.",
         "accountant": "Balances, ledger, reports, exports, payouts, refunds, and their audit log. Changes nothing.",
-        "support": "Invoices, refunds and reviews; decides on customers' return addresses. No payouts, books, exports or keys.",
+        "support": "Invoices, refunds, reviews, and customers' return addresses. No payouts, books, exports or keys.",
         "viewer": "Views invoices, payouts, refunds and the books, and exports them. Changes nothing.",
     }
 )

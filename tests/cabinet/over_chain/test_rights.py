@@ -148,7 +148,16 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
 }
 """The roles that may use each route. Other roles get a 403, people who are no members a 404."""
 
-BOTH_MODES = ("/team", "/team/roles", "/team/invite", "/team/leave", "/audit", "/security", "/settings", "/settings/logo")
+BOTH_MODES = (
+    "/team",
+    "/team/roles",
+    "/team/invite",
+    "/team/leave",
+    "/audit",
+    "/security",
+    "/settings",
+    "/settings/logo",
+)
 """Pages of the whole merchant, in both modes: the audit log and the team."""
 
 DONE = (200, 303, 422)
