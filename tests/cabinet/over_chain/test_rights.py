@@ -3,7 +3,9 @@ in the table fails."""
 
 import re
 from collections.abc import Callable, Mapping
+from html import unescape
 
+import httpx
 import pytest
 
 from app.asgi import create_app
@@ -281,3 +283,77 @@ async def test_lists_hold_nothing_of_others_or_of_the_other_mode(world: World, b
         foreign = (await stranger.get(f"/cabinet/{world.foreign_id}/test{path}")).text
         live = (await owner.get(world.base.replace("/test", "/live") + path)).text
         assert [one for one in own_ids if one in foreign or one in live] == [], path
+
+
+async def test_pages_show_support_and_accountants_their_work_and_nothing_that_is_refused(
+    world: World, browser: Callable[..., Browser]
+) -> None:
+    support, accountant = browser(), browser()
+    await support.sign_in(world.people["support"])
+    await accountant.sign_in(world.people["accountant"])
+
+    async def seen(person: Browser, path: str = "", status: int = 200) -> str:
+        answer = await person.get(f"{world.base}{path}")
+        assert answer.status_code == status, path
+        return unescape(answer.text)
+
+    # Every link of what support sees leads to a page that support may open, and no figure of the whole is there.
+    home = await seen(support)
+    assert "Payments in review" in home
+    assert "Balances" not in home
+    assert "Last 30 days" not in home
+    for path in ("", "/invoices", f"/invoices/{world.paid_invoice.id}", f"/invoices/{world.late_invoice.id}"):
+        page = await seen(support, path)
+        for link in set(re.findall(rf'href="({world.base}(?:/[^"]*)?)"', page)):
+            assert (await support.get(link)).status_code in (200, 303), f"{link} on {path}"
+        assert "/payouts" not in page
+        assert "/exports" not in page
+    assert "/exports" not in await seen(support, f"/refunds/{world.ids['refund_id']}") + await seen(support, "/refunds")
+
+    # A refusal stands in the frame, and says which role it takes and whom to ask.
+    refused = await seen(support, "/balances", 403)
+    assert (
+        "Your role, support, does not allow this: it takes the role owner, admin, developer, accountant or viewer."
+        in (" ".join(refused.split()))
+    )
+    assert re.search(r"Ask [^<]+ \(owner\) or [^<]+ \(admin\) for it\.", refused)
+    assert f'href="{world.base}/team/roles"' in refused
+    assert f'href="{world.base}/invoices"' in refused
+
+    # Support decides on a return address; an accountant sees it, and can't.
+    case = f"/reviews/{world.ids['deposit_id']}/return-address"
+    form = hidden(await support.get(f"{world.base}{case}"))
+    assert 'name="decision"' not in await seen(accountant, case)
+    assert (await accountant.post(f"{world.base}{case}", form)).status_code == 403
+    decided = await support.post(f"{world.base}{case}", form | {"decision": "confirmed"})
+    assert decided.status_code == 303
+    assert "The return address is confirmed." in unescape((await support.led_on(decided)).text)
+
+    # An accountant reads the books, and of the audit log what is about money.
+    home = await seen(accountant)
+    assert "Balances" in home
+    assert "New payout" not in home
+    for path in ("/audit", "/audit?area=team", f"/audit?about={world.terms.merchant_id}"):
+        log = await seen(accountant, path)
+        assert "Invited somebody" not in log, path
+        assert "Created a webhook" not in log, path
+        assert ">Team</option>" not in log
+    assert "Confirmed a return address" in await seen(accountant, "/audit?area=return_address")
+    assert "Invited somebody" in unescape((await signed_in_owner(world, browser)).text)
+
+    # The page of roles says it in words, for the reader's own role first.
+    page = " ".join((await seen(support, "/team/roles")).split())
+    assert "Your role is <strong>support</strong>" in page
+    row = re.search(r"Request and cancel payouts</th>(.*?)</tr>", page)
+    assert row
+    assert re.findall(r'data-label="(\w+)">.*?"matrix__word">(\w+)<', row[1]) == [
+        *(("Owner", "Yes"), ("Admin", "Yes"), ("Developer", "No"), ("Accountant", "No")),
+        *(("Support", "No"), ("Viewer", "No")),
+    ]
+
+
+async def signed_in_owner(world: World, browser: Callable[..., Browser]) -> httpx.Response:
+    """The audit log as an owner sees it."""
+    owner = browser()
+    await owner.sign_in(world.people["owner"])
+    return await owner.get(f"{world.base}/audit?area=team")
