@@ -75,8 +75,9 @@ _DELIVERIES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 def entries(facts: Sequence[Fact], networks: Networks, ctx: MemberContext) -> list[TimelineEntry]:
-    """An entry for each fact, in the same order."""
-    return [_MADE[fact.source](fact, networks, ctx) for fact in facts]
+    """An entry for each fact that the member may see, in the same order: deliveries name the endpoints."""
+    seen = [fact for fact in facts if fact.source != "delivery" or ctx.may(Permission.WEBHOOKS_VIEW)]
+    return [_MADE[fact.source](fact, networks, ctx) for fact in seen]
 
 
 _GONE = {

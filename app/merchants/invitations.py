@@ -67,6 +67,7 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
     token = ids.new_secret()
     async with database.transaction():
         by = await locked(by)
+        await _refuse_members(by.merchant_id, address)
         await _check(by, address, new_role, now)
         await invitations_repository.withdraw(by.merchant_id, address, now)
         await invitations_repository.add(
@@ -96,6 +97,8 @@ async def send_again(by: Member, invitation_id: int, *, public_url: str, now: da
         invitation = await invitations_repository.unused(by.merchant_id, invitation_id)
         if invitation is None:
             raise _gone()
+        if await memberships_repository.has_member_with(by.merchant_id, invitation.email):
+            raise ApiError(Code.INVALID_INPUT, "They are a member already. Withdraw the invitation.")
         await _check(by, invitation.email, invitation.role, now)
         await invitations_repository.renew(
             invitation_id,
@@ -111,9 +114,8 @@ async def send_again(by: Member, invitation_id: int, *, public_url: str, now: da
 
 
 async def _check(by: Member, address: str, role: Role, now: datetime) -> None:
-    """Raise what `invite` raises. Needs the lock of the team."""
+    """Raise Forbidden, MERCHANT_… or RATE_LIMITED. Needs the lock of the team."""
     _require_for(by, role)
-    await _refuse_members(by.merchant_id, address)
     await _refuse_higher(by, address)
     if not await mail.may_write(Kind.UNASKED, address, now):
         raise ApiError(Code.RATE_LIMITED, "we have written to this address too often: try again tomorrow")

@@ -308,6 +308,7 @@ async def test_pages_show_support_and_accountants_their_work_and_nothing_that_is
             assert (await support.get(link)).status_code in (200, 303), f"{link} on {path}"
         assert "/payouts" not in page
         assert "/exports" not in page
+        assert "shop.example" not in page, "the address of a webhook"
     assert "/exports" not in await seen(support, f"/refunds/{world.ids['refund_id']}") + await seen(support, "/refunds")
 
     # A refusal stands in the frame, and says which role it takes and whom to ask.
