@@ -89,7 +89,7 @@ def _of_table(cabinet: Cabinet, table: Table) -> list[Any]:
     @form_post(
         path,
         does=f"Prepare a long export of {table.many}",
-        step_up=NoStepUp("whoever may see the list may export it"),
+        step_up=NoStepUp("it reads what its role may export anyway"),
         opt=needs(*table.needed),
     )
     async def prepare(request: PageRequest) -> Response[Any]:
