@@ -1,6 +1,7 @@
 """Reading the audit log, by page: all of it for operators, one merchant's for its members (reports/activity_log.py)."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,13 +35,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """The filters of a list; None means any. `action` is a prefix, such as `withdrawal.`; the others are exact.
+    """The filters of a list; None means any. `action` is a prefix, such as `withdrawal.`, and `areas` are prefixes of
+    which one must fit; the others are exact.
 
     `at_from` is inclusive, `at_to` exclusive.
     """
 
     actor: str | None = None
     action: str | None = None
+    areas: Sequence[str] | None = None
     subject: str | None = None
     merchant_id: str | None = None
     at_from: datetime | None = None
@@ -61,6 +64,8 @@ async def _read(listing: Listing[Entry], filters: Filters, place: Place | None, 
     values = msgspec.structs.asdict(filters)
     if filters.action is not None:
         values["action"] = f"{database.like_literally(filters.action)}%"
+    if filters.areas is not None:
+        values["areas"] = [f"{database.like_literally(area)}%" for area in filters.areas]
     return await listing.page(place, limit, **values)
 
 
@@ -73,6 +78,7 @@ def _list(*key: Column) -> Listing[Entry]:
             "actor": AuditEntry.actor == Param("actor"),
             # LIKE, since the index over actions can't be used by starts_with().
             "action": WhereRaw("{} LIKE {}", AuditEntry.action, Param("action")),
+            "areas": WhereRaw("{} LIKE ANY({})", AuditEntry.action, Param("areas")),
             "subject": AuditEntry.subject == Param("subject"),
             "merchant_id": AuditEntry.merchant_id == Param("merchant_id"),
             "at_from": AuditEntry.at >= Param("at_from"),

@@ -16,6 +16,7 @@ from app.core.statement import Listing, Param, Statement, any_of, select
 from app.invoices.tables import Invoice
 from app.ledger import repository as ledger
 from app.ledger.repository import Head
+from app.merchants.roles import ROLES
 from app.merchants.tables import Merchant, MerchantAsset
 from app.networks.registry import Networks
 from app.withdrawals import limits
@@ -258,9 +259,10 @@ async def _people(merchant_id: str) -> tuple[Person, ...]:
                 AS has_second_step,
             p.created_at AS since
         FROM memberships p JOIN accounts a ON a.id = p.account WHERE p.merchant = $1
-        ORDER BY array_position(ARRAY['owner', 'admin', 'developer', 'viewer'], p.role::text), lower(a.name), a.id
+        ORDER BY array_position($2::varchar[], p.role), lower(a.name), a.id
         """,
         merchant_id,
+        list(ROLES),
     )
     return tuple(Person(**dict(row)) for row in rows)
 

@@ -42,7 +42,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`ledger`, `ledger/{asset}@{chain}`, `…/verify`, `…/{seq}`."""
     services = cabinet.services
 
-    @get("/ledger", opt=needs(Permission.VIEW))
+    @get("/ledger", opt=needs(Permission.BOOKS_VIEW))
     async def ledgers(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         heads = {(head.chain.network, head.chain.asset): head for head in await ledger.heads(ctx.merchant_id)}
@@ -52,7 +52,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         rows = [{"choice": one, "state": heads[(one.network.key, one.asset.symbol)].state} for one in begun]
         return await cabinet.page(request, "cabinet/ledger/list.html", {"rows": rows})
 
-    @get("/ledger/{name:str}", opt=needs(Permission.VIEW))
+    @get("/ledger/{name:str}", opt=needs(Permission.BOOKS_VIEW))
     async def one_ledger(request: PageRequest, name: str) -> Response[Any]:
         ctx = context_of(request)
         choice, head = await found(ctx, name)
@@ -78,7 +78,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         does="Verify a ledger",
         step_up=NoStepUp("it changes nothing"),
         page="/ledger/{name:str}",
-        opt=needs(Permission.VIEW),
+        opt=needs(Permission.BOOKS_VIEW),
     )
     async def verification(request: PageRequest, name: str) -> Response[Any]:
         ctx = context_of(request)
@@ -99,7 +99,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         flash = f"The chain breaks at entry {result.fault.seq}: {result.fault.problem}. Tell the operator at once."
         return cabinet.identity.redirect(request, back, flash=flash, tone="critical")
 
-    @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.VIEW))
+    @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.BOOKS_VIEW))
     async def one_entry(request: PageRequest, name: str, seq: RowId) -> Response[Any]:
         ctx = context_of(request)
         choice, head = await found(ctx, name)

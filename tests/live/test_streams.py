@@ -54,6 +54,7 @@ async def following(shop: Shop, person: Person, *topics: str, base: str = "", si
 
 async def test_a_page_hears_of_what_it_may_see_and_of_nothing_else(shop: Shop) -> None:
     mara, viewer, stranger = await shop.person("mara"), await shop.person("vic", "viewer"), await shop.person("sam")
+    support = await shop.person("sue", "support")
     other = Shop(shop.services, await terms(service_fee_bps=0), shop.served)
     await database.execute(
         "UPDATE memberships SET merchant = $2 WHERE account = $1", stranger.account.id, other.terms.merchant_id
@@ -71,6 +72,8 @@ async def test_a_page_hears_of_what_it_may_see_and_of_nothing_else(shop: Shop) -
     assert await status(stranger, f"invoice:{own.id}", base=other.base) == 404
     assert await status(mara, f"payout:{own.id}") == 404
     assert await status(viewer, "keys") == 403
+    for unseen in ("payouts", "payout:PO-0000000000", "balances", "exports", "export:7", "keys", "deliveries", "audit"):
+        assert await status(support, unseen) == 403, unseen
     assert await status(mara, "queue", base="/desk") == 404
     nobody = await shop.served.client.get(address(shop, "invoices"), headers={"HX-Request": "true"})
     assert nobody.status_code == 401
@@ -78,6 +81,7 @@ async def test_a_page_hears_of_what_it_may_see_and_of_nothing_else(shop: Shop) -
     async with (
         following(shop, mara, f"invoice:{own.id}", "keys", "invoices") as hers,
         following(shop, viewer, "keys", "invoices") as his,
+        following(shop, support, "payouts", "balances", "invoices", "audit") as theirs,
         following(shop, stranger, "invoices", "export:7", base=other.base) as foreign,
     ):
         by = await member(mara.account.id, shop.terms.merchant_id, address=None)
@@ -85,6 +89,7 @@ async def test_a_page_hears_of_what_it_may_see_and_of_nothing_else(shop: Shop) -
         await shop.services.invoices.cancel_by(by, "test", own.id, clock.now())
         assert set((await hers.next())[1].split()) == {f"invoice:{own.id}", "invoices"}
         assert await his.next() == ("changed", "invoices")
+        assert await theirs.next() == ("changed", "invoices"), "the audit log has an entry too"
         await invoice(shop.services, other.terms)
         assert await foreign.next() == ("changed", "invoices")
 
@@ -100,6 +105,7 @@ async def test_a_page_hears_of_what_it_may_see_and_of_nothing_else(shop: Shop) -
 
 async def test_it_ends_with_the_session_and_with_the_right_to_see(shop: Shop) -> None:
     mara, ola, vic = await shop.person("mara"), await shop.person("ola"), await shop.person("vic", "developer")
+    ben = await shop.person("ben", "accountant")
     staff = await operator(shop.services.settings.data_keys)
     desk = await signed_in(Account(id=staff.id, email=staff.email, password="", totp_secret=""))
     by = await member(mara.account.id, shop.terms.merchant_id, address=None)
@@ -108,6 +114,7 @@ async def test_it_ends_with_the_session_and_with_the_right_to_see(shop: Shop) ->
         following(shop, mara, "team") as staying,
         following(shop, ola, "invoices") as leaving,
         following(shop, vic, "keys", "invoices") as demoted,
+        following(shop, ben, "balances", "payouts") as moved,
         following(shop, desk, "queue", "alerts", base="/desk") as at_desk,
     ):
         # Signed out in another tab: at once.
@@ -123,5 +130,7 @@ async def test_it_ends_with_the_session_and_with_the_right_to_see(shop: Shop) ->
         await team.change_role(by, vic.account.id, "viewer", clock.now())
         assert await staying.next() == ("changed", "team")
         assert await demoted.next() == ("ended", "")
+        await team.change_role(by, ben.account.id, "support", clock.now())
+        assert await moved.next() == ("ended", "")
         await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
         assert set((await at_desk.next())[1].split()) == {"alerts", "queue"}
