@@ -1,12 +1,11 @@
 """The query of a list in the cabinet. Invalid values are ignored: people edit URLs and have old bookmarks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from app.core.errors import ApiError
-from app.identity import paging
+from app.identity import lists, paging
 from app.identity.identity import PageRequest, visitor_of
-from app.identity.lists import ListQuery
+from app.identity.lists import Chip, ListQuery
 from app.identity.paging import AsKey, by_moment
 
 MAX_FILTER_LENGTH = 200
@@ -34,15 +33,6 @@ OLDEST_FIRST = "oldest"
 """The value of the filter `order` with which a list begins with its oldest row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter that is set, in words, and the URL of the list without it."""
-
-    label: str
-    value: str
-    url: str
-
-
 _LABELS = {
     "search": "Search",
     "status": "Status",
@@ -59,8 +49,4 @@ _LABELS = {
 
 def chips(query: ListQuery, **options: Sequence[tuple[str, str]]) -> list[Chip]:
     """The filters that are set. `options` are the choices of a filter, (value, words), as its select has them."""
-    words = {name: dict(choices) for name, choices in options.items()} | {"order": {OLDEST_FIRST: "Oldest first"}}
-    return [
-        Chip(_LABELS[name], words.get(name, {}).get(value, value), query.without(name))
-        for name, value in query.filters.items()
-    ]
+    return lists.chips(query, _LABELS, order=[(OLDEST_FIRST, "Oldest first")], **options)
