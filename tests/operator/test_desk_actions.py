@@ -92,7 +92,7 @@ async def test_a_refused_form_leads_to_its_page_which_can_be_loaded_again(served
     clock.shift(timedelta(minutes=11))
 
     async def sent(verb: str, **fields: str) -> tuple[str, str]:
-        """Send a form of the page as a browser without JavaScript does. Returns where that leads, and the page there."""
+        """Send a form as a browser without JavaScript does. Returns where that leads, and the page there."""
         tokens = hidden(await browser.get(page))
         action = f"/desk/approvals/{requested.id}/{verb}?who=mine"
         headers = {"Sec-Fetch-Site": "same-origin"}
