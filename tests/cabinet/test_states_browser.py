@@ -1,5 +1,5 @@
-"""Axe finds nothing in any state of a page: empty, filtered to nothing, refused, with errors, with a dialog, the palette
-or a message open; light and dark, wide and on a phone."""
+"""Axe finds nothing in any state of a page: empty, filtered to nothing, refused, with errors, with a dialog, the
+palette or a message open; light and dark, wide and on a phone."""
 
 from collections.abc import Awaitable, Callable
 from typing import Literal
