@@ -14,5 +14,5 @@ async def forwards() -> SqlMigration:
         "swap_pay",
         DESCRIPTION,
         (MIGRATIONS / "amounts.sql").read_text(),
-        earlier=(MIGRATIONS / "schema.sql").read_text(),
+        in_transaction=False,
     )
