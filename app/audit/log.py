@@ -11,7 +11,7 @@ from piccolo.columns.combination import WhereRaw
 
 from app.audit.tables import AuditEntry
 from app.core import database
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Listing, Param, select
 
 
@@ -60,13 +60,22 @@ async def page_by_time(filters: Filters, place: Place | None, limit: int) -> Pag
     return await _read(_BY_TIME, filters, place, limit)
 
 
+async def total(filters: Filters) -> Total:
+    """How many entries there are."""
+    return await _BY_ID.total(**_values(filters))
+
+
 async def _read(listing: Listing[Entry], filters: Filters, place: Place | None, limit: int) -> Page[Entry]:
+    return await listing.page(place, limit, **_values(filters))
+
+
+def _values(filters: Filters) -> dict[str, Any]:
     values = msgspec.structs.asdict(filters)
     if filters.action is not None:
         values["action"] = f"{database.like_literally(filters.action)}%"
     if filters.areas is not None:
         values["areas"] = [f"{database.like_literally(area)}%" for area in filters.areas]
-    return await listing.page(place, limit, **values)
+    return values
 
 
 def _list(*key: Column) -> Listing[Entry]:

@@ -11,7 +11,7 @@ from piccolo.querystring import QueryString
 
 from app.audit.tables import AuditEntry
 from app.core import database
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Listing, Param, Statement, any_of, select
 from app.invoices.tables import Invoice
 from app.ledger import repository as ledger
@@ -124,17 +124,24 @@ async def page(
     `search` is a part of a name or of a member's email address, a whole id, or an address on one of the networks that
     an invoice of the merchant had or that it has paid.
     """
-    return await _LIST.page(
-        place,
-        limit,
-        search=search or None,
-        pattern=f"%{database.like_literally(search)}%",
-        addresses=networks.address_forms(search),
-        networks=[network.key for network in networks],
-        status=status,
-        now=now,
-        since=now - MONTH,
-    )
+    return await _LIST.page(place, limit, **_values(search, networks, status, now))
+
+
+async def total(search: str, networks: Networks, status: str | None, now: datetime) -> Total:
+    """How many merchants the list has."""
+    return await _LIST.total(**_values(search, networks, status, now))
+
+
+def _values(search: str, networks: Networks, status: str | None, now: datetime) -> dict[str, object]:
+    return {
+        "search": search or None,
+        "pattern": f"%{database.like_literally(search)}%",
+        "addresses": networks.address_forms(search),
+        "networks": [network.key for network in networks],
+        "status": status,
+        "now": now,
+        "since": now - MONTH,
+    }
 
 
 _LIST = Listing(

@@ -8,7 +8,7 @@ from piccolo.querystring import QueryString
 
 from app.backoffice.case_filters import EVERY_CASE, AssetSum, CaseFilters, Sums, of_merchant
 from app.core import database
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Condition, Listing, Param
 from app.withdrawals.conflicts import Conflict
 from app.withdrawals.tables import Withdrawal
@@ -92,6 +92,11 @@ async def waiting_withdrawals(
 ) -> Page[WaitingWithdrawal]:
     """A page of what waits for approval by (created_at, id), oldest first."""
     return await _WAITING.page(place, limit, **filters.values(operator_id))
+
+
+async def total_waiting(operator_id: str, filters: CaseFilters) -> Total:
+    """How many wait for approval."""
+    return await _WAITING.total(**filters.values(operator_id))
 
 
 async def waiting_sums(operator_id: str, filters: CaseFilters) -> list[AssetSum]:

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from app.backoffice.case_filters import EVERY_CASE, CaseFilters, of_merchant
 from app.core import database
 from app.core.database import Row
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Listing, Param, Statement, select
 from app.deposits import repository as deposits
 from app.invoices.quoting import PriceOf
@@ -178,9 +179,14 @@ class Decided:
     settled_at: datetime | None
 
 
-async def decided(place: Place | None, limit: int) -> Page[Decided]:
+async def decided(place: Place | None, limit: int, filters: CaseFilters = EVERY_CASE) -> Page[Decided]:
     """A page of those that have ended by (created_at, id), newest first."""
-    return await _DECIDED.page(place, limit)
+    return await _DECIDED.page(place, limit, **filters.values(""))
+
+
+async def total_decided(filters: CaseFilters) -> Total:
+    """How many have ended."""
+    return await _DECIDED.total(**filters.values(""))
 
 
 _DECIDED = Listing(
@@ -201,6 +207,13 @@ _DECIDED = Listing(
     ).where(Withdrawal.status.is_in(["confirmed", "rejected", "failed", "cancelled"])),
     Decided,
     key=(Withdrawal.created_at, Withdrawal.id),
+    filters={
+        "kind": Withdrawal.kind == Param("kind"),
+        "status": Withdrawal.status == Param("status"),
+        "network": Withdrawal.network == Param("network"),
+        "asset": Withdrawal.asset == Param("asset"),
+        "merchant": of_merchant(Withdrawal.merchant),
+    },
 )
 
 

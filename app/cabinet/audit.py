@@ -119,6 +119,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "saved": await saved_links(ctx, "audit", query),
             "rows": [(action, label(action), details(action)) for action in found],
             "pager": query.pager(found),
+            "total": (await activity_log.total(ctx.merchant_id, filters)).beside(found),
             "chips": chips(query, who=people, area=areas),
             "people": people,
             "areas": areas,

@@ -14,7 +14,7 @@ from app.cabinet.lists import chips, list_query
 from app.cabinet.works import VERIFICATION
 from app.core import clock
 from app.core.errors import ApiError, Code
-from app.core.keyset import page_or_first
+from app.core.keyset import Total, page_or_first
 from app.core.money import format_amount
 from app.deposits import references_repository
 from app.identity.form_routes import NoStepUp, form_post
@@ -60,6 +60,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         wanted = await references(ctx, query.get("reference"))
         page = await page_or_first(lambda place: ledger.page(head.ledger, place, query.rows, wanted), query.place)
         invoices = await _invoices_of(page)
+        total = Total(head.state.seq, is_exact=True) if wanted is None else await ledger.total(head.ledger, wanted)
         context = {
             "query": query,
             "chips": chips(query),
@@ -69,6 +70,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "locked": format_amount(head.state.locked_raw, choice.asset.decimals),
             "rows": [_row(entry, choice, ctx, invoices) for entry in page],
             "pager": query.pager(page),
+            "total": total.beside(page),
             "verified": None,
         }
         return await cabinet.page(request, "cabinet/ledger/detail.html", context)

@@ -37,6 +37,7 @@ TOPICS = MappingProxyType(
         "keys": Permission.KEYS_VIEW,
         "team": Permission.TEAM_VIEW,
         "settings": Permission.SETTINGS_VIEW,
+        "switches": Permission.VIEW,
         "audit": Permission.AUDIT_OF_MONEY_VIEW,
     }
 )
@@ -89,6 +90,8 @@ def _may(found: Member, kind: str) -> bool:
 async def _topic_of(cabinet: Cabinet, ctx: MemberContext, kind: str, topic: str) -> str:
     """The topic as it is published. Raises NOT_FOUND for an invoice, payout or refund of somebody else."""
     services, thing_id = cabinet.services, topic.partition(":")[2]
+    if kind == "switches":
+        return topics.of_platform(kind)[0]
     found: object = None
     if kind == "invoice":
         found = await services.invoice_reader.get(ctx.merchant_id, ctx.mode, thing_id)

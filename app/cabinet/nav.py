@@ -118,7 +118,7 @@ def _nav(ctx: MemberContext, path: str, open_reviews: int, banners: tuple[Banner
         roles_url=ctx.path("team/roles"),
         live_url=ctx.path("live"),
         live_counts="reviews",
-        live_banners="webhooks settings",
+        live_banners="webhooks settings switches",
     )
 
 
@@ -147,7 +147,7 @@ async def _banners(ctx: MemberContext, zone: tzinfo) -> AsyncIterator[Banner]:
         )
     elif standing is not None:
         yield standing
-    if ctx.member.standing == "approved":
+    if ctx.member.standing not in ("suspended", "banned"):  # all others create invoices, if only in test mode
         for switch in await switches.states():
             if switch.paused_at is not None:
                 yield Banner(

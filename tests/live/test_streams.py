@@ -1,14 +1,17 @@
 """The streams of signed-in pages: who may follow what, what they say, and when they end."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from html import unescape
 
 import httpx
 
+from app.accounts.operators import Operator
 from app.alerts.service import raise_alert
 from app.core import clock, database
-from app.merchants import team
+from app.merchants import switches, team
 from app.merchants.members import member
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
@@ -50,6 +53,29 @@ async def following(shop: Shop, person: Person, *topics: str, base: str = "", si
     async with shop.served.client.stream("GET", path, headers=person.cookie) as answer:
         await shop.served.until_open(before + 1)
         yield Heard(answer)
+
+
+async def test_a_pause_is_on_every_merchants_page_with_its_time_and_reason_within_a_second(shop: Shop) -> None:
+    mara = await shop.person("mara")
+    desk = await operator(shop.services.settings.data_keys)
+    by = Operator(account_id=desk.id, address="192.0.2.8")
+
+    async def notices() -> str:
+        """What stands above every page."""
+        page = (await shop.served.client.get(f"{shop.base}/invoices", headers=mara.cookie)).text
+        above = page[page.index('id="notices"') : page.index("</aside>")]
+        assert 'data-live="webhooks settings switches"' in above
+        return " ".join(unescape(re.sub(r"<[^>]+>", " ", above)).split())
+
+    assert "paused" not in await notices()
+    async with following(shop, mara, "switches") as hers:
+        await switches.pause("invoices", "A node is wrong. We look into it.", by, clock.now())
+        assert await hers.next() == ("changed", "switches")
+        paused = r"New invoices are paused by the gateway since \d\d? \w+ \d{4}, \d\d:\d\d.*: A node is wrong"
+        assert re.search(paused, await notices())
+        await switches.resume("invoices", "It is right again.", by, clock.now())
+        assert await hers.next() == ("changed", "switches")
+    assert "paused" not in await notices()
 
 
 async def test_a_page_hears_of_what_it_may_see_and_of_nothing_else(shop: Shop) -> None:
