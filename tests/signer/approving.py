@@ -145,7 +145,7 @@ class Desk:
         return row.intent
 
     async def signed_by(
-        self, name: str, withdrawal_id: str, *, device: Authenticator | None = None, **other: str
+        self, name: str, withdrawal_id: str, *, device: Authenticator | None = None, **other: Any
     ) -> str:
         """What a passkey signs of a withdrawal's digest, or of another payment that has `other` fields."""
         challenge = digest(replace(await self.intent_of(withdrawal_id), **other))
@@ -226,6 +226,10 @@ class Desk:
             return "a transaction is signed"
         named = await self.alerts_about(withdrawal_id)
         return None if any(reason in message for message in named) else f"no alert says {reason!r}: {named}"
+
+    async def alerts_of(self, kind: str) -> list[str]:
+        """The messages of open alerts of a kind."""
+        return [each.message for each in await alerts.open_alerts() if each.kind == kind]
 
     async def alerts_about(self, withdrawal_id: str) -> list[str]:
         """The messages of open alerts that name a payout."""
