@@ -99,7 +99,7 @@ class ShownPreview(msgspec.Struct, frozen=True, kw_only=True):
     `cost_raw` is in the native coin, None where it is not known."""
 
     cost_in_words: str
-    cost_raw: int | None
+    cost_raw: int | None = None
     is_contract: bool
     is_new_account: bool
     is_frozen: bool

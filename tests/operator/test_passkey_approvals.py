@@ -77,7 +77,7 @@ async def in_the_file(*people: Person) -> None:
     """What a signer reports whose file has these people."""
     await approvers_repository.report(
         [
-            Approver(each.account.email, to_text(each.device.credential_id), to_text(each.device.public_key))
+            Approver(each.account.email.split("@")[0], to_text(each.device.credential_id), to_text(each.device.public_key))
             for each in people
         ],
         clock.now(),
@@ -156,7 +156,7 @@ async def test_the_case_says_who_has_signed_who_is_needed_and_which_passkeys_the
     assert "0 of 2 approvals" in case
     assert "2 are needed: you may give one, or Otto, Paula." in case
     assert "The signer counts no signature so far" in case
-    assert "Olive (you) May approve The signer counts a passkey of theirs" in case
+    assert "Olive (you) May approve The signer counts a passkey of yours" in case
     assert "Paula May approve No passkey in the signer’s file" in case
     assert case.index("with a passkey") < case.index("Code from your authenticator"), "it comes first"
     await message_after(olive.browser, await olive.approve(requested.id), APPROVALS)
@@ -168,6 +168,9 @@ async def test_the_case_says_who_has_signed_who_is_needed_and_which_passkeys_the
     listed = words_of(await otto.browser.get(APPROVALS))
     assert "1 of 2 by Olive, 1 with a passkey One more is needed Yours to decide" in listed
     assert "You have approved" in (await olive.browser.get(APPROVALS)).text
+    for each, says in ((olive, "In the signer’s file Yes as olive"), (paula, "In the signer’s file No What you sign")):
+        kept = await database.fetch_value("SELECT id FROM passkeys WHERE account = $1", each.account.id)
+        assert says in words_of(await each.browser.get(f"/account/security/passkeys/{kept}"))
 
     # Paula approves with a passkey that the file lacks: approved here, it waits at the signer for another signature.
     await message_after(paula.browser, await paula.approve(requested.id), APPROVALS)
@@ -176,7 +179,7 @@ async def test_the_case_says_who_has_signed_who_is_needed_and_which_passkeys_the
     case = await otto.case(requested.id)
     assert f"Waits: {reason}" in case
     assert "Not in the signer’s file" in case
-    assert "Otto (you) May sign The signer counts a passkey of theirs" in case
+    assert "Otto (you) May sign The signer counts a passkey of yours" in case
     signed = await otto.approve(requested.id)
     assert (await message_after(otto.browser, signed, APPROVALS)).startswith("Approved: ")
     assert "The signer counts 2 signatures so far" in await otto.case(requested.id)
