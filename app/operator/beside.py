@@ -55,7 +55,7 @@ def _destination(details: WithdrawalDetails) -> Beside:
     if preview.is_frozen:
         return Beside("Destination", here, "Frozen by the issuer", "Frozen", "critical")
     if preview.is_contract:
-        return Beside("Destination", here, "A contract", "Look closely", "caution")
+        return Beside("Destination", here, "A contract", "Unusual", "caution")
     if preview.is_new_account:
         return Beside("Destination", here, "Not on chain yet: the payment makes it", "New", "progress")
     return Beside("Destination", here, "No contract, not frozen", "Usual", "positive")
