@@ -77,7 +77,9 @@ async def in_the_file(*people: Person) -> None:
     """What a signer reports whose file has these people."""
     await approvers_repository.report(
         [
-            Approver(each.account.email.split("@")[0], to_text(each.device.credential_id), to_text(each.device.public_key))
+            Approver(
+                each.account.email.split("@")[0], to_text(each.device.credential_id), to_text(each.device.public_key)
+            )
             for each in people
         ],
         clock.now(),
