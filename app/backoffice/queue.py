@@ -43,8 +43,8 @@ NOTHING_WAITS = Counts(applications=0, approvals=0, reviews=0, holds=0, alerts=0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingWithdrawal:
     """A payout or refund that waits for approval, as a list shows it. `approvals` are those who have approved it, by
-    name; `approved_by_me`: the operator who reads the list is one of them; `my_conflict` is the reason why they may not
-    approve it."""
+    name, `signatures` how many of them with a passkey; `approved_by_me`: the operator who reads the list is one of
+    them; `my_conflict` is the reason why they may not approve it."""
 
     id: str
     kind: str
@@ -60,6 +60,7 @@ class WaitingWithdrawal:
     held: bool
     approvals: int
     approved_by: str | None
+    signatures: int
     approvals_required: int
     approved_by_me: bool
     my_conflict: Conflict | None
@@ -147,6 +148,9 @@ _WAITING = Listing(
         Withdrawal.created_at,
         QueryString("withdrawal_conflict(withdrawals, {})", Param("operator"), alias="my_conflict"),
         QueryString("(SELECT count(*) FROM approvals a WHERE a.withdrawal = {})", Withdrawal.id, alias="approvals"),
+        QueryString(
+            "(SELECT count(*) FROM approval_signatures s WHERE s.withdrawal = {})", Withdrawal.id, alias="signatures"
+        ),
         QueryString(
             "(SELECT string_agg(p.name, ', ' ORDER BY a.id) FROM approvals a JOIN accounts p ON p.id = a.account"
             " WHERE a.withdrawal = {})",

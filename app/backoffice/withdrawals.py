@@ -96,9 +96,11 @@ class SimilarWithdrawal:
 
 
 class ShownPreview(msgspec.Struct, frozen=True, kw_only=True):
-    """What it would cost, and what the chain says of it, when the signer looked last (`app.signer.funds.Preview`)."""
+    """What it would cost, and what the chain says of it, when the signer looked last (`app.signer.funds.Preview`).
+    `cost_raw` is in the native coin, None where it is not known."""
 
     cost_in_words: str
+    cost_raw: int | None = None
     is_contract: bool
     is_new_account: bool
     is_frozen: bool

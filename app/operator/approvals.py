@@ -30,6 +30,7 @@ from app.invoices.quoting import format_price
 from app.lookups import limits
 from app.networks.config import Asset
 from app.operator import cases, lists, notes
+from app.operator.beside import beside
 from app.operator.cases import CaseQueue
 from app.operator.desk import Desk, code_of, nothing_here, operator_of, reason_of, refusals
 from app.operator.labels import Labels
@@ -127,7 +128,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                     )
                 else:  # it has signed the digest of what was shown
                     status = await services.approvals.approve_by_passkey(
-                        withdrawal_id, by.account_id, passkey.answer, clock.now(), address=by.address
+                        withdrawal_id,
+                        by.account_id,
+                        passkey.answer,
+                        clock.now(),
+                        shown=_digest(form.text("digest")),
+                        address=by.address,
                     )
         except FormRefused:
             return await show(request, "one", await find(request, withdrawal_id), form, status=422)
@@ -231,6 +237,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         asset = None if network is None else network.asset(details.intent.asset)
         conflict = await conflict_of(case_id, by.account_id)
         actions = await log.page(Filters(subject=case_id), None, ACTIONS_SHOWN)
+        signers = await approvers_repository.reported()
         context = {
             "details": details,
             "asset": asset,
@@ -239,11 +246,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "why_not": why_not(details, by.account_id, conflict),
             "why_not_attach": why_not_attach(details, conflict),
             "asked": await asked_to_sign(request, details, conflict),
-            "signer_asks": bool(await approvers_repository.reported()),
+            "signer_asks": bool(signers),
             "form": form,
             "queue": case.queue,
             "next_id": case.next_id,
-            "hands": await hands.of_withdrawal(case_id),
+            "hands": await hands.of_withdrawal(case_id, {each.fingerprint for each in signers}),
+            "beside": beside(
+                details, await networks.hot_wallet_amounts(details.intent.network), Labels(services.networks)
+            ),
             "actions": actions,
             "decided": next((each for each in actions if each.action in _DECISIONS), None),
             **await notes.shown(
