@@ -86,7 +86,8 @@ class Letters:
         return letter(
             Kind.SIGN_IN,
             "New sign-in to your Swap Pay account",
-            f"Hello {{name}},\n\nsomebody signed in to your account from a {new} that it was not used from before:\n\n"
+            f"Hello {{name}},\n\nsomebody signed in to your account from a {new} that has not been used for it before:"
+            "\n\n"
             "Time: {now}\nBrowser: {browser}\nOperating system: {system}\nIP address: {address}\nBy: {how}\n\n"
             "If it was you, there is nothing to do.\n\n" + _WAS_NOT_YOU,
             ours={

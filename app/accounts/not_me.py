@@ -129,7 +129,7 @@ async def _alert(person: Person, signed_in_at: datetime, stopped: Sequence[str],
         severity="critical" if person.is_operator else "warning",
         kind="sign_in_disowned",
         dedupe_key=f"sign_in_disowned:{person.id}",
-        message=f"{who} says that a sign-in was somebody else’s: every session has ended, a new password is needed",
+        message=f"{who} was signed in by somebody else; all its sessions have ended",
         details={"account": person.id, "signed_in_at": signed_in_at.isoformat(), "approvals_stopped": list(stopped)},
         now=now,
     )

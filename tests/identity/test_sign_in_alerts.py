@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from app.accounts import known_browsers, links_repository, passkeys_repository
+from app.accounts import known_browsers, passkeys_repository
 from app.accounts.known_browsers import EMAILS_A_DAY, network_of
 from app.core import clock, database
 from app.core.settings import Settings
@@ -48,7 +48,7 @@ async def test_a_sign_in_from_a_new_browser_or_network_is_written_about_once(
     (letter,) = await alerts_to(account.email)
     for part in (
         f"{NEW}\n",
-        "from a browser that it was not used from before",
+        "from a browser that has not been used for it before",
         "Browser: Firefox",
         "Operating system: Windows",
         "IP address: 198.51.100.7",
@@ -65,7 +65,7 @@ async def test_a_sign_in_from_a_new_browser_or_network_is_written_about_once(
     await away.sign_in(account)
     await signs_out_and_in(away, account)
     latest, *others = await alerts_to(account.email)
-    assert (len(others), "from a network that it was not used from" in latest) == (1, True)
+    assert (len(others), "from a network that has not been used for it" in latest) == (1, True)
     assert "Operating system: unknown" in latest, "no words of the client"
     other = browser("203.0.113.9")
     await other.sign_in(account)
@@ -97,9 +97,8 @@ async def test_a_new_account_gets_no_email_about_its_first_sign_in(browser: Brow
     nora, email = browser(), "nora@example.test"
     await nora.send("/sign-up", name="Nora", email=email, password="a rather long phrase 7")
     path = await mailed_path(email)
-    answer = await nora.send("/confirm-email", path, password="a rather long phrase 7")
-    assert await nora.is_signed_in()
-    assert "/account/security/second-step" in (await nora.led_on(answer)).text, "a second step is offered"
+    await nora.send("/confirm-email", path, password="a rather long phrase 7")
+    assert 'href="/account/security/second-step"' in (await nora.get("/account")).text, "a second step is offered"
     assert await alerts_to(email) == []
     listed = (await nora.get("/account/security")).text
     assert "192.0.2.0/24" in listed
@@ -150,8 +149,6 @@ async def test_it_was_not_me_ends_everything_and_starts_the_reset(browser: Brows
     path = await mailed_path(account.email)
     device = Authenticator(settings.public_url)
     await add(thief, device, "Thief’s phone")
-    await thief.send("/account/email", email="thief@example.test", password=account.password)
-    change = await mailed_path("thief@example.test")
     shop = await merchant(name="Harbour")
     await database.execute(
         "INSERT INTO memberships (merchant, account, role, created_at) VALUES ($1, $2, 'owner', $3)",
@@ -196,7 +193,6 @@ async def test_it_was_not_me_ends_everything_and_starts_the_reset(browser: Brows
         assert (gone.status_code, "no longer works" in gone.text) == (410, True), "used, wrong and none alike"
     other = await reader.post("/not-me", hidden(shown))
     assert other.status_code == 410
-    assert await links_repository.purge(clock.now()) >= 0
     assert [each.name for each in await passkeys_repository.of_account(account.id)] == ["Thief’s phone"]
 
 
