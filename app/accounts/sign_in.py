@@ -148,10 +148,11 @@ class SignIn:
             person = await repository.lock(account_id)
             if not await sessions_repository.use_half_sign_in(token_hash(token), person.credentials_version):
                 return None
+            opened = await self._open(person, factor, Place(address, user_agent, browser), now)
             if factor == "recovery code":
                 left = await codes_repository.count_recovery_codes(account_id)
                 await people.send(person.email, self._letters.recovery_code_used(person.name, left), now)
-            return await self._open(person, factor, Place(address, user_agent, browser), now)
+            return opened
 
     async def with_passkey_after_password(
         self, token: str, answer: str, signed: str, *, address: str, user_agent: str, browser: str, now: datetime

@@ -100,6 +100,8 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
         assert page.url == f"{base}/account/security"
     await expect(page.get_by_role("button", name="Use it")).to_be_hidden()
 
+    await page.get_by_role("link", name="Choose a second step").click()
+    await seen("second-step")
     await page.get_by_role("link", name="Set up an authenticator app").click()
     await seen("authenticator")
     await page.get_by_label("Your password").fill(PASSWORD)
