@@ -141,7 +141,7 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
     await page.get_by_label("Code").fill(next_code(secret))
     await press(page, "Continue")
     await page.wait_for_url(f"{base}/account?form=*")
-    assert {cookie["name"] for cookie in await context.cookies()} == {cookies.SESSION}
+    assert {cookie["name"] for cookie in await context.cookies()} == {cookies.SESSION, cookies.BROWSER}
 
     for path in ("/forgot-password", "/forgot-password/sent", "/reset-password?token=gone"):
         await page.goto(base + path)
