@@ -7,11 +7,13 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 import structlog
 from argon2 import PasswordHasher
+from xdist.scheduler import LoadScopeScheduling
 
 from app.accounts import passwords
 from app.core import clock, database, gc_tuning, redis
@@ -41,8 +43,7 @@ from tests.services import (
 )
 
 SLOWEST = (
-    "resilience/test_payment_survives.py",
-    "resilience/test_hangs.py",
+    "resilience",
     "docs/test_guides.py",
     "install/test_wheel.py",
     "sandbox/test_demo.py",
@@ -87,6 +88,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return min((order[path] for path in (item.path, *item.path.parents) if path in order), default=len(SLOWEST))
 
     items.sort(key=place)
+
+
+TOGETHER = ("tests/resilience/",)
+"""Folders whose files share something expensive: one worker runs them all, as it does the tests of any one file."""
+
+
+@pytest.hookimpl(optionalhook=True)  # only pytest-xdist has it
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """With `--dist loadscope`, keep the folders of TOGETHER together."""
+    return _ByFileOrFolder(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+class _ByFileOrFolder(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        folder = next((folder for folder in TOGETHER if nodeid.startswith(folder)), None)
+        return folder or super()._split_scope(nodeid)
 
 
 MAX_SUGGESTIONS = 10
