@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 import structlog
 from argon2 import PasswordHasher
+from litestar.utils.signature import ParsedSignature
 from xdist.scheduler import LoadScopeScheduling
 
 from app.accounts import passwords
@@ -41,6 +42,7 @@ from tests.services import (
     start_tron_node_for_tests,
     start_valkey_for_tests,
 )
+from tests.signatures import SignaturesReadOnce
 
 SLOWEST = (
     "resilience",
@@ -127,6 +129,15 @@ def full_cost_hasher() -> Iterator[PasswordHasher]:
     full_cost, passwords.hasher = passwords.hasher, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     yield full_cost
     passwords.hasher = full_cost
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signatures_read_once() -> Iterator[None]:
+    """Litestar reads the signature of each of six hundred handlers for every app that is made, a quarter of what an app
+    costs, and most tests make one: what it has read of a function is used again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ParsedSignature, "from_fn", SignaturesReadOnce())
+        yield
 
 
 @pytest.fixture(autouse=True)
