@@ -5,16 +5,14 @@ import gc
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 import structlog
 from argon2 import PasswordHasher
 from litestar.utils.signature import ParsedSignature
-from xdist.scheduler import LoadScopeScheduling
 
 from app.accounts import passwords
 from app.core import clock, database, gc_tuning, redis
@@ -32,6 +30,7 @@ from app.sandbox.valkey import Valkey
 from app.wiring import Services, running, wire
 from tests.factories.deployment import DATA_KEYS, environment_of
 from tests.factories.networks import networks_toml
+from tests.order import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from tests.services import (
     TEMPLATE,
     clone_template,
@@ -44,68 +43,19 @@ from tests.services import (
 )
 from tests.signatures import SignaturesReadOnce
 
-SLOWEST = (
-    "resilience",
-    "docs/test_guides.py",
-    "install/test_wheel.py",
-    "sandbox/test_demo.py",
-    "sandbox/test_money_out.py",
-    "forms/test_browser.py",
-    "checkout/test_checkout_live.py",
-    "checkout/test_pages.py",
-    "gallery/test_gallery.py",
-    "cabinet/over_chain",
-    "cabinet/test_journey.py",
-    "workers/test_redis_away.py",
-    "api/test_schemathesis.py",
-    "operator/test_layout.py",
-    "operator/journeys",
-    "operator/over_bitcoin",
-    "web/test_every_route.py",
-    "money/test_any_order.py",
-    "webhooks/test_killed.py",
-    "signer/test_signer_killed.py",
-    "signer/test_bitcoin_signer_killed.py",
-)
-"""They start first, so that no worker runs a long file alone at the end."""
+__all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
 
 
-def pytest_configure() -> None:
-    """Import and collect without a search for garbage: all of it stays."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without a search for garbage, then search rarely, and never through what was imported and collected: each
+    such search took half a second, and together they took a fifth of a test process's time."""
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Search rarely from now on, and never through what was imported and collected: each such search takes half a
-    second, and together they took a fifth of a test process's time."""
-    gc_tuning.settle()
-    gc.enable()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slowest files first; the rest in the order of the tree."""
-    order = {Path(__file__).parent / name: number for number, name in enumerate(SLOWEST)}
-
-    def place(item: pytest.Item) -> int:
-        return min((order[path] for path in (item.path, *item.path.parents) if path in order), default=len(SLOWEST))
-
-    items.sort(key=place)
-
-
-TOGETHER = ("tests/resilience/",)
-"""Folders whose files share something expensive: one worker runs them all, as it does the tests of any one file."""
-
-
-@pytest.hookimpl(optionalhook=True)  # only pytest-xdist has it
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
-    """With `--dist loadscope`, keep the folders of TOGETHER together."""
-    return _ByFileOrFolder(config, log) if config.getvalue("dist") == "loadscope" else None
-
-
-class _ByFileOrFolder(LoadScopeScheduling):
-    def _split_scope(self, nodeid: str) -> str:
-        folder = next((folder for folder in TOGETHER if nodeid.startswith(folder)), None)
-        return folder or super()._split_scope(nodeid)
+    try:
+        return (yield)
+    finally:
+        gc_tuning.settle()
+        gc.enable()
 
 
 MAX_SUGGESTIONS = 10
