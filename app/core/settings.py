@@ -88,6 +88,7 @@ class Settings:
     webhook_ca_file: Path | None
     metrics_token: str | None = field(repr=False)
     metrics_dir: Path | None
+    heartbeat_file: Path | None
     web_host: str
     web_port: int
     web_workers: int
@@ -165,6 +166,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         webhook_ca_file=read("WEBHOOK_CA_FILE", _optional(_existing_file), ""),
         metrics_token=read("METRICS_TOKEN", _optional(_token), ""),
         metrics_dir=read("METRICS_DIR", _optional(Path), ""),
+        heartbeat_file=read("HEARTBEAT_FILE", _optional(Path), ""),
         web_host=read("WEB_HOST", str, "127.0.0.1"),
         web_port=read("WEB_PORT", _integer(1, 65535), "8000"),
         web_workers=read("WEB_WORKERS", _integer(1, 256), "2"),
