@@ -20,8 +20,8 @@ for name in secrets owner postgres valkey; do
     fi
 done
 
-random() { openssl rand -base64 32; }
-word() { openssl rand -hex 24; }  # for URLs
+random() { head -c 32 /dev/urandom | base64; }
+word() { head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; }  # for URLs
 app_password=$(word)
 owner_password=$(word)
 valkey_password=$(word)
