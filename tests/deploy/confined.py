@@ -1,5 +1,5 @@
 """Run a command as systemd's units do where that can be had without systemd: no new privileges, and no memory that is
-written and then executed (`MemoryDenyWriteExecute`). `python confined.py COMMAND…`; it needs the standard library alone.
+written and then executed (`MemoryDenyWriteExecute`). `python confined.py COMMAND…`; of the standard library alone.
 """
 
 import ctypes
