@@ -35,7 +35,7 @@ from app.identity.visitor import Visitor
 from app.web.client_address import site
 from app.web.errors import ErrorView
 from app.web.methods import is_head
-from app.web.pages import Pages
+from app.web.pages import HTML, Pages
 from app.web.rate_limits import RateLimiter
 from app.web.same_origin import is_same_origin
 from app.wiring import Services
@@ -48,6 +48,10 @@ CSRF_HEADER = "x-csrf-token"
 
 FRAME_PARTS = frozenset(("navigation", "notices"))
 """Parts of open pages that belong to the frame."""
+
+PARTS = '<!doctype html><main id="main" data-live-at="{}">{}</main>'
+"""The answer with nothing but parts."""
+
 FILLED_AGAIN = Flash(
     "This is what you had filled in. Nothing was sent yet: check it, enter passwords and codes, and send it.", "neutral"
 )
@@ -295,8 +299,9 @@ class Identity:
         """A page. Its template gets `context`, visitor, csrf_token, flash, path, needs_code, zone and zone_name.
 
         The context's `form` is shown as it was refused, or as it was typed before the session ended, where that is kept
-        (keeping.py). `parts_only`: only parts of its content are wanted, and the frame is left out. `read_at` is when
-        the request began, in milliseconds: what changed later, the page may not show yet.
+        (keeping.py). `parts_only`: only parts of its content are wanted, and the frame is left out; where the template
+        has a block named as each of them, nothing but these is rendered. `read_at` is when the request began, in
+        milliseconds: what changed later, the page may not show yet.
         """
         flash, form = self._flashes.take(request), (context or {}).get("form")
         if isinstance(form, Form):
@@ -305,8 +310,11 @@ class Identity:
                 flash = FILLED_AGAIN if is_unsent(request) else flash
             elif status == 422 and form.errors:
                 note_refused(request, form)
-        frame = self._frame(request) | {"flash": flash}
-        return self._pages.page(template, frame | dict(context or {}), status=status)
+        whole = self._frame(request) | {"flash": flash} | dict(context or {})
+        parts = self._pages.blocks(template, live_parts(request), whole) if whole["parts_only"] else None
+        if parts is not None:
+            return Response(PARTS.format(whole["read_at"], parts).encode(), media_type=HTML, status_code=status)
+        return self._pages.page(template, whole, status=status)
 
     def _frame(self, request: PageRequest) -> dict[str, Any]:
         visitor, now = known_visitor(request), clock.now()
@@ -408,9 +416,14 @@ def known_visitor(request: PageRequest) -> Visitor | None:
     return visitor
 
 
+def live_parts(request: PageRequest) -> list[str]:
+    """The ids of the parts that an open page wants, which reads itself again (static/js/live.js)."""
+    return request.headers.get("x-live-parts", "").split()
+
+
 def parts_only(request: PageRequest) -> bool:
-    """Whether an open page reads itself again (static/js/live.js), and wants nothing of its frame."""
-    wanted = request.headers.get("x-live-parts", "").split()
+    """Whether an open page reads itself again, and wants nothing of its frame."""
+    wanted = live_parts(request)
     return bool(wanted) and FRAME_PARTS.isdisjoint(wanted)
 
 

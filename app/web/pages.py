@@ -1,7 +1,7 @@
 """Pages: the template engine in each language, and static files."""
 
 import hashlib
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC
 from functools import cache, partial
 from types import CodeType
@@ -76,6 +76,15 @@ class Pages:
         """
         with reading_in(context.get("zone", UTC)):
             return harmless_page(self._environments[language].get_template(template).render(context))
+
+    def blocks(self, template: str, names: Sequence[str], context: Mapping[str, Any]) -> str | None:
+        """Only these blocks of a template, which import what they use; None where it has not all of them itself."""
+        found = self._environments[ENGLISH].get_template(template)
+        if not names or not found.blocks.keys() >= set(names):
+            return None
+        with reading_in(context.get("zone", UTC)):
+            given = found.new_context(dict(context))
+            return harmless_page("".join(piece for name in names for piece in found.blocks[name](given)))
 
     def error(self, request: Request[Any, Any, Any], view: ErrorView) -> str:
         """The page of an error. A status without a page of its own gets the page of 404 or 500."""

@@ -35,9 +35,15 @@ async def test_two_processes_never_reserve_the_same_address(services: Services) 
     assert len({reservation.id for reservation in taken}) == 210
 
 
-async def test_an_address_stays_in_the_database(services: Services) -> None:
+async def test_addresses_and_invoices_stay_in_the_database(services: Services) -> None:
     await invoice(services, await terms(service_fee_bps=0))
-    for statement in ("DELETE FROM deposit_addresses WHERE invoice_id IS NULL", "TRUNCATE deposit_addresses CASCADE"):
+    for statement in (
+        "DELETE FROM deposit_addresses WHERE invoice_id IS NULL",
+        "TRUNCATE deposit_addresses CASCADE",
+        "DELETE FROM invoices",
+        "TRUNCATE invoices CASCADE",
+        "UPDATE invoices SET id = 'INV-0000000000'",
+    ):
         with pytest.raises(asyncpg.RestrictViolationError):
             await database.execute(statement)
 
