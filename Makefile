@@ -15,9 +15,10 @@ NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
 # What `make newest` runs: the production install with a payment, and what rests most on the language and its library.
 NEWEST_TESTS ?= tests/install tests/cli tests/core tests/ledger tests/invoices
 EXCHANGES := var/exchanges/.stamp
+TRACING := var/tracing/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
 # What the tests need beside the environment itself.
-FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) chromium
+FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) $(TRACING) chromium
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test mutate newest on-python bench check soak screens pictures words lock clean chromium
@@ -75,6 +76,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 	@$(call lock_in_step,requirements.lock,$(COMPILE))
 	@$(call lock_in_step,requirements-dev.lock,$(COMPILE) --extra dev)
 	@$(call lock_in_step,requirements-exchanges.lock,$(COMPILE) --extra exchanges)
+	@$(call lock_in_step,requirements-tracing.lock,$(COMPILE) --extra tracing)
 	@$(pins_of_the_suite)
 	@$(call lock_in_step,requirements-build.lock,$(COMPILE_TOOLS))
 	@cp package.json package-lock.json .npmrc "$$(mkdir -p var/lock-check && echo var/lock-check)"
@@ -94,6 +96,7 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
 	$(COMPILE) --extra exchanges -o requirements-exchanges.lock
+	$(COMPILE) --extra tracing -o requirements-tracing.lock
 	@$(pins_of_the_suite)
 	$(COMPILE_TOOLS) -o requirements-build.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
@@ -132,6 +135,12 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 $(EXCHANGES): requirements-exchanges.lock | .venv/.stamp
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/exchanges
 	$(BIN)/uv pip install --quiet --python var/exchanges --require-hashes -r requirements-exchanges.lock
+	@touch $@
+
+# And the extra `tracing`.
+$(TRACING): requirements-tracing.lock | .venv/.stamp
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/tracing
+	$(BIN)/uv pip install --quiet --python var/tracing --require-hashes -r requirements-tracing.lock
 	@touch $@
 
 pictures: screens ## Take the small pictures of the README anew
