@@ -4,8 +4,11 @@
 ARG PYTHON_IMAGE=docker.io/library/python:3.13.9-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
+# Or requirements-tracing.lock, requirements-exchanges.lock: with the packages of an extra.
+ARG LOCK=requirements.lock
 WORKDIR /src
-COPY requirements.lock requirements-build.lock pyproject.toml README.md ./
+COPY requirements.lock requirements-tracing.lock requirements-exchanges.lock requirements-build.lock ./
+COPY pyproject.toml README.md ./
 COPY docs/deploy/install.sh docs/deploy/install.sh
 COPY templates templates
 COPY static static

@@ -172,6 +172,12 @@ def _record(
             raise
 
 
+def leave() -> None:
+    """Be in no trace any more, in this task."""
+    if _tracer is not None:
+        _otel.context.attach(_otel.context.Context())
+
+
 def context() -> str | None:
     """The current span's context for others to continue (W3C traceparent); None where nothing is recorded."""
     if _tracer is None:

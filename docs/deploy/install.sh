@@ -4,7 +4,7 @@
 #   sh docs/deploy/install.sh /opt/swap-pay
 #
 # TOOLS names an environment that has the locked hatchling and uv already; without it one is made, and deleted again.
-# EXTRA names another lock to install from, such as requirements-exchanges.lock. Every package is checked by its hash.
+# LOCK names another lock to install from, such as requirements-tracing.lock. Every package is checked by its hash.
 set -eu
 venv=${1:?"which folder to install into"}
 python=${PYTHON:-python3}
@@ -21,6 +21,6 @@ fi
 
 "$tools/bin/python" -m hatchling build --target wheel --directory "$scratch/wheel"
 "$tools/bin/uv" venv --quiet --python "$python" "$venv"
-"$tools/bin/uv" pip install --quiet --python "$venv" --require-hashes --requirement "${EXTRA:-requirements.lock}"
+"$tools/bin/uv" pip install --quiet --python "$venv" --require-hashes --requirement "${LOCK:-requirements.lock}"
 "$tools/bin/uv" pip install --quiet --python "$venv" --no-deps --no-index "$scratch"/wheel/*.whl
 "$venv/bin/swap-pay" --help > /dev/null

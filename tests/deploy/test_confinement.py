@@ -37,7 +37,8 @@ MOST_EXPOSED = 20
 def test_the_image_runs_as_nobody_s_user_from_a_pinned_base_without_secrets() -> None:
     steps = dockerfile()
     assert [step for step in steps if step[0] in ("ADD", "SHELL", "VOLUME", "MAINTAINER")] == []
-    (base,) = (arguments for instruction, arguments in steps if instruction == "ARG")
+    base, lock = (arguments for instruction, arguments in steps if instruction == "ARG")
+    assert lock == "LOCK=requirements.lock"
     assert re.fullmatch(r"PYTHON_IMAGE=docker\.io/library/python:3\.\d+\.\d+-slim-\w+", base)
     assert {arguments.split()[0] for instruction, arguments in steps if instruction == "FROM"} == {"${PYTHON_IMAGE}"}
     for instruction, arguments in steps:
@@ -61,7 +62,7 @@ def test_packages_are_installed_by_hash_alone() -> None:
     assert len(installs) == 3
     for line in installs:
         assert "--require-hashes" in line or "--no-index" in line, line
-    for lock in ("requirements.lock", "requirements-build.lock"):
+    for lock in ("requirements.lock", "requirements-tracing.lock", "requirements-build.lock"):
         text = (ROOT / lock).read_text()
         pins = re.findall(r"^\S+==\S+", text, re.MULTILINE)
         hashed = re.findall(r"^\S+==\S+.*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
