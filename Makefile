@@ -2,20 +2,25 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Images for containers often set it. Each process would then compile every module again, and a sandbox has ten of them.
+unexport PYTHONDONTWRITEBYTECODE
 # One more than the two cores of a small machine: many tests wait for a process, a block or a browser.
 TEST_PROCESSES ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder --durations 20 --durations-min 1
-COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate \
-	--no-header --quiet
+LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+COMPILE := $(LOCK) pyproject.toml
+# The tools that make the wheel and install it in the image (docs/deploy/install.sh), in the versions of the suite.
+COMPILE_TOOLS := $(LOCK) --group build --python-version 3.11 --constraint var/lock-check/tools
 # Pythons newer than the oldest that we support, the newest first: on PATH, or pyenv's, whose shims offer one alone.
 NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
 	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version)))
 # What `make newest` runs: the production install with a payment, and what rests most on the language and its library.
 NEWEST_TESTS ?= tests/install tests/cli tests/core tests/ledger tests/invoices
 EXCHANGES := var/exchanges/.stamp
+TRACING := var/tracing/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
 # What the tests need beside the environment itself.
-FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) chromium
+FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) $(TRACING) chromium
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test mutate newest on-python bench check soak screens pictures words lock clean chromium
@@ -65,14 +70,18 @@ soak: .venv/.stamp node_modules/.stamp $(FOR_TESTS) ## The same tests, with ten 
 	SOAK=100 $(PYTEST) $(T)
 	$(MAKE) --no-print-directory mutate
 
-check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract, locks
+check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract, rules for migrations, locks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(call lock_in_step,requirements.lock,)
-	@$(call lock_in_step,requirements-dev.lock,--extra dev)
-	@$(call lock_in_step,requirements-exchanges.lock,--extra exchanges)
+	$(BIN)/python -m tests.migration_rules
+	@$(call lock_in_step,requirements.lock,$(COMPILE))
+	@$(call lock_in_step,requirements-dev.lock,$(COMPILE) --extra dev)
+	@$(call lock_in_step,requirements-exchanges.lock,$(COMPILE) --extra exchanges)
+	@$(call lock_in_step,requirements-tracing.lock,$(COMPILE) --extra tracing)
+	@$(pins_of_the_suite)
+	@$(call lock_in_step,requirements-build.lock,$(COMPILE_TOOLS))
 	@cp package.json package-lock.json .npmrc "$$(mkdir -p var/lock-check && echo var/lock-check)"
 	@cd var/lock-check && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
 	@cmp package-lock.json var/lock-check/package-lock.json || \
@@ -90,6 +99,9 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
 	$(COMPILE) --extra exchanges -o requirements-exchanges.lock
+	$(COMPILE) --extra tracing -o requirements-tracing.lock
+	@$(pins_of_the_suite)
+	$(COMPILE_TOOLS) -o requirements-build.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
@@ -128,6 +140,12 @@ $(EXCHANGES): requirements-exchanges.lock | .venv/.stamp
 	$(BIN)/uv pip install --quiet --python var/exchanges --require-hashes -r requirements-exchanges.lock
 	@touch $@
 
+# And the extra `tracing`.
+$(TRACING): requirements-tracing.lock | .venv/.stamp
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/tracing
+	$(BIN)/uv pip install --quiet --python var/tracing --require-hashes -r requirements-tracing.lock
+	@touch $@
+
 pictures: screens ## Take the small pictures of the README anew
 	$(BIN)/python -m tests.pictures
 
@@ -138,7 +156,11 @@ chromium: .venv/.stamp node_modules/.stamp
 # Compile anew with the lock's own versions preferred, and compare the pins. Not their hashes: a release may get
 # more files later.
 define lock_in_step
-mkdir -p var/lock-check && cp $(1) var/lock-check/$(1) && $(COMPILE) $(2) -o var/lock-check/$(1) > /dev/null && \
+mkdir -p var/lock-check && cp $(1) var/lock-check/$(1) && $(2) -o var/lock-check/$(1) > /dev/null && \
 	grep '==' $(1) > var/lock-check/old && grep '==' var/lock-check/$(1) > var/lock-check/new && \
 	diff var/lock-check/old var/lock-check/new || { echo '$(1) is not in step with pyproject.toml: make lock'; exit 1; }
+endef
+
+define pins_of_the_suite
+mkdir -p var/lock-check && sed -nE 's/^([a-zA-Z0-9._-]+==[^ ;]+).*/\1/p' requirements-dev.lock > var/lock-check/tools
 endef

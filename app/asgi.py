@@ -1,5 +1,6 @@
 """The web process: every face, guard and error handler, wired in one screen. Granian runs `serve()`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from app.api_keys.authentication import Authenticator
 from app.cabinet import routes as cabinet
 from app.checkout import routes as checkout
 from app.checkout.wallet import CustomerWallet
-from app.core import gc_tuning, logging
+from app.core import gc_tuning, logging, tracing
 from app.core.settings import Settings, load
 from app.identity import routes as identity_pages
 from app.identity.identity import Identity
@@ -48,6 +49,7 @@ def create_app(
     if (wallet or sandbox_routes) and settings.environment != "sandbox":
         raise ValueError("only a sandbox has a wallet that pays, and a gallery")
     logging.configure(level=settings.log_level, json=settings.log_format == "json")
+    tracing.begin(settings.traces_url, percent=settings.traces_percent, process="web")
     services = wire(settings)
     authenticator = Authenticator(settings.api_key_peppers)
     rate_limiter = RateLimiter()
@@ -63,6 +65,7 @@ def create_app(
                 yield
             await hub.close()
             await authenticator.close()
+        await asyncio.to_thread(tracing.end)
 
     api = merchant_api(services, authenticator, rate_limiter)
     app = Litestar(

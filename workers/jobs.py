@@ -7,6 +7,7 @@ same time: arq runs it in one process at each time of its schedule, and where ar
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from arq.cron import CronJob
 from arq.worker import Retry
 from redis.exceptions import RedisError
 
+from app.core import tracing
 from app.core.logging import get_logger
 from app.core.waiting import UNAVAILABLE_ERRORS
 from app.networks.port import NetworkError
@@ -101,6 +103,7 @@ class Queue:
 def _one_at_a_time(job: Job) -> Callable[..., Any]:
     """Do the job's work, unless it already runs in this process: runs must not queue up behind a slow server."""
     is_running = False
+    is_rare = not isinstance(job.when.get("second"), set)  # jobs of every few seconds would be most of all traces
 
     async def run(context: Context) -> object:
         nonlocal is_running
@@ -108,7 +111,8 @@ def _one_at_a_time(job: Job) -> Callable[..., Any]:
             return None
         is_running = True
         try:
-            return await job.work(context)
+            with tracing.trace("job", job=job.name) if is_rare else nullcontext():
+                return await job.work(context)
         except PASSING_ERRORS as error:
             tries = context["job_try"]
             if tries >= job.max_tries:

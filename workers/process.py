@@ -15,6 +15,7 @@ from arq.worker import Worker
 from app.core import clock, redis
 from app.core.logging import get_logger
 from app.wiring import Services
+from workers import heartbeat
 from workers.jobs import Context, Loop, Queue
 from workers.schedule import GRACE_S, Schedule
 from workers.slot import Slot
@@ -42,6 +43,7 @@ async def run(queue: Queue, services: Services, stop: asyncio.Event | None = Non
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     log.info("worker_started", queue=queue.name)
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(heartbeat.beat(services.settings.heartbeat_file, stop))
         for loop in loops:
             tasks.create_task(_keep_running(loop, stop))
         if queue.jobs or queue.slot_loop is not None:

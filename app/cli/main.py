@@ -12,7 +12,7 @@ from app.cli.running import settings as _settings
 from app.cli.running import with_services as _with_services
 from app.cli.sandbox import sandbox
 from app.cli.signer import signer
-from app.core import clock, database, logging
+from app.core import clock, database, logging, tracing
 from app.merchants import service as merchants
 from app.signer.settings import refuse_secrets
 from app.wiring import Services, running, wire
@@ -43,7 +43,9 @@ def worker(queue: str) -> None:
             await process.run(queues.QUEUES[queue], services)
 
     with _plain_errors():
+        tracing.begin(settings.traces_url, percent=settings.traces_percent, process=queue)
         uvloop.run(work())
+    tracing.end()
 
 
 @main.command()

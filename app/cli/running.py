@@ -13,6 +13,7 @@ from app.core import clock, logging
 from app.core.errors import ApiError
 from app.core.migrations import MigrationFailed
 from app.core.settings import Settings, SettingsError, load
+from app.core.tracing import NotInstalled
 from app.networks.assets import AssetChanged
 from app.networks.networks_file import ConfigError
 from app.signer.settings import SignerSettingsError
@@ -29,6 +30,9 @@ DATABASE_REFUSES = (
     asyncpg.PostgresConnectionError,
 )
 """What Postgres raises for a wrong DATABASE_URL or a role without a right, or while it starts or is full."""
+
+OF_THE_DEPLOYMENT = (ConfigError, AssetChanged, MigrationFailed, SignerSettingsError, NotInstalled, OSError)
+"""What is wrong with files, settings or packages: the message says what to do."""
 
 
 def settings() -> Settings:
@@ -59,7 +63,7 @@ def plain_errors() -> Iterator[None]:
         yield
     except ApiError as error:
         raise click.ClickException(error.message) from None
-    except (ConfigError, AssetChanged, MigrationFailed, SignerSettingsError, OSError, *DATABASE_REFUSES) as error:
+    except (*OF_THE_DEPLOYMENT, *DATABASE_REFUSES) as error:
         raise click.ClickException(str(error)) from None
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
         raise click.ClickException("the database lacks the schema of this version: run swap-pay migrate") from None

@@ -9,6 +9,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
 from app.cli.running import plain_errors, settings
+from app.core import tracing
 from app.core.settings import Settings
 from app.signer.settings import refuse_secrets
 
@@ -34,6 +35,7 @@ def web() -> None:
     of_the_environment = settings()
     with plain_errors():
         refuse_secrets()
+        tracing.require(of_the_environment.traces_url)
     _allow_files()
     server(of_the_environment).serve()
 

@@ -19,7 +19,7 @@ from asyncpg.exceptions import ReadOnlySQLTransactionError
 from asyncpg.exceptions._base import InterfaceError, PostgresError
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
-from app.core import connecting
+from app.core import connecting, tracing
 from app.core.connecting import STATEMENT_CACHE_SIZE, server_settings
 from app.core.waiting import UNAVAILABLE_ERRORS, WORKER_LIMIT_S, DatabaseUnavailable, limit_each_wait, waiting
 
@@ -130,20 +130,21 @@ async def transaction() -> AsyncIterator[asyncpg.Connection]:
     """
     if engine.current_transaction.get() is not None:
         raise NestedTransactionError("a transaction is already open")
-    async with _borrowed() as connection:
-        current = _Transaction(connection)
-        await _call(connection, current.transaction.start)
-        token = engine.current_transaction.set(current)
-        try:
-            yield connection
-        except BaseException as error:
-            if not isinstance(error, _LEAVES_CONNECTION_UNSURE):
-                await _call(connection, current.transaction.rollback)
-            raise
-        else:
-            await _call(connection, current.transaction.commit)
-        finally:
-            engine.current_transaction.reset(token)
+    with tracing.part("transaction", kind="client"):
+        async with _borrowed() as connection:
+            current = _Transaction(connection)
+            await _call(connection, current.transaction.start)
+            token = engine.current_transaction.set(current)
+            try:
+                yield connection
+            except BaseException as error:
+                if not isinstance(error, _LEAVES_CONNECTION_UNSURE):
+                    await _call(connection, current.transaction.rollback)
+                raise
+            else:
+                await _call(connection, current.transaction.commit)
+            finally:
+                engine.current_transaction.reset(token)
     for do, items in current.after_commit.items():
         await do(items.keys())
 

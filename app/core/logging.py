@@ -8,6 +8,8 @@ from typing import Any
 import structlog
 import structlog.tracebacks
 
+from app.core import tracing
+
 _SECRET_WORDS = ("secret", "password", "authorization", "api_key", "pepper", "token", "mnemonic", "private")
 _HIDDEN = "[hidden]"
 
@@ -22,6 +24,7 @@ def configure(*, level: str, json: bool) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_trace_id,
         hide_secrets,
         _TRACEBACKS if json else structlog.processors.ExceptionPrettyPrinter(),
     ]
@@ -51,6 +54,13 @@ def configure(*, level: str, json: bool) -> None:
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of a module: `log = get_logger(__name__)`."""
     return structlog.stdlib.get_logger(name)
+
+
+def add_trace_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the trace in which it was logged, where one is recorded."""
+    if (trace_id := tracing.trace_id()) is not None:
+        event["trace_id"] = trace_id
+    return event
 
 
 def hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -6,6 +6,7 @@ emptied before the processes start.
 """
 
 import os
+import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,10 +20,16 @@ from prometheus_client import (
     Counter,
     Histogram,
     generate_latest,
+    values,
 )
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+
+if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    # Containers that share the folder may have the same process ids. The client's parser needs names without "_".
+    _HOST = socket.gethostname().replace("_", "-")
+    values.ValueClass = values.MultiProcessValue(lambda: f"{_HOST}-{os.getpid()}")  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4.partition("; charset")[0]
 """Without the charset: Litestar adds it to any text."""

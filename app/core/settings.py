@@ -88,6 +88,9 @@ class Settings:
     webhook_ca_file: Path | None
     metrics_token: str | None = field(repr=False)
     metrics_dir: Path | None
+    heartbeat_file: Path | None
+    traces_url: str | None
+    traces_percent: int
     web_host: str
     web_port: int
     web_workers: int
@@ -165,6 +168,9 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         webhook_ca_file=read("WEBHOOK_CA_FILE", _optional(_existing_file), ""),
         metrics_token=read("METRICS_TOKEN", _optional(_token), ""),
         metrics_dir=read("METRICS_DIR", _optional(Path), ""),
+        traces_url=read("TRACES_URL", _optional(_traces_url), ""),
+        traces_percent=read("TRACES_PERCENT", _integer(1, 100), "10"),
+        heartbeat_file=read("HEARTBEAT_FILE", _optional(Path), ""),
         web_host=read("WEB_HOST", str, "127.0.0.1"),
         web_port=read("WEB_PORT", _integer(1, 65535), "8000"),
         web_workers=read("WEB_WORKERS", _integer(1, 256), "2"),
@@ -291,6 +297,13 @@ def _hook_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
         raise _Fault("must be an https:// URL without user info")
+    return text
+
+
+def _traces_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc or parts.query:
+        raise _Fault("must be a collector's address such as http://127.0.0.1:4318/v1/traces")
     return text
 
 

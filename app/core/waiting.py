@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import asyncpg
 from asyncpg.exceptions import TargetServerAttributeNotMatched
 
+from app.core import tracing
+
 T = TypeVar("T")
 
 WORKER_LIMIT_S = 30.0
@@ -75,9 +77,10 @@ def budget(seconds: float) -> Iterator[None]:
 
 
 def run_beside(work: Coroutine[Any, Any, T], name: str | None = None) -> "asyncio.Task[T]":
-    """A task that others may wait for too, so it does not use the budget of the request that started it."""
+    """A task that others may wait for too, so it has neither budget nor trace of the request that started it."""
     context = contextvars.copy_context()
     context.run(_budget.set, None)
+    context.run(tracing.leave)
     return asyncio.create_task(work, name=name, context=context)
 
 

@@ -6,13 +6,13 @@ or neither.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
 from app.addresses import repository as address_repository
-from app.core import database
+from app.core import carried_traces, database, tracing
 from app.deposits import late_quotes, parts_repository, repository, reviews, sightings, sightings_repository
 from app.deposits.bookings import booking_reference
 from app.deposits.matching import NEEDS_NO_REVIEW, Candidate, Match, Verdict, match
@@ -67,23 +67,27 @@ class DepositService:
                 known.remove(same)
             found = await self._found(network, sighting, paid_at, address_id, candidates, same)
             has_others = sighting.txid in stored
-            deposit_id = await sightings.store(
-                network, sighting, address_id, found, same, paid_at, now, has_others=has_others
-            )
-            if deposit_id is None:
-                continue
-            if same is not None and same.is_in_pool and found.verdict != same.verdict:
-                await reviews.end_reviews_of_payment([deposit_id], now)
-            opened = found.verdict not in NEEDS_NO_REVIEW and await reviews.open_review(
-                deposit_id, found.verdict, found.invoice_id, now
-            )
-            if found.invoice_id is not None:
-                await self._update_invoice(found, address_id, opened, now)
-                if found.verdict is not Verdict.EXACT:
-                    await self._payments.reconsider(found.invoice_id, now)
-                touched.add(found.invoice_id)
-                if to_come[sighting.to_address]:
-                    candidates[:] = [invoice.candidate for invoice in await parts_repository.served(address_id, now)]
+            with tracing.part("deposit", network=network, verdict=found.verdict):
+                deposit_id = await sightings.store(
+                    network, sighting, address_id, found, same, paid_at, now, has_others=has_others
+                )
+                if deposit_id is None:
+                    continue
+                await carried_traces.keep("deposit", deposit_id)
+                if same is not None and same.is_in_pool and found.verdict != same.verdict:
+                    await reviews.end_reviews_of_payment([deposit_id], now)
+                opened = found.verdict not in NEEDS_NO_REVIEW and await reviews.open_review(
+                    deposit_id, found.verdict, found.invoice_id, now
+                )
+                if found.invoice_id is not None:
+                    await self._update_invoice(found, address_id, opened, now)
+                    if found.verdict is not Verdict.EXACT:
+                        await self._payments.reconsider(found.invoice_id, now)
+                    touched.add(found.invoice_id)
+                    if to_come[sighting.to_address]:
+                        candidates[:] = [
+                            invoice.candidate for invoice in await parts_repository.served(address_id, now)
+                        ]
         return touched
 
     async def settle(
@@ -97,6 +101,7 @@ class DepositService:
         One transaction for the deposits of each ledger.
         """
         due = await repository.due(network, head_height, confirmations, final_height, SETTLE_AT_ONCE)
+        carried = await carried_traces.kept("deposit", [row.id for row in due])
         touched: set[str] = set()
         for (asset, exact, merchant), group in groupby(
             due, key=lambda row: (row.asset, row.verdict == Verdict.EXACT, row.merchant)
@@ -104,7 +109,7 @@ class DepositService:
             rows = list(group)
             async with database.transaction():
                 if exact:
-                    await self._credit(network, asset, merchant, rows, now)
+                    await self._credit(network, asset, merchant, rows, carried, now)
                 else:
                     await _suspend(network, asset, rows, now)
             touched.update(row.invoice for row in rows if row.invoice)
@@ -143,8 +148,17 @@ class DepositService:
             return replace(found, verdict=Verdict.OVERPAID)
         return found
 
-    async def _credit(self, network: str, asset: str, merchant: str, rows: Sequence[DueDeposit], now: datetime) -> None:
-        """Credit exact deposits of one merchant in one asset, in the caller's transaction."""
+    async def _credit(
+        self,
+        network: str,
+        asset: str,
+        merchant: str,
+        rows: Sequence[DueDeposit],
+        carried: Mapping[object, str],
+        now: datetime,
+    ) -> None:
+        """Credit exact deposits of one merchant in one asset, in the caller's transaction. `carried`: the contexts of
+        the traces in which they were seen."""
         earnings = ChainId(owner=merchant, network=network, asset=asset)
         fees = ChainId(owner=FEES, network=network, asset=asset)
         await ledger.lock([earnings, fees])
@@ -162,10 +176,11 @@ class DepositService:
             postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
             if due.service_fee_raw:
                 postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
-            paid.append((row.invoice, Status(invoice.status), due))
+            paid.append((row.id, row.invoice, Status(invoice.status), due))
         await worth.post(postings, now)
-        for invoice_id, status, due in paid:  # its event tells what the credit is worth
-            await self._invoices.pay(invoice_id, status, due, now)
+        for deposit_id, invoice_id, status, due in paid:  # its event tells what the credit is worth
+            with tracing.continued("credit", carried.get(deposit_id), network=network):
+                await self._invoices.pay(invoice_id, status, due, now)
 
     async def _update_invoice(self, found: Match, address_id: int, opened: bool, now: datetime) -> None:
         assert found.invoice_id is not None

@@ -15,9 +15,10 @@ import msgspec
 
 from app.addresses import repository as address_repository
 from app.alerts.service import raise_alert
-from app.core import clock, database
+from app.core import clock, database, tracing
 from app.core.advisory_lock import LockKey, work_in_turn
 from app.core.logging import get_logger
+from app.core.tracing import Span
 from app.deposits import (
     blocks_repository,
     coverage_repository,
@@ -176,7 +177,8 @@ class Watcher:
             touched |= reversed_ids
         while scanned < head_height:
             last = min(scanned + self._network.batch_blocks, head_height)
-            touched |= await self._scan(scanned + 1, last, head_height)
+            with tracing.trace("blocks", network=self._network.key, first_block=scanned + 1, last_block=last) as span:
+                touched |= await self._scan(scanned + 1, last, head_height, span)
             scanned = last
         touched |= await self._look_at_pool(scanned)
         now = clock.now()
@@ -275,13 +277,14 @@ class Watcher:
         log.warning("chain_reorganised", network=self._network.key, fork=fork, depth=scanned - fork)
         return fork, touched
 
-    async def _scan(self, first: int, last: int, head_height: int) -> set[str]:
+    async def _scan(self, first: int, last: int, head_height: int, span: Span) -> set[str]:
         """Read blocks `first` to `last`, store them and their deposits, and return the ids of invoices changed."""
         our_coins = None if self._coin_book is None else self._coin_book.ours
         blocks = await self._chain.blocks(first, last, self._ours, our_coins)
         refs = [block.ref for block in blocks]
         _check_contiguous(first, last, refs, await blocks_repository.hash_at(self._network.key, first - 1))
         transfers = [transfer for block in blocks for transfer in block.transfers]
+        span.set(transfers=len(transfers))
         now = clock.now()
         async with database.transaction():
             await _move_cursor(self._network.key, first - 1, last, head_height)

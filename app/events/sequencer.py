@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.core import clock, database
+from app.core import carried_traces, clock, database, tracing
 from app.events import repository
+from app.events.repository import UnnumberedEvent
 
 BATCH = 500
 """Events numbered in one transaction: a few tens of milliseconds' work."""
@@ -37,12 +38,18 @@ async def number_events(fan_out: FanOut, limit: int = BATCH) -> int:
 
     Returns the number of events; 0 also while another sequencer runs. Opens its own transaction.
     """
+    events = await _number(fan_out, limit)
+    await _trace(events)
+    return len(events)
+
+
+async def _number(fan_out: FanOut, limit: int) -> Sequence[UnnumberedEvent]:
     async with database.transaction():
         if not await repository.try_lock_numbering():
-            return 0
+            return []
         events = await repository.unnumbered(limit)
         if not events:
-            return 0
+            return []
         next_seq = await _reserve([(event.merchant_id, event.mode) for event in events])
         numbered: list[NumberedEvent] = []
         bodies: list[str] = []
@@ -64,7 +71,18 @@ async def number_events(fan_out: FanOut, limit: int = BATCH) -> int:
             )
         await repository.number([event.id for event in numbered], [event.seq for event in numbered], bodies)
         await fan_out(numbered)
-        return len(numbered)
+        return events
+
+
+async def _trace(events: Sequence[UnnumberedEvent]) -> None:
+    """Record, in the traces of these events, how long each waited for its number; its deliveries follow that."""
+    if not tracing.is_on():
+        return
+    carried = await carried_traces.kept("event", [event.event_id for event in events])
+    for event in events:
+        parent = carried.get(event.event_id)
+        with tracing.continued("relay", parent, kind="consumer", began_at=event.created_at, event_type=event.type):
+            await carried_traces.keep("event", event.event_id)
 
 
 def compose_body(

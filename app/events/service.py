@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Literal
 
-from app.core import database, ids, redis
+from app.core import carried_traces, database, ids, redis, tracing
 from app.core.errors import ApiError, Code
 from app.events import repository
 from app.events.repository import EventView
@@ -37,17 +37,19 @@ async def record(
     """
     database.in_transaction()
     event_id = ids.new_event_id()
-    await repository.add(
-        event_id=event_id,
-        merchant_id=merchant_id,
-        mode=mode,
-        type=type,
-        subject_id=subject_id,
-        data=data.decode(),
-        override_url=override_url,
-        created_at=now,
-        only_endpoint=only_endpoint,
-    )
+    with tracing.part("event", kind="producer", event_type=type):
+        await repository.add(
+            event_id=event_id,
+            merchant_id=merchant_id,
+            mode=mode,
+            type=type,
+            subject_id=subject_id,
+            data=data.decode(),
+            override_url=override_url,
+            created_at=now,
+            only_endpoint=only_endpoint,
+        )
+        await carried_traces.keep("event", event_id)
     await notices.changed(*topics.of_event(merchant_id, mode, type, subject_id))
     return event_id
 

@@ -16,7 +16,7 @@ from functools import partial
 import asyncpg
 import msgspec
 
-from app.core import database, ids
+from app.core import carried_traces, database, ids, tracing
 from app.core.batching import Batcher
 from app.core.database import NamedStatement
 from app.core.statement import Param, Statement, select
@@ -111,11 +111,17 @@ class Insertion:
         Raises UniqueViolationError, LockNotAvailableError. Not inside a transaction.
         """
         arguments, statement = rows.arguments(), rows.statement
-        written = await self._together[statement].ask(arguments)
-        if written is None:
-            written = await database.fetch_value(statement.sql, *arguments) is not None
-            if written:
-                await events.announce(*_lists(statement, [arguments]))
+        with (
+            tracing.part("transaction", kind="client"),
+            tracing.part("event", kind="producer", event_type="invoice.created"),
+        ):
+            # Before it is written: others may number the event as soon as it is.
+            await carried_traces.keep("event", arguments[statement.names.index("event_id")])
+            written = await self._together[statement].ask(arguments)
+            if written is None:
+                written = await database.fetch_value(statement.sql, *arguments) is not None
+                if written:
+                    await events.announce(*_lists(statement, [arguments]))
         return written
 
 

@@ -1,5 +1,5 @@
-"""Emails to a merchant's owners and admins about what happened at the merchant: who, what, when, and what to do if it
-was none of them.
+"""Emails to a merchant's members about what happened at the merchant: who, what, when, and what to do if it was none of
+them. Each kind goes to the roles that look after its matter, and to nobody who may not open the page that it names.
 
 A use case records a notice in its transaction, one row, so that nothing waits for mailboxes while money is locked. A
 worker makes each notice into emails, in one transaction with the notice's end: none is lost, and none is written twice.
@@ -18,6 +18,7 @@ from app.mail.letters import Kind, Letter, letter
 from app.merchants import memberships_repository
 from app.merchants import notices_repository as repository
 from app.merchants.notices_repository import Notice
+from app.merchants.roles import Permission, Role, roles_that_may
 from app.merchants.terms import Mode
 
 MADE_AT_ONCE = 200
@@ -31,6 +32,8 @@ _UNEXPECTED_MONEY = (
     "If nobody of you asked for it, revoke the API keys that may ask for it, look at the audit log, and tell the "
     "operator of the gateway at once."
 )
+HEADS: tuple[Role, ...] = ("owner", "admin")
+BOOKKEEPERS: tuple[Role, ...] = (*HEADS, "accountant")
 _BACK = "The amount and its fee are back in your balance."
 
 
@@ -46,10 +49,12 @@ class Words:
     advice: str = ""
     by: str = "By"
     """What the line with the person's name begins with."""
+    told: tuple[Role, ...] = HEADS
+    """The roles that get it."""
 
 
 _MONEY = {
-    f"{noun}.{step}": Words("money", subject, what, f"{noun}s/{{subject}}", advice, by="Requested by")
+    f"{noun}.{step}": Words("money", subject, what, f"{noun}s/{{subject}}", advice, by="Requested by", told=BOOKKEEPERS)
     for noun, step, subject, what, advice in (
         (
             "payout",
@@ -127,6 +132,7 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "A customer wants {amount} of the invoice {invoice} back, at {destination} on {chain}. The address waits "
             "for you: compare it with what you know of the customer, then confirm or reject it.",
             "invoices/{invoice}",
+            told=roles_that_may(Permission.RETURNS_WRITE),
         ),
         "member.sign_in_disowned": Words(
             "team",
@@ -206,7 +212,8 @@ async def make_emails(public_url: str, now: datetime) -> int:
             if notice is None:
                 return count
             made = _letter(notice, public_url)
-            for recipient in await repository.recipients(notice.merchant, WORDS[notice.kind].topic):
+            words = WORDS[notice.kind]
+            for recipient in await repository.recipients(notice.merchant, words.topic, words.told):
                 await mail.enqueue_to_kept(recipient, made, now)
     return MADE_AT_ONCE
 

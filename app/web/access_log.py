@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from app.core import clock
+from app.core import clock, tracing
 from app.core.logging import get_logger
 from app.web.headers import is_api
 
@@ -47,6 +47,8 @@ class AccessLog:
         }
         if is_api(scope["path"]):
             line["path"] = scope["path"]
+        if (trace_id := tracing.trace_id()) is not None:
+            line["trace_id"] = trace_id
         if not self._json:
             log.info("request", **line)
             return

@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from litestar import Litestar
 
-from app.core import metrics, waiting
+from app.core import metrics, tracing, waiting
 from app.core.errors import STATUS, ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Settings
@@ -44,6 +44,9 @@ REQUESTS = metrics.histogram(
     buckets=LATENCY_BUCKETS_S,
 )
 
+UNTRACED = ("/healthz", "/readyz", "/metrics", "/static/")
+"""Asked too often, and about nothing that happens."""
+
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -53,7 +56,7 @@ class Edge:
     def __init__(self, app: Litestar, settings: Settings) -> None:
         self._app = app
         self._layers = StrictHttp(Methods(app))
-        self._timed = BodyTimeout(self._answer, settings)
+        self._timed = BodyTimeout(self._answer_traced if tracing.is_on() else self._answer, settings)
         self.lifespan = app.lifespan
         self._addresses = ClientAddresses(settings.trusted_proxies)
         self._security = SecurityHeaders(settings)
@@ -69,6 +72,28 @@ class Edge:
                 self._access_log.flush()
             return
         await self._timed(scope, receive, send)
+
+    async def _answer_traced(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"].startswith(UNTRACED):
+            await self._answer(scope, receive, send)
+            return
+        status = 0
+
+        async def noting(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        with tracing.trace("request", kind="server") as span:
+            try:
+                await self._answer(scope, receive, noting)
+            finally:
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                template = scope.get("path_template") or UNMATCHED
+                span.name(f"{method} {template}")
+                span.set(method=method, route=template, status=status)
+                if status >= 500:
+                    span.fail(str(status))
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         started_s = time.perf_counter()

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import asyncpg
 
-from app.core import clock, crypto, redis
+from app.core import carried_traces, clock, crypto, redis, tracing
 from app.core.logging import get_logger
 from app.core.outbound import Outcome
 from app.core.settings import DataKeys
@@ -157,12 +157,23 @@ class Dispatcher:
             if self._stopping or lease_left < timedelta(seconds=ATTEMPT_LIMIT_S):
                 await self._release(deliveries[place:])
                 return
-            attempt = await self._attempt(delivery)
+            attempt = await self._traced_attempt(delivery)
             self._ended.append(attempt)
             self._ended_wake.set()
             if not attempt.delivered:
                 await self._release(deliveries[place + 1 :])
                 return
+
+    async def _traced_attempt(self, delivery: claims_repository.ClaimedDelivery) -> Attempt:
+        """An attempt, as a part of the trace of its event where one was carried here."""
+        event_id, number = delivery.event_id, delivery.step + 1
+        parent = (await carried_traces.kept("event", [event_id])).get(event_id)
+        with tracing.continued("webhook", parent, kind="client", event_type=delivery.type, attempt=number) as span:
+            attempt = await self._attempt(delivery)
+            span.set(outcome=attempt.result)
+            if not attempt.delivered:
+                span.fail(attempt.result)
+        return attempt
 
     async def _attempt(self, delivery: claims_repository.ClaimedDelivery) -> Attempt:
         started_at = clock.now()

@@ -1,4 +1,4 @@
-"""Swap Pay installed as in production: the wheel and the locked versions in a virtual environment, without sources."""
+"""Swap Pay installed as in the image: the wheel and the locked versions in a virtual environment, without sources."""
 
 import json
 import re
@@ -14,9 +14,9 @@ from app.merchants import service as merchants
 from app.sandbox import processes
 from app.sandbox.home import ROOT
 from app.sandbox.processes import Process
+from tests.deploy import confined
 from tests.signer.processes import COMMAND_TIMEOUT_S
 
-UV = str(Path(sys.executable).with_name("uv"))
 START_TIMEOUT_S = 90
 """The first start compiles every module, which is slow on a busy machine."""
 
@@ -28,16 +28,6 @@ def build(source: Path, target: str, folder: Path) -> Path:
     run("-m", "hatchling", "build", "--target", target, "--directory", str(folder), cwd=source)
     (made,) = folder.glob("*.whl" if target == "wheel" else "*.tar.gz")
     return made
-
-
-def install(wheel: Path, venv: Path) -> None:
-    """The README's two commands, with uv instead of pip: it needs one second instead of forty."""
-    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True)
-    for what in (("--require-hashes", "--requirement", str(ROOT / "requirements.lock")), ("--no-deps", str(wheel))):
-        # Packages come from uv's cache if it is complete, else from the registry.
-        command = [UV, "pip", "install", "--quiet", "--python", str(venv), *what]
-        if subprocess.run([*command, "--offline"], capture_output=True, check=False).returncode != 0:
-            subprocess.run(command, check=True)
 
 
 def run(*arguments: str, cwd: Path) -> None:
@@ -84,8 +74,23 @@ class Deployment:
         finally:
             await database.close_pool()
 
+    def probe(self, name: str) -> "subprocess.CompletedProcess[str]":
+        """Ask as Docker and Kubernetes do whether a started process works."""
+        return subprocess.run(
+            ["python", "-m", "app.monitoring.probe"],
+            cwd=self.directory,
+            env=self._environment | self._own(name),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def _own(self, name: str) -> dict[str, str]:
+        """What is another one for each container."""
+        return {"HEARTBEAT_FILE": str(self._logs / f"{name}.heartbeat")}
+
     def start(self, name: str) -> Process:
-        """Start the web process or a worker, by its line of the Procfile. Returns once it is ready."""
+        """Start the web process or a worker, by its line of the Procfile, confined. Returns once it is ready."""
         port = self._environment["WEB_PORT"]
 
         def ready(process: Process) -> bool:
@@ -98,10 +103,10 @@ class Deployment:
 
         return processes.start(
             name,
-            ["/bin/sh", "-c", PROCFILE[name]],
+            [sys.executable, confined.__file__, "/bin/sh", "-c", PROCFILE[name]],
             var_dir=self._logs,
             cwd=self.directory,
-            env=self._environment,
+            env=self._environment | self._own(name),
             ready=ready,
             ready_timeout_s=START_TIMEOUT_S,
             stop_timeout_s=40,

@@ -4,6 +4,7 @@ import ast
 import asyncio
 import email
 import email.policy
+import os
 import re
 import signal
 import ssl
@@ -29,10 +30,11 @@ from app.sandbox.ports import free_port
 from app.sandbox.postgres import Postgres
 from app.signer.keystore import SpendingKeys
 from app.web import languages
+from tests.deploy import image
 from tests.factories.deployment import environment_of
 from tests.factories.networks import MNEMONIC, networks_toml
 from tests.identity.browsing import Account, Browser
-from tests.install.installed import PROCFILE, Deployment, TlsProxy, build, install
+from tests.install.installed import PROCFILE, Deployment, TlsProxy, build
 from tests.signer.processes import sealed_keys
 
 T = TypeVar("T")
@@ -58,11 +60,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment outside the checkout with the wheel and the locked versions, and nothing else."""
-    made = tmp_path_factory.mktemp("production") / "venv"
-    install(wheel, made)
-    return made
+def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the Dockerfile's build makes: a virtual environment with the wheel and the locked versions, and no more."""
+    return image.build(tmp_path_factory.mktemp("production"), whole=bool(os.environ.get("SOAK")))
 
 
 def test_an_sdist_gives_the_same_wheel(sdist: Path, wheel: Path, tmp_path: Path) -> None:
@@ -223,11 +223,14 @@ async def test_the_processes_of_the_procfile_take_a_payment(
         for part in ("", "/approvals", "/reviews", f"/merchants/{merchant_id}", "/networks", "/audit"):
             await check_page(otto, f"/desk{part}")
 
-        # SIGTERM ends each, in order; nothing was written to the working directory.
+        # The probe finds each of them at work, until SIGTERM ends it; nothing was written to the working directory.
         for process in started:
+            probed = deployment.probe(process.name)
+            assert (probed.returncode, probed.stderr) == (0, ""), process.name
             assert process.returncode is None, process.log_tail()
             await asyncio.to_thread(process.stop)
             assert process.returncode in (0, -signal.SIGTERM), (process.name, process.log_tail())
+        assert "/healthz: " in deployment.probe("web").stderr
         assert [path.name for path in deployment.directory.iterdir()] == ["signer.env"]
     assert deployment.swap_pay("verify-ledger").returncode == 0
 
