@@ -149,7 +149,7 @@ async def test_approvals_since_a_sign_in_that_is_disowned_are_taken_back(
         await sign(signed.id)
     done = await services.not_me.disown(token, address="192.0.2.1", now=clock.now())
     assert done is not None
-    rows = await database.fetch_all("SELECT id, status, waiting_reason FROM withdrawals")
+    rows = await database.fetch_all("SELECT id, status FROM withdrawals")
     assert {row["id"]: row["status"] for row in rows} == {
         before.id: "approved",
         signed.id: "approved",
