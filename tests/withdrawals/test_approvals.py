@@ -1,12 +1,14 @@
 """Nothing is paid without an operator: who may approve, how often, and what Postgres itself refuses."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
-from app.accounts import operators, totp
+from app.accounts import links, operators, totp
+from app.accounts import repository as accounts
 from app.accounts.totp import CodeRefused, TooManyTries
 from app.core import clock, database
 from app.ledger.hashchain import ChainId
@@ -128,6 +130,38 @@ async def test_an_approval_ends_with_the_right_to_give_one(services: Services, m
     assert await tries(services, requested.id, third, third.code()) == "approved"
     with pytest.raises(ApprovalRefused, match="operators alone"):
         await services.approvals.approve(requested.id, ops.id, ops.next_code(), clock.now())
+
+
+async def test_approvals_since_a_sign_in_that_is_disowned_are_taken_back(
+    services: Services, merchant_id: str, ops: Operator
+) -> None:
+    """What is not signed is rejected, also where another operator has approved it too. Earlier ones stand."""
+    before, after, signed = [await payout(services, merchant_id, "1.00") for _ in range(3)]
+    large = await payout(services, merchant_id, "60.00")
+    await approve(services, before.id, ops)
+    clock.shift(timedelta(minutes=1))
+    async with database.transaction():
+        person = await accounts.lock(ops.id)
+        token = await links.create("not_me", links.of(person, person.email), clock.now())
+    for one in (after, signed, large):
+        await approve(services, one.id, ops)
+    async with database.transaction():
+        await sign(signed.id)
+    done = await services.not_me.disown(token, address="192.0.2.1", now=clock.now())
+    assert done is not None
+    rows = await database.fetch_all("SELECT id, status FROM withdrawals")
+    assert {row["id"]: row["status"] for row in rows} == {
+        before.id: "approved",
+        signed.id: "approved",
+        after.id: "rejected",
+        large.id: "rejected",
+    }
+    ended = await services.withdrawal_reader.payout(merchant_id, "test", after.id)
+    assert ended is not None
+    assert "somebody else was signed in as them" in (ended.status_reason or "")
+    details = await database.fetch_value("SELECT details FROM alerts WHERE kind = 'sign_in_disowned'")
+    assert sorted(json.loads(details)["approvals_stopped"]) == sorted((after.id, large.id))
+    assert await services.not_me.disown(token, address="192.0.2.1", now=clock.now()) is None
 
 
 async def test_the_requester_does_not_approve_and_members_do_not_either(
