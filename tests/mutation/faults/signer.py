@@ -32,6 +32,27 @@ APPROVALS = (
         ("withdrawals/test_approvals.py::test_a_row_that_was_edited_past_the_triggers_is_not_approved",),
     ),
     Fault(
+        "app/signer/approvers.py",
+        "if len(signed_by) < required:",
+        "if not answers:",
+        "who owns the database pays with forged signatures, although the signer has a file of approvers",
+        ("signer/test_attacks.py::test_on_an_evm_network", "signer/test_attacks.py::test_on_tron"),
+    ),
+    Fault(
+        "app/signer/allowed_moves.py",
+        'if allowed_raw and (action != "stake" or staked_raw + amount_raw <= allowed_raw):',
+        "if True:",
+        "who owns the database locks the hot wallet's coin as stake for weeks",
+        ("signer/test_forged_moves.py::test_dear_sweeps_and_stake_need_the_file_and_stay_with_us_on_tron",),
+    ),
+    Fault(
+        "app/signer/coin_moves.py",
+        "or not await self._allowed.may_consolidate()",
+        "",
+        "a consolidation that is approved in the database alone burns fees",
+        ("signer/test_forged_moves.py::test_a_consolidation_needs_the_file_and_pays_our_change_on_bitcoin",),
+    ),
+    Fault(
         "app/signer/adoption.py",
         "if receipt.confirmations < network.confirmations:",
         "if False:",
