@@ -68,11 +68,12 @@ soak: .venv/.stamp node_modules/.stamp $(FOR_TESTS) ## The same tests, with ten 
 	SOAK=100 $(PYTEST) $(T)
 	$(MAKE) --no-print-directory mutate
 
-check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract, locks
+check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract, rules for migrations, locks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.migration_rules
 	@$(call lock_in_step,requirements.lock,$(COMPILE))
 	@$(call lock_in_step,requirements-dev.lock,$(COMPILE) --extra dev)
 	@$(call lock_in_step,requirements-exchanges.lock,$(COMPILE) --extra exchanges)

@@ -7,7 +7,7 @@ from app.core.mail import build_mailer
 from app.jobs import service as jobs
 from app.ledger import checkpoints
 from app.mail import service as mail
-from app.merchants import notices
+from app.merchants import invitation_reminders, notices
 from app.rates import refresh
 from app.rates import repository as rates
 from app.reconciliation.service import RunInProgress
@@ -48,6 +48,12 @@ async def make_notices(context: Context) -> int:
     """Make what merchants are to be told into emails; return how many notices."""
     services: Services = context["services"]
     return await notices.make_emails(services.settings.public_url, clock.now())
+
+
+async def remind_invited(context: Context) -> int:
+    """Remind people of invitations that end soon; return how many."""
+    services: Services = context["services"]
+    return await invitation_reminders.send(services.settings.public_url, clock.now())
 
 
 async def send_alerts(context: Context) -> None:
@@ -185,6 +191,7 @@ QUEUE = Queue(
         ),
         Job(work=purge_idempotency_records, when={"minute": 7}, timeout_s=PURGE_S, max_tries=TRIES, at_start=True),
         Job(work=expire_withdrawals, when={"minute": 23}, timeout_s=PURGE_S, max_tries=TRIES),
+        Job(work=remind_invited, when={"minute": 33}, timeout_s=PURGE_S, max_tries=TRIES),
         Job(work=purge_sessions, when={"minute": 41}, timeout_s=PURGE_S, max_tries=TRIES),
         Job(work=purge_events, when={"hour": 3, "minute": 17}, timeout_s=PURGE_S, max_tries=TRIES),
     ),

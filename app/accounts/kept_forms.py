@@ -26,7 +26,8 @@ class KeptForm(msgspec.Struct, frozen=True):
     """A form: its fields without files, passwords and codes, and its errors by field.
 
     `proofs` is what stands for a field that is never shown again, such as the hash of a new password. `token` is the
-    token with which it was sent. `address` and `key` are those of its page.
+    token with which it was sent. `address` and `key` are those of its page, and `name` is which of the page's forms it
+    is.
     """
 
     fields: list[tuple[str, str]]
@@ -35,6 +36,7 @@ class KeptForm(msgspec.Struct, frozen=True):
     token: str
     address: str
     key: str
+    name: str = "form"
 
 
 @dataclass(frozen=True, slots=True)

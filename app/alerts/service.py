@@ -48,8 +48,13 @@ async def acknowledge(alert_id: int, *, by: str, note: str, now: datetime) -> No
     `by` is `account:ACC-…` or `cli`. If the cause is not fixed, the next check raises a new alert. Raises
     NOT_FOUND if there is no such open alert, INVALID_INPUT for an empty or too long note.
     """
+    if not await repository.acknowledge(alert_id, by=by, note=stated_note(note), now=now):
+        raise ApiError(Code.NOT_FOUND, "alert: there is no such open alert")
+
+
+def stated_note(note: str) -> str:
+    """A note as it is stored. Raises INVALID_INPUT for an empty or too long one."""
     note = note.strip()
     if not note or len(note) > MAX_NOTE_LENGTH:
         raise invalid("note", f"must be 1 to {MAX_NOTE_LENGTH} characters that say what was done")
-    if not await repository.acknowledge(alert_id, by=by, note=note, now=now):
-        raise ApiError(Code.NOT_FOUND, "alert: there is no such open alert")
+    return note

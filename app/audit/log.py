@@ -1,6 +1,7 @@
 """Reading the audit log, by page: all of it for operators, one merchant's for its members (reports/activity_log.py)."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from piccolo.columns.combination import WhereRaw
 
 from app.audit.tables import AuditEntry
 from app.core import database
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Listing, Param, select
 
 
@@ -34,13 +35,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """The filters of a list; None means any. `action` is a prefix, such as `withdrawal.`; the others are exact.
+    """The filters of a list; None means any. `action` is a prefix, such as `withdrawal.`, and `areas` are prefixes of
+    which one must fit; the others are exact.
 
     `at_from` is inclusive, `at_to` exclusive.
     """
 
     actor: str | None = None
     action: str | None = None
+    areas: Sequence[str] | None = None
     subject: str | None = None
     merchant_id: str | None = None
     at_from: datetime | None = None
@@ -57,11 +60,22 @@ async def page_by_time(filters: Filters, place: Place | None, limit: int) -> Pag
     return await _read(_BY_TIME, filters, place, limit)
 
 
+async def total(filters: Filters) -> Total:
+    """How many entries there are."""
+    return await _BY_ID.total(**_values(filters))
+
+
 async def _read(listing: Listing[Entry], filters: Filters, place: Place | None, limit: int) -> Page[Entry]:
+    return await listing.page(place, limit, **_values(filters))
+
+
+def _values(filters: Filters) -> dict[str, Any]:
     values = msgspec.structs.asdict(filters)
     if filters.action is not None:
         values["action"] = f"{database.like_literally(filters.action)}%"
-    return await listing.page(place, limit, **values)
+    if filters.areas is not None:
+        values["areas"] = [f"{database.like_literally(area)}%" for area in filters.areas]
+    return values
 
 
 def _list(*key: Column) -> Listing[Entry]:
@@ -73,6 +87,7 @@ def _list(*key: Column) -> Listing[Entry]:
             "actor": AuditEntry.actor == Param("actor"),
             # LIKE, since the index over actions can't be used by starts_with().
             "action": WhereRaw("{} LIKE {}", AuditEntry.action, Param("action")),
+            "areas": WhereRaw("{} LIKE ANY({})", AuditEntry.action, Param("areas")),
             "subject": AuditEntry.subject == Param("subject"),
             "merchant_id": AuditEntry.merchant_id == Param("merchant_id"),
             "at_from": AuditEntry.at >= Param("at_from"),

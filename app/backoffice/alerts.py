@@ -9,7 +9,7 @@ import msgspec
 from piccolo.columns.combination import WhereRaw
 
 from app.alerts.tables import Alert
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Condition, Listing, Param, Statement, select
 
 Which = Literal["open", "acknowledged"]
@@ -42,6 +42,11 @@ class ListedAlert(msgspec.Struct, frozen=True, kw_only=True):
 async def page(which: Which, severity: str | None, place: Place | None, limit: int) -> Page[ListedAlert]:
     """A page by id, newest first."""
     return await _LISTS[which].page(place, limit, severity=severity)
+
+
+async def total(which: Which, severity: str | None) -> Total:
+    """How many alerts there are."""
+    return await _LISTS[which].total(severity=severity)
 
 
 async def one(alert_id: int) -> ListedAlert | None:

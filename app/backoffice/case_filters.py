@@ -19,8 +19,8 @@ from app.core.statement import Condition, Param, Statement
 class CaseFilters:
     """None means any.
 
-    `kind` is payout or refund, `verdict` that of a deposit in review, `merchant` an id or a part of a name, `before`
-    the time since which a case must have waited.
+    `kind` is payout or refund, `verdict` that of a deposit in review, `status` that of a payment that has ended,
+    `merchant` an id or a part of a name, `before` the time since which a case must have waited.
 
     `who` is `mine` for cases that the operator who reads may decide now, `second` for those that have one approval and
     need another, `not_mine` for those that the operator may not decide.
@@ -28,6 +28,7 @@ class CaseFilters:
 
     kind: str | None = None
     verdict: str | None = None
+    status: str | None = None
     network: str | None = None
     asset: str | None = None
     merchant: str | None = None
@@ -39,6 +40,7 @@ class CaseFilters:
         return {
             "kind": self.kind,
             "verdict": self.verdict,
+            "status": self.status,
             "network": self.network,
             "asset": self.asset,
             "merchant": self.merchant,

@@ -11,11 +11,12 @@ from piccolo.querystring import QueryString
 
 from app.audit.tables import AuditEntry
 from app.core import database
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Listing, Param, Statement, any_of, select
 from app.invoices.tables import Invoice
 from app.ledger import repository as ledger
 from app.ledger.repository import Head
+from app.merchants.roles import ROLES
 from app.merchants.tables import Merchant, MerchantAsset
 from app.networks.registry import Networks
 from app.withdrawals import limits
@@ -123,17 +124,24 @@ async def page(
     `search` is a part of a name or of a member's email address, a whole id, or an address on one of the networks that
     an invoice of the merchant had or that it has paid.
     """
-    return await _LIST.page(
-        place,
-        limit,
-        search=search or None,
-        pattern=f"%{database.like_literally(search)}%",
-        addresses=networks.address_forms(search),
-        networks=[network.key for network in networks],
-        status=status,
-        now=now,
-        since=now - MONTH,
-    )
+    return await _LIST.page(place, limit, **_values(search, networks, status, now))
+
+
+async def total(search: str, networks: Networks, status: str | None, now: datetime) -> Total:
+    """How many merchants the list has."""
+    return await _LIST.total(**_values(search, networks, status, now))
+
+
+def _values(search: str, networks: Networks, status: str | None, now: datetime) -> dict[str, object]:
+    return {
+        "search": search or None,
+        "pattern": f"%{database.like_literally(search)}%",
+        "addresses": networks.address_forms(search),
+        "networks": [network.key for network in networks],
+        "status": status,
+        "now": now,
+        "since": now - MONTH,
+    }
 
 
 _LIST = Listing(
@@ -258,9 +266,10 @@ async def _people(merchant_id: str) -> tuple[Person, ...]:
                 AS has_second_step,
             p.created_at AS since
         FROM memberships p JOIN accounts a ON a.id = p.account WHERE p.merchant = $1
-        ORDER BY array_position(ARRAY['owner', 'admin', 'developer', 'viewer'], p.role::text), lower(a.name), a.id
+        ORDER BY array_position($2::varchar[], p.role), lower(a.name), a.id
         """,
         merchant_id,
+        list(ROLES),
     )
     return tuple(Person(**dict(row)) for row in rows)
 

@@ -254,7 +254,10 @@ async def _hot_balances(networks: Networks) -> dict[str, list[HotBalance]]:
     return dict(found)
 
 
-class _Snapshot(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True):
+    """What the hot wallet held of an asset when the signer looked last, in minor units. `gas_left_raw` is what the
+    treasury may spend on fees, of the native coin alone."""
+
     network: str
     asset: str
     held_raw: int
@@ -263,7 +266,17 @@ class _Snapshot(msgspec.Struct, frozen=True):
     looked_at: datetime
 
 
+async def hot_wallet_amounts(network: str) -> dict[str, Snapshot]:
+    """What the hot wallet of one network held when the signer looked last, by asset; empty before its first look."""
+    return {one.asset: one for one in await _SNAPSHOTS_OF.all(network=network)}
+
+
 _SNAPSHOTS = Statement(
-    select(HotWalletLook, _Snapshot),
-    _Snapshot,
+    select(HotWalletLook, Snapshot),
+    Snapshot,
+)
+
+_SNAPSHOTS_OF = Statement(
+    select(HotWalletLook, Snapshot).where(HotWalletLook.network == Param("network")),
+    Snapshot,
 )

@@ -8,7 +8,7 @@ from piccolo.querystring import QueryString
 
 from app.backoffice.case_filters import EVERY_CASE, AssetSum, CaseFilters, Sums, of_merchant
 from app.core import database
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Condition, Listing, Param
 from app.withdrawals.conflicts import Conflict
 from app.withdrawals.tables import Withdrawal
@@ -43,8 +43,8 @@ NOTHING_WAITS = Counts(applications=0, approvals=0, reviews=0, holds=0, alerts=0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingWithdrawal:
     """A payout or refund that waits for approval, as a list shows it. `approvals` are those who have approved it, by
-    name; `approved_by_me`: the operator who reads the list is one of them; `my_conflict` is the reason why they may not
-    approve it."""
+    name, `signatures` how many of them with a passkey; `approved_by_me`: the operator who reads the list is one of
+    them; `my_conflict` is the reason why they may not approve it."""
 
     id: str
     kind: str
@@ -60,6 +60,7 @@ class WaitingWithdrawal:
     held: bool
     approvals: int
     approved_by: str | None
+    signatures: int
     approvals_required: int
     approved_by_me: bool
     my_conflict: Conflict | None
@@ -92,6 +93,11 @@ async def waiting_withdrawals(
 ) -> Page[WaitingWithdrawal]:
     """A page of what waits for approval by (created_at, id), oldest first."""
     return await _WAITING.page(place, limit, **filters.values(operator_id))
+
+
+async def total_waiting(operator_id: str, filters: CaseFilters) -> Total:
+    """How many wait for approval."""
+    return await _WAITING.total(**filters.values(operator_id))
 
 
 async def waiting_sums(operator_id: str, filters: CaseFilters) -> list[AssetSum]:
@@ -142,6 +148,9 @@ _WAITING = Listing(
         Withdrawal.created_at,
         QueryString("withdrawal_conflict(withdrawals, {})", Param("operator"), alias="my_conflict"),
         QueryString("(SELECT count(*) FROM approvals a WHERE a.withdrawal = {})", Withdrawal.id, alias="approvals"),
+        QueryString(
+            "(SELECT count(*) FROM approval_signatures s WHERE s.withdrawal = {})", Withdrawal.id, alias="signatures"
+        ),
         QueryString(
             "(SELECT string_agg(p.name, ', ' ORDER BY a.id) FROM approvals a JOIN accounts p ON p.id = a.account"
             " WHERE a.withdrawal = {})",

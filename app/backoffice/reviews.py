@@ -11,7 +11,7 @@ from piccolo.querystring import QueryString
 
 from app.backoffice.case_filters import EVERY_CASE, AssetSum, CaseFilters, Sums, of_merchant
 from app.core import database
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Condition, Listing, Param, Statement, select
 from app.deposits import repository, reviews
 from app.deposits.reviews import Split
@@ -132,6 +132,11 @@ async def page(
 ) -> Page[ListedReview]:
     """A page of the reviews of one state by (opened_at, deposit_id): open: oldest first; others: newest first."""
     return await _LISTS[which].page(place, limit, **filters.values(operator_id))
+
+
+async def total(which: Which, operator_id: str, filters: CaseFilters) -> Total:
+    """How many reviews of one state there are."""
+    return await _LISTS[which].total(**filters.values(operator_id))
 
 
 async def sums(which: Which, operator_id: str, filters: CaseFilters) -> list[AssetSum]:

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from app.backoffice.case_filters import EVERY_CASE, CaseFilters, of_merchant
 from app.core import database
 from app.core.database import Row
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Listing, Param, Statement, select
 from app.deposits import repository as deposits
 from app.invoices.quoting import PriceOf
@@ -95,9 +96,11 @@ class SimilarWithdrawal:
 
 
 class ShownPreview(msgspec.Struct, frozen=True, kw_only=True):
-    """What it would cost, and what the chain says of it, when the signer looked last (`app.signer.funds.Preview`)."""
+    """What it would cost, and what the chain says of it, when the signer looked last (`app.signer.funds.Preview`).
+    `cost_raw` is in the native coin, None where it is not known."""
 
     cost_in_words: str
+    cost_raw: int | None = None
     is_contract: bool
     is_new_account: bool
     is_frozen: bool
@@ -178,9 +181,14 @@ class Decided:
     settled_at: datetime | None
 
 
-async def decided(place: Place | None, limit: int) -> Page[Decided]:
+async def decided(place: Place | None, limit: int, filters: CaseFilters = EVERY_CASE) -> Page[Decided]:
     """A page of those that have ended by (created_at, id), newest first."""
-    return await _DECIDED.page(place, limit)
+    return await _DECIDED.page(place, limit, **filters.values(""))
+
+
+async def total_decided(filters: CaseFilters) -> Total:
+    """How many have ended."""
+    return await _DECIDED.total(**filters.values(""))
 
 
 _DECIDED = Listing(
@@ -201,6 +209,13 @@ _DECIDED = Listing(
     ).where(Withdrawal.status.is_in(["confirmed", "rejected", "failed", "cancelled"])),
     Decided,
     key=(Withdrawal.created_at, Withdrawal.id),
+    filters={
+        "kind": Withdrawal.kind == Param("kind"),
+        "status": Withdrawal.status == Param("status"),
+        "network": Withdrawal.network == Param("network"),
+        "asset": Withdrawal.asset == Param("asset"),
+        "merchant": of_merchant(Withdrawal.merchant),
+    },
 )
 
 

@@ -34,6 +34,9 @@ AREAS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+OF_MONEY = ("invoice", "payout", "refund", "review", "return_address", "withdrawal")
+"""The areas that members see who may not see the whole log."""
+
 ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "api_key.created": "Created an API key",
@@ -52,6 +55,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "webhook.tested": "Sent a test event",
         "webhook.redelivered": "Sent events again",
         "team.invited": "Invited somebody",
+        "team.invited_again": "Sent an invitation again",
         "team.invitation_withdrawn": "Withdrew an invitation",
         "team.joined": "Joined the team",
         "team.role_changed": "Changed a role",
@@ -92,13 +96,16 @@ FILTERS = ("who", "area", "about", "from", "to")
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`audit`."""
 
-    @get("/audit", opt=needs(Permission.AUDIT_VIEW))
+    @get("/audit", opt=needs(Permission.AUDIT_OF_MONEY_VIEW))
     async def audit(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, *FILTERS, key=by_moment_and_number)
-        area = query.one_of("area", AREAS)
+        sees_all = ctx.may(Permission.AUDIT_VIEW)
+        shown = dict(AREAS) if sees_all else {area: AREAS[area] for area in OF_MONEY}
+        area = query.one_of("area", shown)
         filters = Filters(
             actor=query.get("who"),
             action=None if area is None else f"{area}.",
+            areas=None if sees_all else [f"{area}." for area in OF_MONEY],
             subject=query.get("about"),
             at_from=query.first_day(),
             at_to=query.last_day(),
@@ -106,15 +113,17 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         found = await page_or_first(
             lambda place: activity_log.page(ctx.merchant_id, filters, place, query.rows), query.place
         )
-        people, areas = await activity_log.people(ctx.merchant_id), list(AREAS.items())
+        people, areas = await activity_log.people(ctx.merchant_id), list(shown.items())
         context = {
             "query": query,
             "saved": await saved_links(ctx, "audit", query),
             "rows": [(action, label(action), details(action)) for action in found],
             "pager": query.pager(found),
+            "total": (await activity_log.total(ctx.merchant_id, filters)).beside(found),
             "chips": chips(query, who=people, area=areas),
             "people": people,
             "areas": areas,
+            "sees_all": sees_all,
         }
         return await cabinet.page(request, "cabinet/audit.html", context)
 

@@ -22,7 +22,7 @@ from app.reports.balances import balances as asset_balances
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`balances`."""
 
-    @get("/balances", opt=needs(Permission.VIEW))
+    @get("/balances", opt=needs(Permission.BOOKS_VIEW))
     async def balances(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         held = await asset_balances(cabinet.services.networks, ctx.merchant_id, ctx.mode)

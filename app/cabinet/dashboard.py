@@ -1,7 +1,7 @@
 """The dashboard: balances, charts of the last 30 days, and tasks for a person."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from litestar import Response, get
@@ -19,6 +19,7 @@ from app.invoices.reading_repository import Filters
 from app.merchants import applications, settings
 from app.merchants.roles import Permission
 from app.reports import dashboard
+from app.reports import reviews as review_list
 from app.reports.balances import balances
 from app.reports.dashboard import AssetRevenue, Attention, Concern, Figures, WorthRevenue
 
@@ -46,6 +47,20 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         if ctx.mode == "live" and ctx.member.standing in ("pending", "rejected"):
             newest = (await applications.of_merchant(ctx.merchant_id))[:1]
             return await cabinet.page(request, "cabinet/waiting.html", {"application": newest[0] if newest else None})
+        latest = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, Filters(), None, LATEST)
+        context = {
+            "first": await first_steps.shown(cabinet, ctx, now),
+            "tasks": [_task(one, ctx) for one in await _attention(ctx, now)],
+            "invoices": latest,
+            "state_words": labels.INVOICE_STATES,
+            "books": await books(request, ctx, now, zone) if ctx.may(Permission.BOOKS_VIEW) else None,
+            "reviews": [] if ctx.may(Permission.BOOKS_VIEW) else await _open_reviews(cabinet, ctx),
+            "verdicts": labels.VERDICTS,
+        }
+        return await cabinet.page(request, "cabinet/dashboard.html", context)
+
+    async def books(request: PageRequest, ctx: MemberContext, now: datetime, zone: tzinfo) -> dict[str, Any]:
+        """What the merchant has, and what it took in lately."""
         held = await balances(services.networks, ctx.merchant_id, ctx.mode)
         figures = await dashboard.figures(ctx.merchant_id, ctx.mode, now, zone)
         currency = (await settings.price_terms(ctx.merchant_id)).reporting_currency
@@ -57,10 +72,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                     await dashboard.worth_figures(ctx.merchant_id, ctx.mode, currency, now, zone), currency
                 )
             volume["options"] = [*volume["options"], (currency, f"All, in {currency} at the time")]
-        latest = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, Filters(), None, LATEST)
         held.sort(key=lambda one: one.available_raw + one.locked_raw + one.pending_raw == 0)
-        context = {
-            "first": await first_steps.shown(cabinet, ctx, now),
+        return {
             "balances": [
                 {
                     "asset": one.asset.symbol,
@@ -72,14 +85,10 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 for one in held[:MOST_BALANCES]
             ],
             "more_balances": max(0, len(held) - MOST_BALANCES),
-            "tasks": [_task(one, ctx) for one in await dashboard.attention(ctx.merchant_id, ctx.mode, now)],
-            "invoices": latest,
             "volume": volume,
             "conversion": _conversion(figures),
             "per_cent": charts.per_cent,
-            "state_words": labels.INVOICE_STATES,
         }
-        return await cabinet.page(request, "cabinet/dashboard.html", context)
 
     return [home]
 
@@ -174,6 +183,31 @@ _NOUNS: dict[Concern, tuple[str, str]] = {
     "held_payouts": ("payout or refund", "payouts and refunds"),
     "locked_keys": ("API key", "API keys"),
 }
+
+
+async def _open_reviews(cabinet: Cabinet, ctx: MemberContext) -> list[dict[str, Any]]:
+    """The newest payments in review: the first thing of a member who sees to customers."""
+    found = await review_list.page(ctx.merchant_id, ctx.mode, status="open", place=None, limit=LATEST)
+    networks = cabinet.services.networks
+    return [
+        {"review": one, "received": labels.decimal(networks, one.network, one.asset, one.received_raw)} for one in found
+    ]
+
+
+_SEEN_WITH: dict[Concern, Permission] = {
+    "negative_balances": Permission.BOOKS_VIEW,
+    "paused_webhooks": Permission.WEBHOOKS_VIEW,
+    "reviews": Permission.VIEW,
+    "failed_payouts": Permission.PAYOUTS_VIEW,
+    "held_payouts": Permission.PAYOUTS_VIEW,
+    "locked_keys": Permission.KEYS_VIEW,
+}
+"""What a member must be allowed to see to be told of it: the page that it leads to."""
+
+
+async def _attention(ctx: MemberContext, now: datetime) -> list[Attention]:
+    every = await dashboard.attention(ctx.merchant_id, ctx.mode, now)
+    return [one for one in every if ctx.may(_SEEN_WITH[one.concern])]
 
 
 def _task(attention: Attention, ctx: MemberContext) -> Task:

@@ -35,7 +35,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             lambda place: repository.list_newest(ctx.merchant_id, ctx.mode, limit=query.rows, place=place),
             query.place,
         )
-        return await cabinet.page(request, "cabinet/events/list.html", {"events": found, "pager": query.pager(found)})
+        total = await repository.total(ctx.merchant_id, ctx.mode)
+        context = {"events": found, "pager": query.pager(found), "total": total.beside(found)}
+        return await cabinet.page(request, "cabinet/events/list.html", context)
 
     @get("/events/{event_id:str}", opt=needs(Permission.EVENTS_VIEW) | KEY_IN_ADDRESS)
     async def event(request: PageRequest, event_id: str) -> Response[Any]:

@@ -59,6 +59,8 @@ class Table:
     """Also the name of the list's file and its address."""
     one: str
     many: str
+    needed: Sequence[Permission]
+    """What a member must be allowed to do to export it, and to have a file of it."""
     filters: type[Any]
     columns: Sequence[str]
     rows: Callable[[Services, str, str, Any, Place | None, tzinfo], Awaitable[Rows]]
@@ -73,7 +75,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         words = "Nothing was exported: the day in “From” is after the one in “To”. Change one of them."
         return cabinet.identity.redirect(request, context_of(request).path("exports"), flash=words, tone="caution")
 
-    @get("/exports/invoices.csv", opt=needs(Permission.VIEW))
+    @get("/exports/invoices.csv", opt=needs(*TABLES["invoices"].needed))
     async def invoices(request: PageRequest) -> Response[Any]:
         ctx, zone = context_of(request), visitor_of(request).zone
         query = list_query(request, *INVOICE_FILTERS)
@@ -83,7 +85,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
         return _csv(services, ctx, zone, TABLES["invoices"], filters)
 
-    @get("/exports/payouts.csv", opt=needs(Permission.VIEW))
+    @get("/exports/payouts.csv", opt=needs(*TABLES["payouts"].needed))
     async def payouts(request: PageRequest) -> Response[Any]:
         ctx, zone = context_of(request), visitor_of(request).zone
         query = list_query(request, *WITHDRAWAL_FILTERS)
@@ -93,7 +95,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
         return _csv(services, ctx, zone, TABLES["payouts"], filters)
 
-    @get("/exports/refunds.csv", opt=needs(Permission.VIEW))
+    @get("/exports/refunds.csv", opt=needs(*TABLES["refunds"].needed))
     async def refunds(request: PageRequest) -> Response[Any]:
         ctx, zone = context_of(request), visitor_of(request).zone
         query = list_query(request, *WITHDRAWAL_FILTERS)
@@ -103,7 +105,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
         return _csv(services, ctx, zone, TABLES["refunds"], filters)
 
-    @get("/exports/ledger/{name:str}", opt=needs(Permission.VIEW))
+    @get("/exports/ledger/{name:str}", opt=needs(Permission.EXPORTS_VIEW, Permission.BOOKS_VIEW))
     async def ledger_entries(request: PageRequest, name: str) -> Stream:
         """`USDT@ethereum.csv`, or `.jsonl`: the form that anybody can verify (docs/ledger.md)."""
         ctx = context_of(request)
@@ -191,6 +193,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 name="invoices",
                 one="invoice",
                 many="invoices",
+                needed=(Permission.EXPORTS_VIEW, Permission.VIEW),
                 filters=InvoiceFilters,
                 columns=INVOICE_COLUMNS,
                 rows=_invoice_rows,
@@ -200,6 +203,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 name="payouts",
                 one="payout",
                 many="payouts",
+                needed=(Permission.EXPORTS_VIEW, Permission.PAYOUTS_VIEW),
                 filters=WithdrawalFilters,
                 columns=[*WITHDRAWAL_COLUMNS, "destination", "description"],
                 rows=_payout_rows,
@@ -209,6 +213,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 name="refunds",
                 one="refund",
                 many="refunds",
+                needed=(Permission.EXPORTS_VIEW, Permission.VIEW),
                 filters=WithdrawalFilters,
                 columns=[*WITHDRAWAL_COLUMNS, "invoice_id", "refund_address", "reason"],
                 rows=_refund_rows,

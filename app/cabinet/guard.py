@@ -13,20 +13,24 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
 from app.cabinet.context import MemberContext
-from app.core.errors import ApiError, Code
+from app.core.errors import ApiError, Code, Forbidden
 from app.identity import cookies
 from app.identity.identity import visitor_of
-from app.merchants.members import member
-from app.merchants.roles import Permission
+from app.merchants import team
+from app.merchants.members import Member, member
+from app.merchants.roles import Permission, in_words
 from app.merchants.terms import Mode
 from app.web.routing import Router
 
-NEEDS = "cabinet_permission"
+NEEDS = "cabinet_permissions"
+
+MOST_NAMED = 3
+"""People whom a refusal names, to be asked for another role."""
 
 
-def needs(permission: Permission) -> dict[str, Any]:
-    """A route's `opt`: what a member must be allowed to do."""
-    return {NEEDS: permission.value}
+def needs(*permissions: Permission) -> dict[str, Any]:
+    """A route's `opt`: what a member must be allowed to do, all of it."""
+    return {NEEDS: permissions}
 
 
 class MerchantPages(Router):
@@ -59,10 +63,23 @@ async def load_context(connection: ASGIConnection[Any, Any, Any, Any], handler: 
     request.scope["state"]["ctx"] = ctx  # a refusal's page is theirs too
     if request.cookies.get(cookies.PLACE) != ctx.place:
         cookies.put(request, cookies.PLACE, ctx.place, lifetime=cookies.PLACE_LIFETIME)
-    found.require(Permission(needed), cast(Mode, mode))
+    await require(found, needed, cast(Mode, mode))
+
+
+async def require(found: Member, needed: Sequence[Permission], mode: Mode) -> None:
+    """Raises MERCHANT_…, or Forbidden, which says which role it takes and whom to ask for it."""
+    try:
+        for permission in needed:
+            found.require(permission, mode)
+    except Forbidden as refused:
+        givers = [one for one in await team.who_give_roles(found.merchant_id) if one.account_id != found.account_id]
+        if not givers:
+            raise
+        names = in_words([f"{one.name} ({one.role})" for one in givers[:MOST_NAMED]])
+        raise Forbidden(f"{refused.message}. Ask {names} for it") from None
 
 
 def _refuse_undeclared(path: str, handler: Any) -> None:
     is_own_options = isinstance(handler, HTTPRouteHandler) and handler.http_methods == {"OPTIONS"}
-    if not is_own_options and handler.opt.get(NEEDS) not in set(Permission):
+    if not is_own_options and not set(Permission).issuperset(handler.opt.get(NEEDS) or ("",)):
         raise ImproperlyConfiguredException(f"{path}: {handler} does not say what a member must be allowed to do")

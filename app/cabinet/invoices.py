@@ -12,7 +12,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import optional, required
 from app.cabinet.guard import needs
-from app.cabinet.lists import OLDEST_FIRST, chips, list_query
+from app.cabinet.lists import ORDERS, chips, money_query
 from app.cabinet.return_addresses import STATES as RETURN_STATES
 from app.cabinet.return_addresses import row_of as row_of_case
 from app.cabinet.return_addresses import waits_for_merchant
@@ -86,23 +86,22 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/invoices", opt=needs(Permission.VIEW))
     async def invoices(request: PageRequest) -> Response[Any]:
-        ctx, query = context_of(request), list_query(request, *FILTERS)
+        ctx = context_of(request)
+        asked = money_query(request, assets.every(services, ctx), *FILTERS)
+        query, order = asked.query, asked.order
         filters = filters_of(cabinet, ctx, query)
-        oldest_first = query.get("order") == OLDEST_FIRST
 
         async def read() -> tuple[Page[InvoiceBody], list[Row], Total]:
             page = await page_or_first(
                 lambda place: services.invoice_reader.page(
-                    ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first
+                    ctx.merchant_id, ctx.mode, filters, place, query.rows, order=order
                 ),
                 query.place,
             )
             total = await services.invoice_reader.total(ctx.merchant_id, ctx.mode, filters)
             return page, [row_of(invoice, services.networks) for invoice in page], total.beside(page)
 
-        page, rows, total = await cabinet.read(
-            request, "invoices", (filters, query.place, query.rows, oldest_first), read
-        )
+        page, rows, total = await cabinet.read(request, "invoices", (filters, query.place, query.rows, order), read)
         states, offered = list(labels.INVOICE_STATES.items()), assets.options(assets.every(services, ctx))
         context = {
             "query": query,
@@ -111,7 +110,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "pager": query.pager(page),
             "total": total,
             "chips": chips(query, status=states, asset=offered),
-            "oldest_first": oldest_first,
+            "order": order,
+            "orders": ORDERS,
+            "can_order": asked.can_order,
             "states": states,
             "state_words": labels.INVOICE_STATES,
             "assets": offered,

@@ -14,7 +14,7 @@ from app.cabinet.lists import chips, list_query
 from app.cabinet.works import VERIFICATION
 from app.core import clock
 from app.core.errors import ApiError, Code
-from app.core.keyset import page_or_first
+from app.core.keyset import Total, page_or_first
 from app.core.money import format_amount
 from app.deposits import references_repository
 from app.identity.form_routes import NoStepUp, form_post
@@ -42,7 +42,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`ledger`, `ledger/{asset}@{chain}`, `…/verify`, `…/{seq}`."""
     services = cabinet.services
 
-    @get("/ledger", opt=needs(Permission.VIEW))
+    @get("/ledger", opt=needs(Permission.BOOKS_VIEW))
     async def ledgers(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         heads = {(head.chain.network, head.chain.asset): head for head in await ledger.heads(ctx.merchant_id)}
@@ -52,7 +52,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         rows = [{"choice": one, "state": heads[(one.network.key, one.asset.symbol)].state} for one in begun]
         return await cabinet.page(request, "cabinet/ledger/list.html", {"rows": rows})
 
-    @get("/ledger/{name:str}", opt=needs(Permission.VIEW))
+    @get("/ledger/{name:str}", opt=needs(Permission.BOOKS_VIEW))
     async def one_ledger(request: PageRequest, name: str) -> Response[Any]:
         ctx = context_of(request)
         choice, head = await found(ctx, name)
@@ -60,6 +60,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         wanted = await references(ctx, query.get("reference"))
         page = await page_or_first(lambda place: ledger.page(head.ledger, place, query.rows, wanted), query.place)
         invoices = await _invoices_of(page)
+        total = Total(head.state.seq, is_exact=True) if wanted is None else await ledger.total(head.ledger, wanted)
         context = {
             "query": query,
             "chips": chips(query),
@@ -69,6 +70,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "locked": format_amount(head.state.locked_raw, choice.asset.decimals),
             "rows": [_row(entry, choice, ctx, invoices) for entry in page],
             "pager": query.pager(page),
+            "total": total.beside(page),
             "verified": None,
         }
         return await cabinet.page(request, "cabinet/ledger/detail.html", context)
@@ -78,7 +80,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         does="Verify a ledger",
         step_up=NoStepUp("it changes nothing"),
         page="/ledger/{name:str}",
-        opt=needs(Permission.VIEW),
+        opt=needs(Permission.BOOKS_VIEW),
     )
     async def verification(request: PageRequest, name: str) -> Response[Any]:
         ctx = context_of(request)
@@ -99,7 +101,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         flash = f"The chain breaks at entry {result.fault.seq}: {result.fault.problem}. Tell the operator at once."
         return cabinet.identity.redirect(request, back, flash=flash, tone="critical")
 
-    @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.VIEW))
+    @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.BOOKS_VIEW))
     async def one_entry(request: PageRequest, name: str, seq: RowId) -> Response[Any]:
         ctx = context_of(request)
         choice, head = await found(ctx, name)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.cabinet.assets import Choice, find
 from app.core.errors import ApiError
-from app.identity import paging
+from app.core.keyset import Order
+from app.identity import lists, paging
 from app.identity.identity import PageRequest, visitor_of
-from app.identity.lists import ListQuery
+from app.identity.lists import Chip, ListQuery
 from app.identity.paging import AsKey, by_moment
 
 MAX_FILTER_LENGTH = 200
@@ -30,17 +32,36 @@ def list_query(request: PageRequest, *names: str, key: AsKey = by_moment) -> Lis
     return ListQuery(request.scope["path"], filters, place, visitor_of(request).zone, paging.rows_of(request))
 
 
-OLDEST_FIRST = "oldest"
-"""The value of the filter `order` with which a list begins with its oldest row."""
+ORDERS = (
+    (Order.OLDEST.value, "Oldest first"),
+    (Order.LARGEST.value, "Largest amount first"),
+    (Order.SMALLEST.value, "Smallest amount first"),
+)
+"""The values of the filter `order`, without which a list begins with its newest row, and their words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter that is set, in words, and the URL of the list without it."""
+class MoneyQuery:
+    """The query of a list of money, and its order."""
 
-    label: str
-    value: str
-    url: str
+    query: ListQuery
+    order: Order
+
+    @property
+    def can_order(self) -> bool:
+        """Whether the order is the one that was asked for: none is by amount where the list has several assets."""
+        return self.order.by_amount or self.query.get("order") not in (Order.LARGEST.value, Order.SMALLEST.value)
+
+
+def money_query(request: PageRequest, choices: list[Choice], *names: str) -> MoneyQuery:
+    """The query of a list of amounts in these assets; `asset` and `order` are among its filters, beside `names`."""
+    asset = find(choices, request.query_params.get("asset"))
+    wanted = request.query_params.get("order")
+    order = next((order for order in Order if order.value == wanted), Order.NEWEST)
+    if order.by_amount and asset is None:
+        order = Order.NEWEST
+    query = list_query(request, *names, key=paging.by_amount if order.by_amount else by_moment)
+    return MoneyQuery(query, order)
 
 
 _LABELS = {
@@ -59,8 +80,4 @@ _LABELS = {
 
 def chips(query: ListQuery, **options: Sequence[tuple[str, str]]) -> list[Chip]:
     """The filters that are set. `options` are the choices of a filter, (value, words), as its select has them."""
-    words = {name: dict(choices) for name, choices in options.items()} | {"order": {OLDEST_FIRST: "Oldest first"}}
-    return [
-        Chip(_LABELS[name], words.get(name, {}).get(value, value), query.without(name))
-        for name, value in query.filters.items()
-    ]
+    return lists.chips(query, _LABELS, order=ORDERS, **options)

@@ -21,14 +21,14 @@ from app.merchants.roles import Permission
 TOPICS = MappingProxyType(
     {
         "invoices": Permission.VIEW,
-        "payouts": Permission.VIEW,
+        "payouts": Permission.PAYOUTS_VIEW,
         "refunds": Permission.VIEW,
         "reviews": Permission.VIEW,
-        "balances": Permission.VIEW,
-        "exports": Permission.VIEW,
-        "export": Permission.VIEW,
+        "balances": Permission.BOOKS_VIEW,
+        "exports": Permission.EXPORTS_VIEW,
+        "export": Permission.EXPORTS_VIEW,
         "invoice": Permission.VIEW,
-        "payout": Permission.VIEW,
+        "payout": Permission.PAYOUTS_VIEW,
         "refund": Permission.VIEW,
         "events": Permission.EVENTS_VIEW,
         "webhooks": Permission.WEBHOOKS_VIEW,
@@ -37,7 +37,8 @@ TOPICS = MappingProxyType(
         "keys": Permission.KEYS_VIEW,
         "team": Permission.TEAM_VIEW,
         "settings": Permission.SETTINGS_VIEW,
-        "audit": Permission.AUDIT_VIEW,
+        "switches": Permission.VIEW,
+        "audit": Permission.AUDIT_OF_MONEY_VIEW,
     }
 )
 """What a member must be allowed to see to follow a topic: of a list, or of one thing (`invoice:INV-…`)."""
@@ -89,6 +90,8 @@ def _may(found: Member, kind: str) -> bool:
 async def _topic_of(cabinet: Cabinet, ctx: MemberContext, kind: str, topic: str) -> str:
     """The topic as it is published. Raises NOT_FOUND for an invoice, payout or refund of somebody else."""
     services, thing_id = cabinet.services, topic.partition(":")[2]
+    if kind == "switches":
+        return topics.of_platform(kind)[0]
     found: object = None
     if kind == "invoice":
         found = await services.invoice_reader.get(ctx.merchant_id, ctx.mode, thing_id)

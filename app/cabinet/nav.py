@@ -33,21 +33,21 @@ class Entry:
 ENTRIES: tuple[Entry, ...] = (
     Entry(group="", label="Home", place="", icon="home"),
     Entry(group="Money", label="Invoices", place="invoices", icon="invoice"),
-    Entry(group="Money", label="Payouts", place="payouts", icon="payout"),
+    Entry(group="Money", label="Payouts", place="payouts", icon="payout", permission=Permission.PAYOUTS_VIEW),
     Entry(group="Money", label="Refunds", place="refunds", icon="refund"),
     Entry(group="Money", label="Reviews", place="reviews", icon="eye"),
     Entry(group="Money", label="Find a transaction", place="transactions", icon="search"),
-    Entry(group="Books", label="Balances", place="balances", icon="balance"),
-    Entry(group="Books", label="Reports", place="reports", icon="chart"),
-    Entry(group="Books", label="Ledger", place="ledger", icon="ledger"),
-    Entry(group="Books", label="Exports", place="exports", icon="download"),
+    Entry(group="Books", label="Balances", place="balances", icon="balance", permission=Permission.BOOKS_VIEW),
+    Entry(group="Books", label="Reports", place="reports", icon="chart", permission=Permission.BOOKS_VIEW),
+    Entry(group="Books", label="Ledger", place="ledger", icon="ledger", permission=Permission.BOOKS_VIEW),
+    Entry(group="Books", label="Exports", place="exports", icon="download", permission=Permission.EXPORTS_VIEW),
     Entry(group="Developers", label="API keys", place="keys", icon="key", permission=Permission.KEYS_VIEW),
     Entry(group="Developers", label="Webhooks", place="webhooks", icon="webhook", permission=Permission.WEBHOOKS_VIEW),
     Entry(group="Developers", label="Events", place="events", icon="event", permission=Permission.EVENTS_VIEW),
     Entry(group="Business", label="Team", place="team", icon="team", permission=Permission.TEAM_VIEW),
     Entry(group="Business", label="Security", place="security", icon="shield", permission=Permission.SECURITY_VIEW),
     Entry(group="Business", label="Settings", place="settings", icon="settings", permission=Permission.SETTINGS_VIEW),
-    Entry(group="Business", label="Audit log", place="audit", icon="list", permission=Permission.AUDIT_VIEW),
+    Entry(group="Business", label="Audit log", place="audit", icon="list", permission=Permission.AUDIT_OF_MONEY_VIEW),
 )
 """In the order in which they are shown; those of a group stand together."""
 
@@ -115,9 +115,10 @@ def _nav(ctx: MemberContext, path: str, open_reviews: int, banners: tuple[Banner
         merchants_url="/cabinet/merchants",
         search_url=ctx.path("search"),
         banners=banners,
+        roles_url=ctx.path("team/roles"),
         live_url=ctx.path("live"),
         live_counts="reviews",
-        live_banners="webhooks settings",
+        live_banners="webhooks settings switches",
     )
 
 
@@ -146,7 +147,7 @@ async def _banners(ctx: MemberContext, zone: tzinfo) -> AsyncIterator[Banner]:
         )
     elif standing is not None:
         yield standing
-    if ctx.member.standing == "approved":
+    if ctx.member.standing not in ("suspended", "banned"):  # all others create invoices, if only in test mode
         for switch in await switches.states():
             if switch.paused_at is not None:
                 yield Banner(

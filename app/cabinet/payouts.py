@@ -37,7 +37,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`payouts`, `payouts/new`, `payouts/review`, `payouts/{id}`, `payouts/{id}/cancel`."""
     services, identity = cabinet.services, cabinet.identity
 
-    @get("/payouts", opt=needs(Permission.VIEW))
+    @get("/payouts", opt=needs(Permission.PAYOUTS_VIEW))
     async def payouts(request: PageRequest) -> Response[Any]:
         context = await list_context(cabinet, request, "payout", services.withdrawal_reader.payouts)
         return await cabinet.page(request, "cabinet/payouts/list.html", context)
@@ -146,7 +146,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             raise ApiError(Code.PAYOUT_NOT_FOUND, "no such payout")
         return payout
 
-    @get("/payouts/{payout_id:str}", opt=needs(Permission.VIEW))
+    @get("/payouts/{payout_id:str}", opt=needs(Permission.PAYOUTS_VIEW))
     async def payout(request: PageRequest, payout_id: str) -> Response[Any]:
         ctx = context_of(request)
         body = await found(ctx, payout_id)

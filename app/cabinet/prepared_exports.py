@@ -39,7 +39,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`exports`, `exports/invoices`, `exports/payouts`, `exports/refunds`."""
     services = cabinet.services
 
-    @get("/exports", opt=needs(Permission.VIEW))
+    @get("/exports", opt=needs(Permission.EXPORTS_VIEW))
     async def exports(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         heads = {(head.chain.network, head.chain.asset) for head in await ledger.heads(ctx.merchant_id)}
@@ -50,7 +50,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "ledgers": [one for one in every if (one.network.key, one.asset.symbol) in heads],
             "invoice_states": list(labels.INVOICE_STATES.items()),
             "withdrawal_states": list(labels.WITHDRAWAL_STATES.items()),
-            "files": [work.shown(ctx, job) for job in newest if not work.is_over(job)],
+            "files": [work.shown(ctx, job) for job in newest if not work.is_over(job) and work.may_see(ctx, job)],
         }
         return await cabinet.page(request, "cabinet/exports.html", context)
 
@@ -70,7 +70,7 @@ def _of_table(cabinet: Cabinet, table: Table) -> list[Any]:
         query = list_query(request, *WITHDRAWAL_FILTERS)
         return ctx, query, withdrawal_filters(cabinet, ctx, query)
 
-    @get(path, opt=needs(Permission.VIEW))
+    @get(path, opt=needs(*table.needed))
     async def choice(request: PageRequest) -> Response[Any]:
         ctx, query, filters = asked(request)
         direct_url = query.url(query.filters, ctx.path("exports", f"{table.name}.csv"))
@@ -89,8 +89,8 @@ def _of_table(cabinet: Cabinet, table: Table) -> list[Any]:
     @form_post(
         path,
         does=f"Prepare a long export of {table.many}",
-        step_up=NoStepUp("whoever may see the list may export it"),
-        opt=needs(Permission.VIEW),
+        step_up=NoStepUp("it reads what its role may export anyway"),
+        opt=needs(*table.needed),
     )
     async def prepare(request: PageRequest) -> Response[Any]:
         ctx, _, filters = asked(request)

@@ -51,7 +51,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`reports`."""
     networks = cabinet.services.networks
 
-    @get("/reports", opt=needs(Permission.VIEW))
+    @get("/reports", opt=needs(Permission.BOOKS_VIEW))
     async def reports(request: PageRequest) -> Response[Any]:
         ctx, given, zone = context_of(request), request.query_params, visitor_of(request).zone
         choice = given.get("period", report_periods.USUAL)

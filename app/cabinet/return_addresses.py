@@ -67,7 +67,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         "/reviews/{deposit_id:str}/return-address",
         does="Confirm or reject a return address",
         step_up=StepUp.FRESH_CODE,
-        opt=needs(Permission.REFUNDS_WRITE),
+        opt=needs(Permission.RETURNS_WRITE),
     )
     async def decide(request: PageRequest, deposit_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
@@ -127,7 +127,7 @@ def row_of(cabinet: Cabinet, ctx: MemberContext, case: Case) -> dict[str, Any]:
             given is not None
             and given.decision != "rejected"
             and case.review_status == "open"
-            and ctx.may(Permission.REFUNDS_WRITE)
+            and ctx.may(Permission.RETURNS_WRITE)
         ),
     }
 

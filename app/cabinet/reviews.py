@@ -42,6 +42,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "query": query,
             "rows": rows,
             "pager": query.pager(found),
+            "total": (await review_list.total(ctx.merchant_id, ctx.mode, status)).beside(found),
             "tabs": [("All", ctx.path("reviews"), query.get("status") is None)]
             + [
                 (label, query.url({"status": status}), query.get("status") == status)

@@ -22,9 +22,9 @@ from app.web.row_ids import RowId
 
 LISTS = {
     "invoices": Permission.VIEW,
-    "payouts": Permission.VIEW,
+    "payouts": Permission.PAYOUTS_VIEW,
     "refunds": Permission.VIEW,
-    "audit": Permission.AUDIT_VIEW,
+    "audit": Permission.AUDIT_OF_MONEY_VIEW,
 }
 """The lists with filters, and what a member needs to see each."""
 

@@ -109,6 +109,7 @@ async def _findings(cabinet: Cabinet, ctx: MemberContext, search: Search, limit:
     scope = Scope(
         merchant_id=ctx.merchant_id,
         mode=ctx.mode,
+        payouts=ctx.may(Permission.PAYOUTS_VIEW),
         events=ctx.may(Permission.EVENTS_VIEW),
         endpoints=ctx.may(Permission.WEBHOOKS_VIEW),
         keys=ctx.may(Permission.KEYS_VIEW),

@@ -1,30 +1,29 @@
-"""The team: who belongs to the merchant, roles, invitations, leaving. Removal of members is in member_removal.py."""
+"""The team: who belongs to the merchant, what each role may do, inviting, leaving. Open invitations are in
+open_invitations.py, removal of members in member_removal.py."""
 
 from typing import Any
 
 from litestar import Response, get
 
+from app.cabinet import open_invitations
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import one_of
 from app.cabinet.guard import needs
 from app.core import clock
-from app.core.errors import ApiError, Code
 from app.identity.fields import check_email
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.merchants import invitations, team
-from app.merchants.invitations import OpenInvitation
+from app.merchants import invitations, role_matrix, team
 from app.merchants.memberships_repository import Person
-from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role
-from app.web.row_ids import RowId
+from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role, takes_something
 
 NO_ROLE = "Choose a role."
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
-    """`team`, `team/invite`, `team/invitations/{id}/withdraw`, `team/leave`, `team/{account}`."""
+    """`team`, `team/roles`, `team/invite`, `team/leave`, `team/{account}`."""
     services, identity = cabinet.services, cabinet.identity
 
     @get("/team", opt=needs(Permission.TEAM_VIEW))
@@ -33,10 +32,21 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         manages = ctx.may(Permission.TEAM_MANAGE)
         context = {
             "people": await team.people(ctx.merchant_id),
-            "invitations": await invitations.open_of(ctx.merchant_id, clock.now()) if manages else [],
+            "invitations": await open_invitations.rows(ctx, clock.now()) if manages else [],
             "form": Form.empty(),
         }
         return await cabinet.page(request, "cabinet/team/list.html", context)
+
+    @get("/team/roles", opt=needs(Permission.TEAM_VIEW))
+    async def roles(request: PageRequest) -> Response[Any]:
+        context = {
+            "roles": ROLES,
+            "descriptions": DESCRIPTIONS,
+            "groups": role_matrix.by_role(),
+            "standings": role_matrix.STANDINGS,
+            "limits": role_matrix.by_standing(),
+        }
+        return await cabinet.page(request, "cabinet/team/roles.html", context)
 
     @get("/team/invite", opt=needs(Permission.TEAM_INVITE))
     async def invite_page(request: PageRequest) -> Response[Any]:
@@ -75,34 +85,6 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.redirect(
             request, ctx.path("team"), flash=f"An invitation is on its way to {form.text('email')}."
         )
-
-    async def open_invitation(ctx: MemberContext, invitation_id: int) -> OpenInvitation:
-        every = await invitations.open_of(ctx.merchant_id, clock.now())
-        found = next((one for one in every if one.id == invitation_id), None)
-        if found is None:
-            raise ApiError(Code.NOT_FOUND, "no such invitation")
-        return found
-
-    @get("/team/invitations/{invitation_id:int}/withdraw", opt=needs(Permission.TEAM_MANAGE))
-    async def withdraw_page(request: PageRequest, invitation_id: RowId) -> Response[Any]:
-        context = {"invitation": await open_invitation(context_of(request), invitation_id), "form": Form.empty()}
-        return await cabinet.page(request, "cabinet/team/withdraw.html", context)
-
-    @form_post(
-        "/team/invitations/{invitation_id:int}/withdraw",
-        does="Withdraw an invitation",
-        step_up=StepUp.FRESH_CODE,
-        opt=needs(Permission.TEAM_MANAGE),
-    )
-    async def withdraw(request: PageRequest, invitation_id: RowId) -> Response[Any]:
-        form, ctx = await identity.read_form(request), context_of(request)
-        try:
-            await identity.require_fresh_code(request, form)
-        except FormRefused:
-            context = {"invitation": await open_invitation(ctx, invitation_id)}
-            return await cabinet.refused(request, form, "cabinet/team/withdraw.html", context)
-        await invitations.withdraw(ctx.member, invitation_id, clock.now())
-        return identity.redirect(request, ctx.path("team"), flash="The invitation is withdrawn.")
 
     @get("/team/leave", opt=needs(Permission.VIEW))
     async def leave_page(request: PageRequest) -> Response[Any]:
@@ -151,12 +133,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         words = f"{person.name} is {form.text('role')} from now on."
         if account_id == ctx.member.account_id:
             return identity.redirect(request, ctx.base, flash=words)
-        if ROLES.index(checked_role(form.text("role"))) > ROLES.index(person.role):  # a lower one
+        if takes_something(person.role, checked_role(form.text("role"))):
             words = f"{words} What they have seen and sent before is below."
             return identity.redirect(request, ctx.path("team", account_id, "secrets"), flash=words)
         return identity.redirect(request, ctx.path("team"), flash=words)
 
-    return [people, invite_page, invite, withdraw_page, withdraw, leave_page, leave, person_page, change_role]
+    return [people, roles, invite_page, invite, leave_page, leave, person_page, change_role]
 
 
 def _roles(ctx: MemberContext) -> list[tuple[str, str, str]]:

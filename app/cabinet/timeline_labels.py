@@ -8,6 +8,7 @@ from types import MappingProxyType
 from app.cabinet import labels
 from app.cabinet.context import MemberContext
 from app.core.money import group_digits
+from app.merchants.roles import Permission
 from app.networks.registry import Networks
 from app.reports.timeline import Fact
 
@@ -74,8 +75,9 @@ _DELIVERIES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 def entries(facts: Sequence[Fact], networks: Networks, ctx: MemberContext) -> list[TimelineEntry]:
-    """An entry for each fact, in the same order."""
-    return [_MADE[fact.source](fact, networks, ctx) for fact in facts]
+    """An entry for each fact that the member may see, in the same order: deliveries name the endpoints."""
+    seen = [fact for fact in facts if fact.source != "delivery" or ctx.may(Permission.WEBHOOKS_VIEW)]
+    return [_MADE[fact.source](fact, networks, ctx) for fact in seen]
 
 
 _GONE = {
@@ -105,7 +107,7 @@ def _ledger(fact: Fact, networks: Networks, ctx: MemberContext) -> TimelineEntry
         title=labels.entry_kind(fact.kind),
         text=f"{_money(fact, networks, signed=True)} · ledger entry {fact.note}",
         tone="positive" if fact.kind == "invoice_credit" else "neutral",
-        href=ctx.path("ledger", f"{fact.asset}@{chain}", fact.note or ""),
+        href=ctx.path("ledger", f"{fact.asset}@{chain}", fact.note or "") if ctx.may(Permission.BOOKS_VIEW) else "",
         mark="ledger",
     )
 
@@ -135,12 +137,13 @@ def _event(fact: Fact, _networks: Networks, _ctx: MemberContext) -> TimelineEntr
 def _withdrawal(fact: Fact, _networks: Networks, ctx: MemberContext) -> TimelineEntry:
     noun, step = fact.kind.split(".")
     step_label, tone = _STEPS[step]
+    is_seen = noun == "refund" or ctx.may(Permission.PAYOUTS_VIEW)
     return TimelineEntry(
         at=fact.at,
         title=f"{noun.capitalize()} {step_label}",
         text=f"{fact.subject}, by {fact.who}" if fact.who else fact.subject,
         tone=tone,
-        href=ctx.path(f"{noun}s", fact.subject),
+        href=ctx.path(f"{noun}s", fact.subject) if is_seen else "",
         mark=noun,
     )
 

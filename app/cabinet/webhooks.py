@@ -148,6 +148,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "tabs": [("All", here, status is None)]
             + [(words, f"{here}?status={name}", status == name) for name, words in DELIVERY_STATES.items()],
             "pager": query.pager(deliveries),
+            "total": (await deliveries_repository.total_of_endpoint(endpoint_id, status=status)).beside(deliveries),
         }
         return await cabinet.page(request, "cabinet/webhooks/detail.html", context)
 

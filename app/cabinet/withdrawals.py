@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
-from app.cabinet.lists import OLDEST_FIRST, chips, list_query
+from app.cabinet.lists import ORDERS, chips, money_query
 from app.cabinet.saved_filters import saved_links
 from app.cabinet.searching import search_of, searched
-from app.core.keyset import Page, Place, Total, page_or_first
+from app.core.keyset import Order, Page, Place, Total, page_or_first
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.reports import timeline
@@ -32,7 +32,7 @@ class ReadPage(Protocol[B]):
         place: Place | None,
         limit: int,
         *,
-        oldest_first: bool = False,
+        order: Order = Order.NEWEST,
     ) -> Awaitable[Page[B]]:
         """The page at `place`."""
 
@@ -55,19 +55,20 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
 
 async def list_context(cabinet: Cabinet, request: PageRequest, kind: Kind, read: ReadPage[B]) -> dict[str, Any]:
     """The context of a list's template."""
-    ctx, query = context_of(request), list_query(request, *FILTERS)
+    ctx = context_of(request)
+    asked = money_query(request, assets.every(cabinet.services, ctx), *FILTERS)
+    query, order = asked.query, asked.order
     filters = filters_of(cabinet, ctx, query)
-    oldest_first = query.get("order") == OLDEST_FIRST
 
     async def read_all() -> tuple[Page[B], Total]:
         page = await page_or_first(
-            lambda place: read(ctx.merchant_id, ctx.mode, filters, place, query.rows, oldest_first=oldest_first),
+            lambda place: read(ctx.merchant_id, ctx.mode, filters, place, query.rows, order=order),
             query.place,
         )
         total = await cabinet.services.withdrawal_reader.total(kind, ctx.merchant_id, ctx.mode, filters)
         return page, total.beside(page)
 
-    page, total = await cabinet.read(request, f"{kind}s", (filters, query.place, query.rows, oldest_first), read_all)
+    page, total = await cabinet.read(request, f"{kind}s", (filters, query.place, query.rows, order), read_all)
     states, offered = list(labels.WITHDRAWAL_STATES.items()), assets.options(assets.every(cabinet.services, ctx))
     return {
         "query": query,
@@ -77,7 +78,9 @@ async def list_context(cabinet: Cabinet, request: PageRequest, kind: Kind, read:
         "pager": query.pager(page),
         "total": total,
         "chips": chips(query, status=states, asset=offered),
-        "oldest_first": oldest_first,
+        "order": order,
+        "orders": ORDERS,
+        "can_order": asked.can_order,
         "states": states,
         "state_words": labels.WITHDRAWAL_STATES,
         "assets": offered,

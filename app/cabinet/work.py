@@ -1,6 +1,6 @@
 """The page of long work: how far it is, a button that cancels it, what came of it, and its file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from litestar.response import Stream
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.exports import TABLES, stream
-from app.cabinet.guard import needs
+from app.cabinet.guard import needs, require
 from app.cabinet.labels import plural
 from app.cabinet.works import EXPORT, VERIFICATION
 from app.core import clock
@@ -64,10 +64,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     identity = cabinet.identity
 
     async def found(ctx: MemberContext, job_id: str) -> Job:
-        """The job. Raises NOT_FOUND, also for one that has ended too long ago, or that the member may not see."""
+        """The job. Raises NOT_FOUND, also for one that has ended too long ago, and Forbidden."""
         job = await repository.find(ctx.merchant_id, ctx.mode, job_id)
-        if job is None or is_over(job) or not ctx.may(_needed(job)):
+        if job is None or is_over(job):
             raise ApiError(Code.NOT_FOUND, "there is no such work, or it ended more than a day ago")
+        await require(ctx.member, _needed(job), ctx.mode)
         return job
 
     @get("/work/{job_id:str}", opt=needs(Permission.VIEW))
@@ -163,5 +164,15 @@ def is_over(job: Job) -> bool:
     return job.ended_at is not None and job.ended_at + service.KEPT < clock.now()
 
 
-def _needed(job: Job) -> Permission:
-    return Permission.WEBHOOKS_VIEW if job.kind == replay.JOB_KIND else Permission.VIEW
+def may_see(ctx: MemberContext, job: Job) -> bool:
+    """Whether the member may see what the work is about."""
+    return all(map(ctx.may, _needed(job)))
+
+
+def _needed(job: Job) -> Sequence[Permission]:
+    """What a member must be allowed to see: that of which the work is about."""
+    if job.kind == replay.JOB_KIND:
+        return (Permission.WEBHOOKS_VIEW,)
+    if job.kind == VERIFICATION:
+        return (Permission.BOOKS_VIEW,)
+    return TABLES[job.kind.removeprefix(EXPORT)].needed

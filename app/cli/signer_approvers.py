@@ -36,13 +36,17 @@ def approvers() -> None:
 @approvers.command("list")
 @FILE
 def list_approvers(path: Path) -> None:
-    """Print who approves, with the fingerprints of their keys, and the rules."""
+    """Print who approves, with the fingerprints of their keys, the rules, and what else the signer may do."""
     found = _read(path)
     for each in found.approvers:
         click.echo(f"{each.name}\n  {each.fingerprint}")
     for rule in found.rules:
         people = "1 person" if rule.approvals == 1 else f"{rule.approvals} people"
         click.echo(f"more than {rule.above} of {rule.asset} on {rule.network}: {people}")
+    for each in found.policies:
+        merges = "consolidations" if each.consolidate else "no consolidations"
+        coin = f"dear sweeps up to {each.dear_sweep_up_to}, stake up to {each.stake_up_to} of the coin"
+        click.echo(f"on {each.network}: {merges}, {coin}")
 
 
 @approvers.command()
@@ -105,6 +109,9 @@ def check(path: Path, journal: Path, networks_file: Path | None) -> None:
         for asset in network.assets
         if not found.has_rule(network.key, asset.symbol)
     ]
+    unknown = [each.network for each in found.policies if networks and each.network not in networks]
+    if unknown:
+        raise click.ClickException(f"a policy is about {unknown[0]}, which the networks file does not have")
     if missing:
         raise click.ClickException(f"no rule is about small amounts of {', '.join(missing)}: they would never be paid")
     click.echo(f"{len({each.name for each in found.approvers})} people, {len(found.rules)} rules: sound")

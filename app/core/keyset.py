@@ -6,6 +6,7 @@ from one page to the next.
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal, TypeVar
 
 from app.core.database import Row
@@ -52,6 +53,30 @@ class Page(list[T]):
     def of(self, rows: "Iterable[U]") -> "Page[U]":
         """The same page with other forms of its rows."""
         return Page(rows, self.previous, self.following, self.head)
+
+
+class Order(Enum):
+    """The order of a list of money. By amount only where all amounts are of one asset: others can't be compared."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    LARGEST = "largest"
+    SMALLEST = "smallest"
+
+    @property
+    def is_ascending(self) -> bool:
+        """Whether the least key comes first."""
+        return self in (Order.OLDEST, Order.SMALLEST)
+
+    @property
+    def by_amount(self) -> bool:
+        """Whether rows are ordered by (amount_raw, id), else by (created_at, id)."""
+        return self in (Order.LARGEST, Order.SMALLEST)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The columns that a list is ordered by."""
+        return ("amount_raw", "id") if self.by_amount else ("created_at", "id")
 
 
 Comparison = Literal["<", ">", "<=", ">="]

@@ -8,12 +8,14 @@ nothing else. The model's name is a comment in the first line: `CREATE TABLE ass
 there, the migration declares with Piccolo's own methods (`add_column`, `alter_column`, …): they run nothing.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+import asyncpg
 from piccolo.apps.migrations.auto.diffable_table import DiffableTable
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.columns import (
@@ -39,6 +41,8 @@ from piccolo.columns.column_types import Numeric
 from piccolo.constraints import Check, Constraint, Unique
 from piccolo.engine import engine_finder
 from piccolo.table import create_table_class
+
+from app.core import clock
 
 _TYPES: Mapping[str, type[Column]] = MappingProxyType(
     {
@@ -68,27 +72,76 @@ _REFERENCES = re.compile(r"REFERENCES (\w+) \(\w+\) ON UPDATE (\w+) ON DELETE (\
 _DEFAULT = re.compile(r"DEFAULT '?([^' ]+)")
 
 
+LOCK_WAIT_S = 1
+"""How long a migration waits for a lock: everybody who comes later to the same table waits behind it."""
+
+PAUSE_S = 1.0
+"""Until it tries again. Meanwhile those who waited go on."""
+
+PATIENCE_S = 600.0
+"""After this time of trying it fails: something holds its lock for long."""
+
+_DROP_INVALID = """
+    SELECT format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname) FROM pg_index i
+    JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT i.indisvalid AND n.nspname = current_schema()
+    """
+
+
 class SqlMigration(MigrationManager):
     """Runs its SQL, and nothing else: tables, columns and constraints are only declared."""
 
     sql: str
+    in_transaction: bool
 
     async def run(self, backwards: bool = False) -> None:
-        """Run the SQL in one transaction. Raises RuntimeError for a run backwards."""
+        """Run the SQL, while the gateway may be serving.
+
+        Raises RuntimeError for a run backwards, LockNotAvailableError where a lock can't be had within PATIENCE_S.
+        """
         if backwards:
             raise RuntimeError("a migration can't be taken back: restore a backup")
         engine: Any = engine_finder()
-        async with engine.transaction() as transaction:
-            await transaction.connection.execute(self.sql)
+        if not self.in_transaction:
+            await self._run_one_by_one(engine)
+            return
+        gives_up_at_s = clock.monotonic_s() + PATIENCE_S
+        while True:
+            try:
+                async with engine.transaction() as transaction:
+                    await transaction.connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
+                    await transaction.connection.execute(self.sql)
+                return
+            except asyncpg.LockNotAvailableError:
+                if clock.monotonic_s() > gives_up_at_s:
+                    raise
+                await asyncio.sleep(PAUSE_S)
+
+    async def _run_one_by_one(self, engine: Any) -> None:
+        """Run each statement on its own. An index that an earlier attempt left unfinished is dropped first."""
+        connection: asyncpg.Connection = await engine.get_new_connection()
+        try:
+            await connection.execute("SET lock_timeout = 0")  # building an index concurrently waits, and stops nobody
+            for unfinished in await connection.fetch(_DROP_INVALID):
+                await connection.execute(unfinished[0])
+            for statement in re.split(r";[ \t]*(?:\n|$)", self.sql):
+                if re.sub(r"--.*", "", statement).strip():
+                    await connection.execute(statement)
+        finally:
+            await connection.close()
 
 
-def sql_migration(migration_id: str, app_name: str, description: str, sql: str, *, earlier: str = "") -> SqlMigration:
+def sql_migration(
+    migration_id: str, app_name: str, description: str, sql: str, *, earlier: str = "", in_transaction: bool = True
+) -> SqlMigration:
     """The migration that runs this SQL. Raises ValueError for a column or constraint that it can't read.
 
     `earlier` is SQL of earlier migrations: their tables are not declared again, but columns may refer to them.
+    `in_transaction=False` is for what Postgres refuses in one: `CREATE INDEX CONCURRENTLY IF NOT EXISTS`. Each
+    statement ends with its line, and can be run again.
     """
     migration = SqlMigration(migration_id=migration_id, app_name=app_name, description=description)
-    migration.sql = sql
+    migration.sql, migration.in_transaction = sql, in_transaction
     classes: dict[str, type[Any]] = {}
     _declare(earlier, classes)
     migration.add_tables.extend(_declare(sql, classes))

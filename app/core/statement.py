@@ -28,7 +28,7 @@ from piccolo.table import Table
 
 from app.core import database
 from app.core.database import Row
-from app.core.keyset import Page, Place, direction, page_of
+from app.core.keyset import MOST_COUNTED, Page, Place, Total, direction, page_of
 
 T = TypeVar("T")
 
@@ -181,23 +181,40 @@ class Listing(Generic[T]):
         self._filters = dict(filters or {})
         self._oldest_first = oldest_first
         self._compiled: dict[tuple[frozenset[str], str, bool], Statement[T]] = {}
+        self._counted: dict[frozenset[str], _Compiled] = {}
 
     async def page(self, place: Place | None, limit: int, **values: object) -> Page[T]:
         """The page of at most `limit` rows at `place`, or the first one."""
-        names = frozenset(name for name in self._filters if values.get(name) is not None)
-        statement = self._statement(names, place)
+        statement = self._statement(self._given(values), place)
         at = {} if place is None else {f"key_{number}": value for number, value in enumerate(place.key)}
         rows = await statement.records({**values, **at, "limit": limit + 1})
         key = [column._alias or column._meta.name for column in self._key]
         return page_of(rows, limit, place, key=key, made=statement.made)
 
+    async def total(self, **values: object) -> Total:
+        """How many rows the list has, counted up to MOST_COUNTED."""
+        names = self._given(values)
+        if names not in self._counted:
+            self._counted[names] = _Compiled(self._filtered(names), limited=True)
+        sql, args = self._counted[names].bind({**values, "limit": MOST_COUNTED + 1})
+        # Postgres leaves out columns that nobody reads, and with them what would be computed for each row.
+        counted = await database.fetch_value(f"SELECT count(*) FROM ({sql}) rows", *args)
+        return Total(min(counted, MOST_COUNTED), counted <= MOST_COUNTED)
+
+    def _given(self, values: Mapping[str, object]) -> frozenset[str]:
+        return frozenset(name for name in self._filters if values.get(name) is not None)
+
+    def _filtered(self, names: frozenset[str]) -> "Select[Any]":
+        query = self._query()
+        for name in sorted(names):
+            query = query.where(self._filters[name])
+        return query
+
     def _statement(self, names: frozenset[str], place: Place | None) -> Statement[T]:
         comparison, order = direction(place, oldest_first=self._oldest_first)
         shape = (names, order, place is not None)
         if shape not in self._compiled:
-            query = self._query()
-            for name in sorted(names):
-                query = query.where(self._filters[name])
+            query = self._filtered(names)
             if place is not None:
                 query = query.where(_beyond(self._key, comparison))
             query = query.order_by(*self._key, ascending=order == "ASC")

@@ -13,7 +13,7 @@ import msgspec
 from piccolo.query.methods.select import Select
 
 from app.core import database
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Command, Listing, Param, Statement, insert, select
 from app.events.tables import Event
 
@@ -123,6 +123,12 @@ async def list_newest(merchant_id: str, mode: str, *, limit: int, place: Place |
     """A page of a merchant's events by seq, newest first."""
     rows = await _NEWEST.page(place, limit, merchant_id=merchant_id, mode=mode)
     return rows.of(row.view() for row in rows)
+
+
+async def total(merchant_id: str, mode: str) -> Total:
+    """How many events a merchant has: they are numbered without gaps."""
+    newest = await list_newest(merchant_id, mode, limit=1)
+    return Total(newest[0].seq if newest else 0, is_exact=True)
 
 
 _NEWEST = Listing(_numbered, _NumberedRow, key=(Event.seq,))

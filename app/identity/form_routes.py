@@ -25,6 +25,7 @@ from app.identity import form_keys
 from app.identity.checking import checked_field, is_check
 from app.identity.forms import Form
 from app.identity.identity import Identity, PageRequest, known_visitor
+from app.identity.keeping import OWN
 
 Handler = Callable[..., Awaitable[Response[Any]]]
 
@@ -67,7 +68,9 @@ class NoStepUp:
 @dataclass(frozen=True, slots=True)
 class FormDeclaration:
     """The declaration of a route. `page` is the path of the page with its form, below the same base; None for the
-    route's own path. `carries` are fields that the page's URL has as well. `check` goes through the form's fields and
+    route's own path. `name` is which of that page's forms it is, where the page shows it again with its errors; None
+    where it is a button, and its answer asks for what is missing. `carries` are fields that the page's URL has as well.
+    `check` goes through the form's fields and
     records their errors; pages call it for a field that was left (checking.py)."""
 
     does: str
@@ -76,6 +79,7 @@ class FormDeclaration:
     page: str | None
     carries: tuple[str, ...] = ()
     check: Check | None = None
+    name: str | None = OWN
 
 
 class UntrueDeclaration(RuntimeError):
@@ -90,12 +94,14 @@ def form_post(
     page: str | None = None,
     carries: tuple[str, ...] = (),
     check: Check | None = None,
+    shown_as: str | None = None,
     opt: Mapping[str, Any] | None = None,
 ) -> Callable[[Handler], HTTPRouteHandler]:
     """Like Litestar's `post`, for a form of ours. `does` is a verb with its object, for the page that asks for a code
-    and for docs/step-up.md; `page` is the path of the page with the form, if not `path`; the rest as in
-    `FormDeclaration`."""
-    declaration = FormDeclaration(does, step_up, path, page, carries, check)
+    and for docs/step-up.md; `page` is the path of the page with the form, if not `path`: one that shows a
+    refused form again has it under the name `shown_as` (keeping.py). The rest as in `FormDeclaration`."""
+    name = OWN if page is None else shown_as
+    declaration = FormDeclaration(does, step_up, path, page, carries, check, name)
 
     def declare(handler: Handler) -> HTTPRouteHandler:
         return post(path, opt={**(opt or {}), _DECLARED: declaration})(_carried_out_once(handler, declaration))
@@ -220,7 +226,7 @@ async def _or_shown_again(
 
     htmx gets the page itself: it makes no entry in the browser's history. So does a button on another page: its answer
     asks for what is missing."""
-    if declaration.page is not None:
+    if declaration.name is None:
         return answer
     page, key = page_with_form(request, declaration), identity.form_key(request)
     if answer.status_code == 422:

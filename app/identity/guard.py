@@ -150,7 +150,7 @@ async def _load_kept(identity: Identity, request: PageRequest, handler: BaseRout
         await identity.keeping.load(request, owner, page, form_keys.key_in_address(request))
         return
     declaration = declaration_of(handler)
-    if declaration is not None and declaration.page is None:
+    if declaration is not None and declaration.name is not None:
         await identity.keeping.load(request, owner, page_with_form(request, declaration), identity.form_key(request))
 
 
@@ -177,10 +177,10 @@ async def _kept_unsent(
 ) -> str:
     """Keep the form that was sent. Returns the URL of its page; empty where there is nothing to show again."""
     declaration = declaration_of(handler)
-    if declaration is None or declaration.page is not None:
+    if declaration is None or declaration.name is None:
         return ""
     form, page = await identity.read_form(request), page_with_form(request, declaration)
-    return await identity.keeping.keep_unsent(request, owner, form, token, page, declaration.carries)
+    return await identity.keeping.keep_unsent(request, owner, form, token, page, declaration.carries, declaration.name)
 
 
 def _signed_in(

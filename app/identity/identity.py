@@ -28,7 +28,7 @@ from app.identity import cookies, form_keys, forms, redirects
 from app.identity.flashes import Flash, Flashes
 from app.identity.form_keys import FormTokens
 from app.identity.forms import CSRF_FIELD, Form
-from app.identity.keeping import Keeping, fill_again, is_unsent, kept_of, note_refused
+from app.identity.keeping import NOTE, OWN, Keeping, fill_again, is_unsent, kept_of, note_refused
 from app.identity.nav import Nav, Tone
 from app.identity.passkey_forms import Asked, answer_of
 from app.identity.visitor import Visitor
@@ -298,18 +298,21 @@ class Identity:
     ) -> Response[bytes]:
         """A page. Its template gets `context`, visitor, csrf_token, flash, path, needs_code, zone and zone_name.
 
-        The context's `form` is shown as it was refused, or as it was typed before the session ended, where that is kept
-        (keeping.py). `parts_only`: only parts of its content are wanted, and the frame is left out; where the template
-        has a block named as each of them, nothing but these is rendered. `read_at` is when the request began, in
-        milliseconds: what changed later, the page may not show yet.
+        The context's forms, `form` and `note_form`, are shown as they were refused, or as they were typed before the
+        session ended, where that is kept (keeping.py). `parts_only`: only parts of its content are wanted, and the
+        frame is left out; where the template has a block named as each of them, nothing but these is rendered.
+        `read_at` is when the request began, in milliseconds: what changed later, the page may not show yet.
         """
-        flash, form = self._flashes.take(request), (context or {}).get("form")
-        if isinstance(form, Form):
+        flash = self._flashes.take(request)
+        for name in (OWN, NOTE):
+            form = (context or {}).get(name)
+            if not isinstance(form, Form):
+                continue
             if request.method in ("GET", "HEAD"):
-                fill_again(request, form)
+                fill_again(request, form, name)
                 flash = FILLED_AGAIN if is_unsent(request) else flash
             elif status == 422 and form.errors:
-                note_refused(request, form)
+                note_refused(request, form, name)
         whole = self._frame(request) | {"flash": flash} | dict(context or {})
         parts = self._pages.blocks(template, live_parts(request), whole) if whole["parts_only"] else None
         if parts is not None:

@@ -8,7 +8,7 @@ in, and from there to its page, filled in and not sent. Passwords, codes and fil
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from litestar import Request, Response
 
@@ -28,6 +28,12 @@ NEVER_KEPT = ("password", "new_password", "code", "csrf_token", "passkey", "pass
 MAX_PER_MINUTE = 60
 """Forms that are kept in a minute for one session, or for one client address without a session; more are answered with
 their errors alone."""
+
+OWN = "form"
+"""The name of a page's form, where it has no other one that is kept."""
+
+NOTE = "note_form"
+"""The name of the form that leaves a note on a page that has a form of its own."""
 
 _LOADED, _REFUSED = "kept_form", "refused_form"
 
@@ -49,26 +55,35 @@ class Keeping:
         self, request: Request[Any, Any, Any], owner: Owner, page: str, key: str, carries: Sequence[str]
     ) -> Response[Any] | None:
         """Keep the form that the answer to this request shows with its errors, and return the redirect to its page;
-        None where it can't be kept. Fields that the page's URL has too are in `carries`."""
-        form: Form | None = request.scope["state"].get(_REFUSED)
-        if form is None:
+        None where it can't be kept. The page's URL has the query with which the form was sent, and the fields that are
+        in `carries`."""
+        refused: tuple[str, Form] | None = request.scope["state"].get(_REFUSED)
+        if refused is None:
             return None
-        content = KeptForm(**_content(form), address=page, key=key)
+        name, form = refused
+        content = KeptForm(**_content(form), address=page, key=key, name=name)
         if not await self._keep("refused", request, owner, content):
             return None
-        headers = {"Location": _url(page, form, carries, key)}
+        headers = {"Location": _url(request, page, form, carries, key)}
         return Response(b"", status_code=303, headers=headers, media_type="text/plain")
 
     async def keep_unsent(
-        self, request: Request[Any, Any, Any], owner: Owner, form: Form, token: str, page: str, carries: Sequence[str]
+        self,
+        request: Request[Any, Any, Any],
+        owner: Owner,
+        form: Form,
+        token: str,
+        page: str,
+        carries: Sequence[str],
+        name: str,
     ) -> str:
-        """Keep a form that was sent from an ended session, with the token of that session. Returns its page's URL;
-        empty where it can't be kept, or has nothing to be kept."""
+        """Keep a form that was sent from an ended session, with the token of that session; `name` is which of the
+        page's forms it is. Returns its page's URL; empty where it can't be kept, or has nothing to be kept."""
         key = self._tokens.key_of(token)
-        content = KeptForm(**(_content(form) | {"errors": {}, "token": token}), address=page, key=key or "")
+        content = KeptForm(**(_content(form) | {"errors": {}, "token": token}), address=page, key=key or "", name=name)
         if key is None or not content.fields or not await self._keep("unsent", request, owner, content):
             return ""
-        return _url(page, form, carries, key)
+        return _url(request, page, form, carries, key)
 
     async def forget(self, request: Request[Any, Any, Any], owner: Owner, page: str, key: str) -> None:
         """Delete what is kept of a form that was carried out."""
@@ -108,20 +123,22 @@ def is_unsent(request: Request[Any, Any, Any]) -> bool:
     return kept is not None and not kept.errors
 
 
-def fill_again(request: Request[Any, Any, Any], form: Form) -> None:
-    """Put what is kept into the form of a page."""
+def fill_again(request: Request[Any, Any, Any], form: Form, name: str = OWN) -> None:
+    """Put what is kept of a page's form with this name into it."""
     kept = kept_of(request)
-    if kept is not None:
+    if kept is not None and kept.name == name:
         form.fill_again(kept.fields, kept.errors, kept.proofs)
 
 
-def note_refused(request: Request[Any, Any, Any], form: Form) -> None:
-    """Note the form that the answer to this request shows with its errors."""
-    request.scope["state"][_REFUSED] = form
+def note_refused(request: Request[Any, Any, Any], form: Form, name: str = OWN) -> None:
+    """Note the form, of this name, that the answer to this request shows with its errors."""
+    request.scope["state"][_REFUSED] = (name, form)
 
 
-def _url(page: str, form: Form, carries: Sequence[str], key: str) -> str:
-    query = [(name, form.text(name)) for name in carries if form.text(name)]
+def _url(request: Request[Any, Any, Any], page: str, form: Form, carries: Sequence[str], key: str) -> str:
+    sent = parse_qsl(request.scope["query_string"].decode("latin-1"))
+    query = [(name, value) for name, value in sent if name != form_keys.PARAMETER and name not in carries]
+    query += [(name, form.text(name)) for name in carries if form.text(name)]
     return f"{quote(page, safe='/@:')}?{urlencode([*query, (form_keys.PARAMETER, key)])}"
 
 

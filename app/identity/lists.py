@@ -1,10 +1,10 @@
-"""The query of a list in the cabinet or at the desk: the filters that are set, and the page.
+"""The query of a list in the cabinet or at the desk: the filters that are set, in words too, and the page.
 
 The cabinet (app/cabinet/lists.py) ignores invalid values, the desk (app/operator/lists.py) refuses them.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -18,7 +18,8 @@ class ListQuery:
     """The path of a list, its filters that have a value, the place of the page, None for the first one, and how many
     rows it has at most.
 
-    `zone` is the reader's: days in filters are days there.
+    `zone` is the reader's: days in filters are days there. `tab` are parameters that choose which list it is: each URL
+    has them, and no filter takes them away.
     """
 
     path: str
@@ -26,6 +27,7 @@ class ListQuery:
     place: Place | None = None
     zone: tzinfo = UTC
     rows: int = paging.PAGE_LENGTH
+    tab: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> str | None:
         """A filter's value, None where it is not set."""
@@ -52,16 +54,22 @@ class ListQuery:
 
     def pager(self, page: Page[Any]) -> Pager:
         """The URLs of the pages before and after this one, with the same filters."""
-        return paging.pager(self.path, self.filters, page, self.place, self.rows)
+        return paging.pager(self.path, {**self.tab, **self.filters}, page, self.place, self.rows)
 
     def without(self, name: str) -> str:
         """The URL of the first page without one of the filters."""
-        return paging.address(self.path, {other: value for other, value in self.filters.items() if other != name})
+        others = {other: value for other, value in self.filters.items() if other != name}
+        return paging.address(self.path, {**self.tab, **others})
+
+    @property
+    def clear_url(self) -> str:
+        """The URL of the first page without any filter."""
+        return paging.address(self.path, self.tab)
 
     @property
     def first_url(self) -> str:
         """The URL of the first page, with the same filters."""
-        return paging.address(self.path, self.filters)
+        return paging.address(self.path, {**self.tab, **self.filters})
 
     @property
     def active(self) -> int:
@@ -71,3 +79,22 @@ class ListQuery:
     def url(self, parameters: Mapping[str, str], path: str = "") -> str:
         """The URL of the list, or of another path, with these parameters."""
         return paging.address(path or self.path, parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that is set, in words, and the URL of the list without it."""
+
+    label: str
+    value: str
+    url: str
+
+
+def chips(query: ListQuery, labels: Mapping[str, str], **options: Sequence[tuple[str, str]]) -> list[Chip]:
+    """The filters that are set. `labels` has the words of each filter; `options` are the choices of a filter, (value,
+    words), as its select has them."""
+    words = {name: dict(choices) for name, choices in options.items()}
+    return [
+        Chip(labels[name], words.get(name, {}).get(value, value), query.without(name))
+        for name, value in query.filters.items()
+    ]

@@ -51,6 +51,8 @@ class Nav:
     banners: tuple[Banner, ...] = ()
     search_url: str = "/cabinet/search"
     """The page of the search; what it shows while somebody types is below it, at `found`."""
+    roles_url: str = ""
+    """The page that says what each role may do, empty where there are no roles."""
     live_url: str = ""
     live_counts: str = ""
     live_banners: str = ""

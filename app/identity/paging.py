@@ -7,6 +7,7 @@ that follow changes: the first page, from the row on with which it began.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,6 +24,7 @@ MORE = 50
 MOST_ROWS = 525
 """The longest page, ten times more: what a browser shows and the database reads at once without a wait."""
 
+_AMOUNT_AND_ID = re.compile(r"([0-9]{1,78})\.([A-Z]{2,3}-[0-9A-Z]{10})", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 AsKey = Callable[[str], Key]
@@ -61,6 +63,14 @@ def by_moment_and_number(text: str) -> Key:
 def by_number(text: str) -> Key:
     """The key of a list by number."""
     return (_number(text),)
+
+
+def by_amount(text: str) -> Key:
+    """The key of a list by (amount in minor units, id)."""
+    found = _AMOUNT_AND_ID.fullmatch(text)
+    if found is None:
+        raise invalid("after", "is not one that we gave out")
+    return (int(found[1]), found[2])
 
 
 def place_of(request: PageRequest, key: AsKey) -> Place | None:
@@ -113,7 +123,11 @@ def address(path: str, parameters: Mapping[str, str]) -> str:
 
 
 def _text(key: Key) -> str:
-    return str(key[0]) if len(key) == 1 else encode_cursor(Position(key[0], str(key[1])))
+    if len(key) == 1:
+        return str(key[0])
+    if isinstance(key[0], datetime):
+        return encode_cursor(Position(key[0], str(key[1])))
+    return f"{int(key[0])}.{key[1]}"
 
 
 def _number(text: str) -> int:

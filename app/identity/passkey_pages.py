@@ -17,6 +17,7 @@ from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router
 from app.identity.identity import Identity, PageRequest, address_of, visitor_of
 from app.identity.passkey_forms import Asked, answer_of
+from app.signer import approvers_repository
 
 PASSKEYS = "/account/security/passkeys"
 
@@ -106,12 +107,15 @@ def routers(identity: Identity) -> list[Router]:
     @get("/{passkey_id:int}")
     async def one(request: PageRequest, passkey_id: int) -> Response[Any]:
         passkey = await found(request, passkey_id)
+        shown, signers = fingerprint(passkey.public_key), await approvers_repository.reported()
         context = {
             "passkey": passkey,
             "form": Form.empty(name=passkey.name),
             "credential": to_text(passkey.credential_id),
             "public_key": to_text(passkey.public_key),
-            "fingerprint": fingerprint(passkey.public_key),
+            "fingerprint": shown,
+            "signer_asks": bool(signers),
+            "counts_as": next((each.name for each in signers if each.fingerprint == shown), None),
         }
         return await show(request, "identity/passkey.html", context)
 

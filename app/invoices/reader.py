@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from app.core.batching import Batcher
-from app.core.keyset import Page, Place, Total
+from app.core.keyset import Order, Page, Place, Total
 from app.invoices import reading_repository
 from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
 from app.invoices.reading_repository import Filters, ShownInvoice, shown_quotes
@@ -95,12 +95,10 @@ class InvoiceReader:
         place: Place | None,
         limit: int,
         *,
-        oldest_first: bool = False,
+        order: Order = Order.NEWEST,
     ) -> Page[InvoiceBody]:
-        """A page by (created_at, id), newest first by default."""
-        return await reading_repository.page(
-            merchant_id, mode, filters, place, limit, self._body, oldest_first=oldest_first
-        )
+        """A page of a merchant's invoices."""
+        return await reading_repository.page(merchant_id, mode, filters, place, limit, self._body, order=order)
 
     async def total(self, merchant_id: str, mode: str, filters: Filters) -> Total:
         """How many invoices the list has, on all its pages."""

@@ -14,7 +14,7 @@ import msgspec
 
 from app.core import database
 from app.core.database import Row
-from app.core.keyset import MOST_COUNTED, Page, Place, Total, direction, page_of
+from app.core.keyset import MOST_COUNTED, Order, Page, Place, Total, direction, page_of
 from app.core.searching import Places, Search
 from app.invoices import search_repository
 from app.invoices.pricing import FeePayer
@@ -271,16 +271,16 @@ async def page(
     limit: int,
     made: Callable[[ShownInvoice], T],
     *,
-    oldest_first: bool = False,
+    order: Order = Order.NEWEST,
 ) -> Page[T]:
-    """A page of a merchant's invoices by (created_at, id), newest first by default; `made` converts each row."""
-    conditions, args = _where(merchant_id, mode, filters, place, oldest_first=oldest_first)
-    _, order = direction(place, oldest_first=oldest_first)
-    in_order = f"ORDER BY i.created_at {order}, i.id {order} LIMIT {limit + 1:d}"
+    """A page of a merchant's invoices; `made` converts each row."""
+    conditions, args = _where(merchant_id, mode, filters, place, order)
+    _, way = direction(place, oldest_first=order.is_ascending)
+    in_order = f"ORDER BY {', '.join(f'i.{name} {way}' for name in order.key)} LIMIT {limit + 1:d}"
     if filters.search is not None:  # first which ones: a search may find hundreds, and what is shown of each costs more
         conditions = f"i.id = ANY(ARRAY(SELECT i.id FROM invoices i WHERE {conditions} {in_order}))"
     rows = await database.fetch_all(f"{_SELECT} WHERE {conditions} {in_order}", *args)
-    return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: made(ShownInvoice(*row)))
+    return page_of(rows, limit, place, key=order.key, made=lambda row: made(ShownInvoice(*row)))
 
 
 async def total(merchant_id: str, mode: str, filters: Filters) -> Total:
@@ -334,7 +334,7 @@ _SHOWN = len(ShownInvoice.__struct_fields__)
 
 
 def _where(
-    merchant_id: str, mode: str, filters: Filters, place: Place | None = None, *, oldest_first: bool = False
+    merchant_id: str, mode: str, filters: Filters, place: Place | None = None, order: Order = Order.NEWEST
 ) -> tuple[str, list[object]]:
     """The WHERE clause with only the filters that are set, so that each combination gets its own plan."""
     conditions = ["i.merchant = $1", "i.mode = $2"]
@@ -357,6 +357,6 @@ def _where(
     if filters.search is not None:
         conditions.append(search_repository.condition(filters.search, Places(args)))
     if place is not None:
-        comparison, _ = direction(place, oldest_first=oldest_first)
-        add(f"(i.created_at, i.id) {comparison} ({{}}, {{}})", *place.key)
+        comparison, _ = direction(place, oldest_first=order.is_ascending)
+        add(f"({', '.join(f'i.{name}' for name in order.key)}) {comparison} ({{}}, {{}})", *place.key)
     return " AND ".join(conditions), args

@@ -12,7 +12,7 @@ from piccolo.query.methods.select import Select
 
 from app.core import database
 from app.core.clock import rfc3339
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Command, Listing, Param, Statement, any_of, insert, select
 from app.core.waiting import budget, limit_s
 from app.ledger.hashchain import GENESIS_HASH, ChainId, Entry, Reference, State
@@ -204,6 +204,11 @@ async def page(ledger: int, place: Place | None, limit: int, references: Collect
     wanted = None if references is None else list(references)
     rows = await _PAGE.page(place, limit, ledger=ledger, references=wanted)
     return rows.of(row.entry() for row in rows)
+
+
+async def total(ledger: int, references: Collection[str]) -> Total:
+    """How many entries have one of these references."""
+    return await _PAGE.total(ledger=ledger, references=list(references))
 
 
 _PAGE = Listing(

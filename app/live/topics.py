@@ -45,6 +45,11 @@ def of_desk(*names: str) -> list[str]:
     return [f"desk/{name}" for name in names]
 
 
+def of_platform(*names: str) -> list[str]:
+    """Topics of all merchants' pages, such as `switches`."""
+    return [f"platform/{name}" for name in names]
+
+
 def of_thing(kind: str, thing_id: object) -> str:
     """The topic of one invoice, payout, refund or account. What has no id of its own everywhere, such as an export, has
     a topic of its merchant: `of_merchant(merchant_id, mode, "export:7")`."""
@@ -77,6 +82,8 @@ def of_deed(action: str, subject: str, merchant_id: str | None) -> list[str]:
     """What changes with an entry of the audit log. `action` is such as `team.invited`."""
     own, desk = next(((own, desk) for start, own, desk in _OF_DEEDS if action.startswith(start)), ((), ()))
     topics = of_desk("audit", *desk)
+    if action.startswith("switch."):
+        topics += of_platform("switches")
     if merchant_id is not None:
         topics += [topic for mode in MODES for topic in of_merchant(merchant_id, mode, "audit", *own)]
     if subject.startswith("ACC-"):

@@ -68,7 +68,7 @@ async def set_asset_terms(
     merchant_id: str, network: NetworkConfig, asset: Asset, terms: AssetTerms, by: Operator, now: datetime
 ) -> None:
     """Set what a merchant may accept and send of one asset. Raises NOT_FOUND, INVALID_INPUT, ActionRefused."""
-    _check_terms(terms)
+    check_terms(terms)
     async with database.transaction():
         await service.lock(merchant_id)
         await refuse_own_merchant(by, merchant_id, now)
@@ -132,7 +132,8 @@ CONSEQUENCES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def _check_terms(terms: AssetTerms) -> None:
+def check_terms(terms: AssetTerms) -> None:
+    """Raise INVALID_INPUT for terms of an asset that no merchant can have."""
     for field in ("min_raw", "max_raw", "daily_cap_raw"):
         value = getattr(terms, field)
         if value is not None and not 0 <= value <= MAX_RAW:

@@ -1,8 +1,14 @@
-"""Invitations to join a merchant: a letter with a token of 256 bits, for one use, one address and a week.
+"""Invitations to join a merchant: an email with a token of 256 bits, for one use, one address and a week.
 
-Only the token's SHA-256 is stored. The account that accepts must have the address that the letter was sent to, so a
-leaked token is of no use to others. The sender's permission is checked again when the invitation is used, and their
-invitations are withdrawn when they lose it.
+Only the token's SHA-256 is stored. Who may use a token depends on the address that the email was sent to. Where an
+account has it, only that account can accept: to others a leaked token is of no use. Where none has it yet, the link
+creates the account, with a password of the reader's choice, and counts as the proof of the address (cabinet/
+invitation.py): whoever reads the email, or has its link, joins as that address. So the emails go out only to people
+whom an owner or admin has named, sending one again ends the links before it, and owners are told of everybody who
+joins.
+
+The sender's permission is checked again when the invitation is used, and their invitations are withdrawn when they
+lose it. Reminders are in invitation_reminders.py.
 """
 
 from collections.abc import Awaitable, Callable
@@ -26,9 +32,13 @@ MAX_OPEN = 50
 """Open invitations of a merchant: a bound on the letters that it can send through us."""
 
 
+SHOWN_AFTER = timedelta(days=30)
+"""So long an invitation that has expired is listed, to be sent again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenInvitation:
-    """An invitation that can still be accepted."""
+    """An invitation that can still be accepted; in the list of the team also one that has expired."""
 
     id: int
     merchant_id: str
@@ -38,6 +48,11 @@ class OpenInvitation:
     invited_by: str
     created_at: datetime
     expires_at: datetime
+    reminded_at: datetime | None
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether its week has passed."""
+        return self.expires_at <= now
 
 
 async def invite(by: Member, email: str, role: str, *, public_url: str, now: datetime) -> None:
@@ -52,13 +67,9 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
     token = ids.new_secret()
     async with database.transaction():
         by = await locked(by)
-        _require_for(by, new_role)
         await _refuse_members(by.merchant_id, address)
-        await _refuse_higher(by, address)
-        if not await mail.may_write(Kind.UNASKED, address, now):
-            raise ApiError(Code.RATE_LIMITED, "we have written to this address too often: try again tomorrow")
+        await _check(by, address, new_role, now)
         await invitations_repository.withdraw(by.merchant_id, address, now)
-        await _refuse_too_many(by.merchant_id, now)
         await invitations_repository.add(
             by.merchant_id,
             email=address,
@@ -68,24 +79,65 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
             now=now,
             expires_at=now + VALID_FOR,
         )
+        await _refuse_too_many(by.merchant_id, now)
         await by.record("team.invited", by.merchant_id, now, email=address, role=new_role)
-        inviter = await invitations_repository.inviters_name(by.account_id)
-        invited = letter(
-            Kind.UNASKED,
-            "You are invited to a team on Swap Pay",
-            "{inviter} invites you to {merchant} as {role}.\n{description}\n\n"
-            "To accept, open this page and sign in, or sign up, with the address that this email came to:\n"
-            "{link}\n\nThe invitation is valid until {expires_at}. If you don't know what this is about, ignore it.\n",
-            ours={
-                "role": new_role,
-                "description": DESCRIPTIONS[new_role],
-                "link": f"{public_url}/invitation?token={token}",
-                "expires_at": now + VALID_FOR,
-            },
-            inviter=inviter,
-            merchant=by.merchant_name,
+        await _write_to(address, by, new_role, link_of(public_url, token), now)
+
+
+async def send_again(by: Member, invitation_id: int, *, public_url: str, now: datetime) -> str:
+    """Send an invitation once more, with a new token and for another week; the links of earlier emails end. Whoever
+    sends it is its sender from now on. Returns the address.
+
+    Raises as `invite` does, and NOT_FOUND for an invitation that was used or withdrawn.
+    """
+    by.require(Permission.TEAM_INVITE)
+    token = ids.new_secret()
+    async with database.transaction():
+        by = await locked(by)
+        invitation = await invitations_repository.unused(by.merchant_id, invitation_id)
+        if invitation is None:
+            raise _gone()
+        if await memberships_repository.has_member_with(by.merchant_id, invitation.email):
+            raise ApiError(Code.INVALID_INPUT, "They are a member already. Withdraw the invitation.")
+        await _check(by, invitation.email, invitation.role, now)
+        await invitations_repository.renew(
+            invitation_id,
+            token_hash=sha256(token.encode()),
+            invited_by=by.account_id,
+            now=now,
+            expires_at=now + VALID_FOR,
         )
-        await mail.enqueue_to_kept(address, invited, now)
+        await _refuse_too_many(by.merchant_id, now)
+        await by.record("team.invited_again", by.merchant_id, now, email=invitation.email, role=invitation.role)
+        await _write_to(invitation.email, by, invitation.role, link_of(public_url, token), now)
+    return invitation.email
+
+
+async def _check(by: Member, address: str, role: Role, now: datetime) -> None:
+    """Raise Forbidden, MERCHANT_… or RATE_LIMITED. Needs the lock of the team."""
+    _require_for(by, role)
+    await _refuse_higher(by, address)
+    if not await mail.may_write(Kind.UNASKED, address, now):
+        raise ApiError(Code.RATE_LIMITED, "we have written to this address too often: try again tomorrow")
+
+
+async def _write_to(address: str, by: Member, role: Role, link: str, now: datetime) -> None:
+    invited = letter(
+        Kind.UNASKED,
+        "You are invited to a team on Swap Pay",
+        "{inviter} invites you to {merchant} as {role}.\n{description}\n\n"
+        "To accept, open this page and sign in, or sign up, with the address that this email came to:\n"
+        "{link}\n\nThe invitation is valid until {expires_at}. If you don't know what this is about, ignore it.\n",
+        ours={"role": role, "description": DESCRIPTIONS[role], "link": link, "expires_at": now + VALID_FOR},
+        inviter=await invitations_repository.inviters_name(by.account_id),
+        merchant=by.merchant_name,
+    )
+    await mail.enqueue_to_kept(address, invited, now)
+
+
+def link_of(public_url: str, token: str) -> str:
+    """The link in an email."""
+    return f"{public_url}/invitation?token={token}"
 
 
 async def withdraw(by: Member, invitation_id: int, now: datetime) -> None:
@@ -96,7 +148,7 @@ async def withdraw(by: Member, invitation_id: int, now: datetime) -> None:
         invitation = await invitations_repository.unused(by.merchant_id, invitation_id)
         if invitation is None:
             raise _gone()
-        if not _may_give(by.role, invitation.role):
+        if not may_give(by.role, invitation.role):
             raise _not_theirs(invitation.role)
         await invitations_repository.withdraw(by.merchant_id, invitation.email, now)
         await by.record("team.invitation_withdrawn", by.merchant_id, now, email=invitation.email)
@@ -108,7 +160,7 @@ async def withdraw_sent_by(by: Member, account_id: str, role: Role | None, now: 
     In the caller's transaction, which has locked the team.
     """
     for row in await invitations_repository.unused_sent_by(by.merchant_id, account_id):
-        if role is not None and _may_give(role, row.role):
+        if role is not None and may_give(role, row.role):
             continue
         await invitations_repository.withdraw(by.merchant_id, row.email, now)
         await by.record(
@@ -122,12 +174,17 @@ async def find(token: str, now: datetime) -> OpenInvitation | None:
     None for a token that is used, withdrawn, expired or unknown, and where its sender lost the permission.
     """
     found = await invitations_repository.find(sha256(token.encode()), now)
-    return None if found is None or not _sender_may_invite(found) else _open(found)
+    return None if found is None or not sender_may_invite(found) else _open(found)
 
 
 async def open_of(merchant_id: str, now: datetime) -> list[OpenInvitation]:
     """A merchant's invitations that are neither used, withdrawn nor too old, newest first."""
     return [_open(one) for one in await invitations_repository.open_of(merchant_id, now)]
+
+
+async def listed_of(merchant_id: str, now: datetime) -> list[OpenInvitation]:
+    """As `open_of`, and those that have expired lately: they can be sent again."""
+    return [_open(one) for one in await invitations_repository.open_of(merchant_id, now - SHOWN_AFTER)]
 
 
 async def sent_by(merchant_id: str, account_id: str, now: datetime) -> list[SentInvitation]:
@@ -138,7 +195,7 @@ async def sent_by(merchant_id: str, account_id: str, now: datetime) -> list[Sent
 
 async def open_for(email: str, now: datetime) -> list[OpenInvitation]:
     """The open invitations of a confirmed address, newest first."""
-    return [_open(one) for one in await invitations_repository.open_for(email, now) if _sender_may_invite(one)]
+    return [_open(one) for one in await invitations_repository.open_for(email, now) if sender_may_invite(one)]
 
 
 async def accept(token: str, *, account_id: str, address: str | None, now: datetime) -> str:
@@ -206,13 +263,13 @@ def _open(found: CurrentInvitation) -> OpenInvitation:
     return OpenInvitation(**{name: getattr(found, name) for name in OpenInvitation.__slots__})
 
 
-def _sender_may_invite(found: CurrentInvitation) -> bool:
+def sender_may_invite(found: CurrentInvitation) -> bool:
     """Whether the sender of an invitation still has the permission to send it."""
     role = found.inviters_role
     return role is not None and all(may(role, found.standing, permission) for permission in to_invite(found.role))
 
 
-def _may_give(role: Role, invited: Role) -> bool:
+def may_give(role: Role, invited: Role) -> bool:
     """Whether a member with the role `role` may invite somebody as `invited`."""
     return ALLOWED[role].issuperset(to_invite(invited))
 
@@ -225,7 +282,7 @@ def _require_for(by: Member, role: Role) -> None:
 async def _refuse_higher(by: Member, email: str) -> None:
     """Raise Forbidden where a new invitation would end one that `by` may not give, such as an owner's."""
     earlier = await invitations_repository.unused_role(by.merchant_id, email)
-    if earlier is not None and not _may_give(by.role, earlier):
+    if earlier is not None and not may_give(by.role, earlier):
         raise _not_theirs(earlier)
 
 
@@ -235,7 +292,8 @@ async def _refuse_members(merchant_id: str, email: str) -> None:
 
 
 async def _refuse_too_many(merchant_id: str, now: datetime) -> None:
-    if await invitations_repository.count_open(merchant_id, now) >= MAX_OPEN:
+    """Raise INVALID_INPUT where one more is open than may be, the one that was just written among them."""
+    if await invitations_repository.count_open(merchant_id, now) > MAX_OPEN:
         raise invalid("email", f"{MAX_OPEN} invitations are open already: withdraw some first")
 
 

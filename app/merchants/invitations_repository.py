@@ -27,6 +27,7 @@ class CurrentInvitation(msgspec.Struct, frozen=True, kw_only=True):
     invited_by: str
     created_at: datetime
     expires_at: datetime
+    reminded_at: datetime | None
     inviters_role: Role | None
     standing: Standing
 
@@ -63,7 +64,7 @@ _OF_MERCHANT = Invitation.merchant == Param("merchant")
 # SQL, since the inviter's membership is joined without a foreign key.
 _SELECT = """
     SELECT i.id, i.merchant AS merchant_id, m.name AS merchant_name, i.email, i.role, a.name AS invited_by,
-        i.created_at, i.expires_at, p.role AS inviters_role, m.status AS standing
+        i.created_at, i.expires_at, i.reminded_at, p.role AS inviters_role, m.status AS standing
     FROM merchant_invitations i JOIN merchants m ON m.id = i.merchant JOIN accounts a ON a.id = i.invited_by
         LEFT JOIN memberships p ON p.merchant = i.merchant AND p.account = i.invited_by
     WHERE i.accepted_at IS NULL AND i.withdrawn_at IS NULL AND i.expires_at > $1
@@ -71,8 +72,8 @@ _SELECT = """
 
 
 async def find(token_hash: bytes, now: datetime) -> CurrentInvitation | None:
-    """The open invitation with this hash."""
-    row = await database.fetch_one(f"{_SELECT} AND i.token_hash = $2", now, token_hash)
+    """The open invitation with this hash, of its email or of its reminder."""
+    row = await database.fetch_one(f"{_SELECT} AND (i.token_hash = $2 OR i.reminder_hash = $2)", now, token_hash)
     return None if row is None else CurrentInvitation(**row)
 
 
@@ -82,10 +83,40 @@ async def open_for(email: str, now: datetime) -> list[CurrentInvitation]:
     return [CurrentInvitation(**row) for row in rows]
 
 
-async def open_of(merchant_id: str, now: datetime) -> list[CurrentInvitation]:
-    """A merchant's open invitations, newest first."""
-    rows = await database.fetch_all(f"{_SELECT} AND i.merchant = $2 ORDER BY i.id DESC", now, merchant_id)
+async def open_of(merchant_id: str, at: datetime) -> list[CurrentInvitation]:
+    """A merchant's invitations that are not used or withdrawn, and had not expired at a time; newest first."""
+    rows = await database.fetch_all(f"{_SELECT} AND i.merchant = $2 ORDER BY i.id DESC", at, merchant_id)
     return [CurrentInvitation(**row) for row in rows]
+
+
+async def ending(now: datetime, before: datetime, after_id: int, limit: int) -> list[CurrentInvitation]:
+    """Open invitations that end before a time and of which nobody was reminded, by id, beyond the one given."""
+    rows = await database.fetch_all(
+        f"{_SELECT} AND i.reminded_at IS NULL AND i.expires_at < $2 AND i.id > $3 ORDER BY i.id LIMIT $4",
+        now,
+        before,
+        after_id,
+        limit,
+    )
+    return [CurrentInvitation(**row) for row in rows]
+
+
+async def to_remind(invitation_id: int, now: datetime) -> CurrentInvitation | None:
+    """The invitation, if it is open and nobody was reminded of it."""
+    row = await database.fetch_one(f"{_SELECT} AND i.reminded_at IS NULL AND i.id = $2", now, invitation_id)
+    return None if row is None else CurrentInvitation(**row)
+
+
+async def reminded(invitation_id: int, reminder_hash: bytes, now: datetime) -> None:
+    """Record that its reminder was written, with a token of its own."""
+    await _REMINDED.run(id=invitation_id, reminder_hash=reminder_hash, now=now)
+
+
+_REMINDED = Command(
+    Invitation.update({Invitation.reminded_at: Param("now"), Invitation.reminder_hash: Param("reminder_hash")}).where(
+        Invitation.id == Param("id")
+    )
+)
 
 
 async def count_open(merchant_id: str, now: datetime) -> int:
@@ -158,7 +189,10 @@ async def merchant_of(token_hash: bytes) -> str | None:
 
 
 _MERCHANT_OF = Statement(
-    Invitation.select(Invitation.merchant).where(Invitation.token_hash == Param("token_hash")), str
+    Invitation.select(Invitation.merchant).where(
+        (Invitation.token_hash == Param("token_hash")) | (Invitation.reminder_hash == Param("token_hash"))
+    ),
+    str,
 )
 
 
@@ -195,6 +229,25 @@ _ADD = Command(
         Invitation.created_at,
         Invitation.expires_at,
     )
+)
+
+
+async def renew(invitation_id: int, *, token_hash: bytes, invited_by: str, now: datetime, expires_at: datetime) -> None:
+    """Write an invitation anew: other token, sender and time. Links of its earlier emails end."""
+    await _RENEW.run(id=invitation_id, token_hash=token_hash, invited_by=invited_by, now=now, expires_at=expires_at)
+
+
+_RENEW = Command(
+    Invitation.update(
+        {
+            Invitation.token_hash: Param("token_hash"),
+            Invitation.invited_by: Param("invited_by"),
+            Invitation.created_at: Param("now"),
+            Invitation.expires_at: Param("expires_at"),
+            Invitation.reminded_at: None,
+            Invitation.reminder_hash: None,
+        }
+    ).where(Invitation.id == Param("id"))
 )
 
 

@@ -16,7 +16,7 @@ from app.mail import service as mail
 from app.mail.letters import Letter
 from app.merchants import memberships_repository, repository
 from app.merchants.memberships_repository import MembershipView
-from app.merchants.roles import ALLOWED, Permission, Role, Standing, may
+from app.merchants.roles import ALLOWED, Permission, Role, Standing, in_words, may, roles_that_may
 from app.merchants.terms import Mode
 
 
@@ -56,7 +56,8 @@ class Member:
         """Raise Forbidden where the role does not allow it, MERCHANT_… where the merchant's standing does not, in this
         mode."""
         if permission not in ALLOWED[self.role]:
-            raise Forbidden(f"your role, {self.role}, does not allow this")
+            allowed = in_words(roles_that_may(permission))
+            raise Forbidden(f"your role, {self.role}, does not allow this: it takes the role {allowed}")
         if not self.may(permission, mode):
             raise ApiError(*REFUSED_STANDING[self.standing])
 

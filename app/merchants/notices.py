@@ -1,5 +1,5 @@
-"""Emails to a merchant's owners and admins about what happened at the merchant: who, what, when, and what to do if it
-was none of them.
+"""Emails to a merchant's members about what happened at the merchant: who, what, when, and what to do if it was none of
+them. Each kind goes to the roles that look after its matter, and to nobody who may not open the page that it names.
 
 A use case records a notice in its transaction, one row, so that nothing waits for mailboxes while money is locked. A
 worker makes each notice into emails, in one transaction with the notice's end: none is lost, and none is written twice.
@@ -17,6 +17,7 @@ from app.mail import service as mail
 from app.mail.letters import Kind, Letter, letter
 from app.merchants import notices_repository as repository
 from app.merchants.notices_repository import Notice
+from app.merchants.roles import Permission, Role, roles_that_may
 from app.merchants.terms import Mode
 
 MADE_AT_ONCE = 200
@@ -30,6 +31,8 @@ _UNEXPECTED_MONEY = (
     "If nobody of you asked for it, revoke the API keys that may ask for it, look at the audit log, and tell the "
     "operator of the gateway at once."
 )
+HEADS: tuple[Role, ...] = ("owner", "admin")
+BOOKKEEPERS: tuple[Role, ...] = (*HEADS, "accountant")
 _BACK = "The amount and its fee are back in your balance."
 
 
@@ -45,10 +48,12 @@ class Words:
     advice: str = ""
     by: str = "By"
     """What the line with the person's name begins with."""
+    told: tuple[Role, ...] = HEADS
+    """The roles that get it."""
 
 
 _MONEY = {
-    f"{noun}.{step}": Words("money", subject, what, f"{noun}s/{{subject}}", advice, by="Requested by")
+    f"{noun}.{step}": Words("money", subject, what, f"{noun}s/{{subject}}", advice, by="Requested by", told=BOOKKEEPERS)
     for noun, step, subject, what, advice in (
         (
             "payout",
@@ -126,6 +131,7 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "A customer wants {amount} of the invoice {invoice} back, at {destination} on {chain}. The address waits "
             "for you: compare it with what you know of the customer, then confirm or reject it.",
             "invoices/{invoice}",
+            told=roles_that_may(Permission.RETURNS_WRITE),
         ),
         "switch.paused": Words(
             "platform",
@@ -181,7 +187,8 @@ async def make_emails(public_url: str, now: datetime) -> int:
             if notice is None:
                 return count
             made = _letter(notice, public_url)
-            for recipient in await repository.recipients(notice.merchant, WORDS[notice.kind].topic):
+            words = WORDS[notice.kind]
+            for recipient in await repository.recipients(notice.merchant, words.topic, words.told):
                 await mail.enqueue_to_kept(recipient, made, now)
     return MADE_AT_ONCE
 

@@ -7,6 +7,7 @@ import msgspec
 
 from app.core import database
 from app.core.statement import Command, insert
+from app.merchants.roles import Role
 from app.merchants.tables import MerchantNotice
 
 
@@ -77,17 +78,18 @@ async def take() -> Notice | None:
     return None if row is None else Notice(**row)
 
 
-async def recipients(merchant_id: str, topic: str) -> Sequence[str]:
-    """The addresses of a merchant's owners and admins who want emails about a topic, in their order."""
+async def recipients(merchant_id: str, topic: str, roles: Sequence[Role]) -> Sequence[str]:
+    """The addresses of a merchant's members of some roles who want emails about a topic, in their order."""
     # SQL: a left join, and a condition over an array.
     rows = await database.fetch_all(
         """
         SELECT a.email FROM memberships m JOIN accounts a ON a.id = m.account
         LEFT JOIN email_choices c ON c.account = a.id
-        WHERE m.merchant = $1 AND m.role IN ('owner', 'admin') AND NOT $2 = ANY(coalesce(c.unwanted, '{}'))
+        WHERE m.merchant = $1 AND m.role = ANY($3::varchar[]) AND NOT $2 = ANY(coalesce(c.unwanted, '{}'))
         ORDER BY a.email
         """,
         merchant_id,
         topic,
+        list(roles),
     )
     return [row["email"] for row in rows]

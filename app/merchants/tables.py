@@ -6,6 +6,7 @@ from piccolo.table import Table
 
 from app.accounts.tables import Account
 from app.core import columns
+from app.merchants.roles import ROLES
 
 
 class Merchant(Table, tablename="merchants"):
@@ -84,7 +85,7 @@ class Membership(Table, tablename="memberships"):
     first_steps_hidden = columns.switch()
 
     memberships_member_once = Unique(["merchant", "account"])
-    role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
+    memberships_role_known = columns.one_of("role", *ROLES)
 
 
 class SavedFilter(Table, tablename="saved_filters"):
@@ -141,7 +142,8 @@ class MerchantApplication(Table, tablename="merchant_applications"):
 
 
 class Invitation(Table, tablename="merchant_invitations"):
-    """An offer of a role to the person with an email address. The letter has the token; here is its SHA-256.
+    """An offer of a role to the person with an email address. The letter has the token; here is its SHA-256. The
+    reminder, sent once, has a token of its own, `reminder_hash`.
 
     Open while it is neither accepted nor withdrawn, and only until it expires; at most one per merchant and address.
     """
@@ -157,9 +159,13 @@ class Invitation(Table, tablename="merchant_invitations"):
     accepted_at = columns.moment(null=True)
     accepted_by = columns.reference(Account, null=True)
     withdrawn_at = columns.moment(null=True)
+    reminded_at = columns.moment(null=True)
+    reminder_hash = columns.digest(null=True)
 
     merchant_invitations_token_once = Unique(["token_hash"])
-    merchant_invitations_role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
+    merchant_invitations_role_offered = columns.one_of("role", *ROLES)
+    merchant_invitations_reminder_once = Unique(["reminder_hash"])
+    merchant_invitations_reminder_whole = Check("(reminded_at IS NULL) = (reminder_hash IS NULL)")
     merchant_invitations_accepted_whole = Check("(accepted_at IS NULL) = (accepted_by IS NULL)")
     merchant_invitations_ended_once = Check("accepted_at IS NULL OR withdrawn_at IS NULL")
 

@@ -11,12 +11,18 @@ from app.core.errors import ApiError, Code, invalid
 from app.merchants import invitations, memberships_repository, service
 from app.merchants.members import Member, locked
 from app.merchants.memberships_repository import Colleague, Person
-from app.merchants.roles import Permission, checked_role
+from app.merchants.roles import Permission, checked_role, roles_that_may
 
 
 async def people(merchant_id: str) -> list[Person]:
     """Everybody who belongs to a merchant: owners first, then by name. There are a handful: no paging."""
     return await memberships_repository.people(merchant_id)
+
+
+async def who_give_roles(merchant_id: str) -> list[Person]:
+    """The members who can give somebody another role, owners first."""
+    givers = roles_that_may(Permission.TEAM_MANAGE)
+    return [one for one in await people(merchant_id) if one.role in givers]
 
 
 async def person(merchant_id: str, account_id: str) -> Person:

@@ -6,21 +6,25 @@ from dataclasses import dataclass
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from app.alerts.service import stated_note
 from app.backoffice import alerts, service
 from app.backoffice.alerts import ListedAlert
 from app.core import clock
-from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, address, by_number
+from app.identity.keeping import NOTE, OWN
+from app.identity.paging import address, by_number
 from app.operator import guidance, lists, notes
-from app.operator.desk import Desk, nothing_here, refusals
+from app.operator.desk import Desk, gathering, nothing_here, refusals
 from app.operator.guidance import Guidance
 from app.web.row_ids import RowId
 
 STATES = ("open", "acknowledged")
-SEVERITIES = ("critical", "warning", "info")
+SEVERITIES = (("critical", "Critical"), ("warning", "Warning"), ("info", "Info"))
+"""Value and words of each, the most serious first."""
+
+_ORDER = tuple(value for value, _ in SEVERITIES)
 PATH = "/desk/alerts"
 
 
@@ -42,14 +46,19 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         state = lists.choice(request, "state", STATES, "open")
         severity = severity_of(request)
         which: alerts.Which = "acknowledged" if state == "acknowledged" else "open"
-        query = lists.list_query(request, by_number, state=state, severity=severity)
-        found = await page_or_first(lambda place: alerts.page(which, severity or None, place, PAGE_LENGTH), query.place)
+        found, around = await lists.read(
+            lists.list_query(request, by_number, {"state": "" if state == "open" else state}, severity=severity),
+            lambda place, limit: alerts.page(which, severity or None, place, limit),
+            lambda: alerts.total(which, severity or None),
+            severity=SEVERITIES,
+        )
         context = {
+            **around,
             "alerts": found,
             "groups": _groups(found),
             "state": state,
             "severity": severity,
-            "pager": query.pager(found),
+            "severities": SEVERITIES,
         }
         return await desk.page(request, "alerts/list", context, actors=[one.acknowledged_by for one in found])
 
@@ -62,11 +71,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Acknowledge an alert",
         step_up=StepUp.FRESH_CODE,
         page="/alerts/{alert_id:int}",
+        shown_as=OWN,
     )
     async def acknowledge(request: PageRequest, alert_id: RowId) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         if await alerts.one(alert_id) is None:
             raise nothing_here()
+        with gathering(form):
+            stated_note(form.text("note"))
         try:
             by = await desk.verified_operator(request, form)
             with refusals(form):
@@ -83,6 +95,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Leave a note on an alert",
         step_up=StepUp.FRESH_CODE,
         page="/alerts/{alert_id:int}",
+        shown_as=NOTE,
     )
     async def leave_note(request: PageRequest, alert_id: RowId) -> Response[bytes]:
         if await alerts.one(alert_id) is None:
@@ -108,7 +121,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "list_url": listed_at(request),
             "next_url": None if following is None else at(request, following),
             "acknowledge_url": at(request, alert_id, "/acknowledge"),
-            "notes": await notes.shown("alert", str(alert_id), at(request, alert_id, "/notes"), note_form),
+            **await notes.shown("alert", str(alert_id), at(request, alert_id, "/notes"), note_form),
         }
         actors = [one.acknowledged_by for one in (alert, *earlier)]
         return await desk.page(request, "alerts/one", context, actors=actors, status=status)
@@ -118,7 +131,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
 def severity_of(request: PageRequest) -> str:
     """The severity to which the list is filtered, empty for any. Raises NOT_FOUND for another value."""
-    return lists.choice(request, "severity", SEVERITIES)
+    return lists.choice(request, "severity", _ORDER)
 
 
 def listed_at(request: PageRequest) -> str:
@@ -136,5 +149,5 @@ def _groups(found: Sequence[ListedAlert]) -> list[Group]:
     kinds: dict[tuple[str, str], list[ListedAlert]] = {}
     for alert in found:
         kinds.setdefault((alert.severity, alert.kind), []).append(alert)
-    ordered = sorted(kinds.items(), key=lambda item: SEVERITIES.index(item[0][0]))
+    ordered = sorted(kinds.items(), key=lambda item: _ORDER.index(item[0][0]))
     return [Group(kind, severity, guidance.of_kind(kind), rows) for (severity, kind), rows in ordered]

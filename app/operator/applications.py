@@ -4,14 +4,18 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
+from app.core.keyset import Total
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
+from app.identity.keeping import OWN
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.merchants.applications_repository import Application
 from app.operator.desk import Desk, nothing_here, reason_of, refusals
 from app.web.row_ids import RowId
+
+MOST_SHOWN = 100
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -21,7 +25,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/applications")
     async def listed(request: PageRequest) -> Response[bytes]:
-        return await desk.page(request, "applications/list", {"applications": await applications.waiting()})
+        waiting = await applications.waiting(MOST_SHOWN)
+        total = Total(len(waiting), is_exact=len(waiting) < MOST_SHOWN)
+        return await desk.page(request, "applications/list", {"applications": waiting, "total": total})
 
     @get("/applications/{application_id:int}")
     async def one(request: PageRequest, application_id: RowId) -> Response[bytes]:
@@ -32,6 +38,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Approve an application",
         step_up=StepUp.FRESH_CODE,
         page="/applications/{application_id:int}",
+        shown_as=OWN,
     )
     async def approve(request: PageRequest, application_id: RowId) -> Response[bytes]:
         form, found = await desk.identity.read_form(request), await find(application_id)

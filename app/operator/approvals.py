@@ -19,18 +19,20 @@ from app.backoffice.node_looks import Booked, NodeLook
 from app.backoffice.withdrawals import WithdrawalDetails
 from app.case_notes.service import Kind
 from app.core import clock
-from app.core.keyset import Place, page_or_first
+from app.core.keyset import Place, Total
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest, visitor_of
-from app.identity.paging import PAGE_LENGTH, by_moment
+from app.identity.keeping import NOTE, OWN
+from app.identity.paging import by_moment
 from app.identity.passkey_forms import Asked, answer_of
 from app.invoices.quoting import format_price
 from app.lookups import limits
 from app.networks.config import Asset
 from app.operator import cases, lists, notes
+from app.operator.beside import beside
 from app.operator.cases import CaseQueue
-from app.operator.desk import Desk, nothing_here, operator_of, reason_of, refusals
+from app.operator.desk import Desk, code_of, nothing_here, operator_of, reason_of, refusals
 from app.operator.labels import Labels
 from app.operator.warnings import warnings_about, why_not, why_not_attach
 from app.rates.service import worth_raw
@@ -68,29 +70,34 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         state = lists.choice(request, "state", STATES, "waiting")
         context: dict[str, Any] = {"state": state}
         if state == "moving":
-            return await desk.page(request, "approvals/moving", {**context, "moving": await networks.on_the_way()})
+            moving = await networks.on_the_way()
+            total = Total(len(moving), is_exact=len(moving) < networks.MOST_WAITING)
+            return await desk.page(request, "approvals/moving", {**context, "moving": moving, "total": total})
+        choices = {"kind": cases.KINDS, **cases.money_choices(services)}
         if state == "decided":
-            query = lists.list_query(request, by_moment, state=state)
-            decided = await page_or_first(lambda place: withdrawals.decided(place, PAGE_LENGTH), query.place)
-            context |= {"decided": decided, "pager": query.pager(decided)}
+            ended, choices = cases.decided_queue(request, clock.now()), {**choices, "status": cases.ENDS}
+            decided, around = await lists.read(
+                ended.pages(request, by_moment, state=state),
+                lambda place, limit: withdrawals.decided(place, limit, ended.filters),
+                lambda: withdrawals.total_decided(ended.filters),
+                **choices,
+            )
+            context |= {**around, "decided": decided, "choices": choices}
             return await desk.page(request, "approvals/decided", context)
         cases_queue, account_id = cases.approvals_queue(request, clock.now()), operator_of(request).account_id
-        query = cases_queue.pages(request, by_moment)
-        waiting = await page_or_first(
-            lambda place: queue.waiting_withdrawals(account_id, place, PAGE_LENGTH, cases_queue.filters), query.place
+        choices |= {"age": cases.age_choices(), "who": cases.APPROVALS_OF_WHOM}
+        waiting, around = await lists.read(
+            cases_queue.pages(request, by_moment),
+            lambda place, limit: queue.waiting_withdrawals(account_id, place, limit, cases_queue.filters),
+            lambda: queue.total_waiting(account_id, cases_queue.filters),
+            **choices,
         )
         context |= {
+            **around,
             "waiting": waiting,
-            "pager": query.pager(waiting),
             "queue": cases_queue,
             "sums": await queue.waiting_sums(account_id, cases_queue.filters),
-            "choices": {
-                "kind": cases.KINDS,
-                "network": cases.network_choices(services),
-                "asset": cases.asset_choices(services),
-                "age": cases.age_choices(),
-                "who": cases.APPROVALS_OF_WHOM,
-            },
+            "choices": choices,
         }
         return await desk.page(request, "approvals/list", context, actors=[one.requested_by for one in waiting])
 
@@ -103,6 +110,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Approve a payout or refund",
         step_up=StepUp.CODE_EACH_TIME,
         page="/approvals/{withdrawal_id:str}",
+        shown_as=OWN,
     )
     async def approve(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form, by = await identity.read_form(request), operator_of(request)
@@ -120,7 +128,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                     )
                 else:  # it has signed the digest of what was shown
                     status = await services.approvals.approve_by_passkey(
-                        withdrawal_id, by.account_id, passkey.answer, clock.now(), address=by.address
+                        withdrawal_id,
+                        by.account_id,
+                        passkey.answer,
+                        clock.now(),
+                        shown=_digest(form.text("digest")),
+                        address=by.address,
                     )
         except FormRefused:
             return await show(request, "one", await find(request, withdrawal_id), form, status=422)
@@ -160,13 +173,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form, by = await identity.read_form(request), operator_of(request)
         case = await find(request, withdrawal_id)
         try:
-            reason, code = reason_of(form), form.text("code").replace(" ", "")
+            reason, code = reason_of(form), code_of(form)
             if not form.text("txid"):
-                form.refuse("txid", "Enter the id of the transaction.")
-            if not code:
-                form.refuse("code", "Enter the code that your authenticator app shows.")
-            if form.errors:
-                raise FormRefused(form)
+                form.record("txid", "Enter the id of the transaction.")
+            form.refuse_if_wrong()
             with refusals(form):
                 await services.adoption.adopt(
                     withdrawal_id,
@@ -188,6 +198,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Leave a note on a payout or refund",
         step_up=StepUp.FRESH_CODE,
         page="/approvals/{withdrawal_id:str}",
+        shown_as=NOTE,
     )
     async def leave_note(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         case = await find(request, withdrawal_id)
@@ -226,6 +237,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         asset = None if network is None else network.asset(details.intent.asset)
         conflict = await conflict_of(case_id, by.account_id)
         actions = await log.page(Filters(subject=case_id), None, ACTIONS_SHOWN)
+        signers = await approvers_repository.reported()
         context = {
             "details": details,
             "asset": asset,
@@ -234,14 +246,17 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "why_not": why_not(details, by.account_id, conflict),
             "why_not_attach": why_not_attach(details, conflict),
             "asked": await asked_to_sign(request, details, conflict),
-            "signer_asks": bool(await approvers_repository.reported()),
+            "signer_asks": bool(signers),
             "form": form,
             "queue": case.queue,
             "next_id": case.next_id,
-            "hands": await hands.of_withdrawal(case_id),
+            "hands": await hands.of_withdrawal(case_id, {each.fingerprint for each in signers}),
+            "beside": beside(
+                details, await networks.hot_wallet_amounts(details.intent.network), Labels(services.networks)
+            ),
             "actions": actions,
             "decided": next((each for each in actions if each.action in _DECISIONS), None),
-            "notes": await notes.shown(
+            **await notes.shown(
                 case.kind, case_id, case.queue.with_filters(f"/desk/approvals/{case_id}/notes"), note_form
             ),
             "node": await node_look(request, details),

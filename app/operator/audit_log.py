@@ -1,5 +1,8 @@
 """The audit log with its filters, the list of operators, and what each of them has decided."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
@@ -7,10 +10,10 @@ from app.accounts import repository as accounts_repository
 from app.audit import log
 from app.audit.log import Filters
 from app.backoffice import merchants
-from app.core.keyset import page_or_first
+from app.core.keyset import Page
 from app.identity import days
 from app.identity.identity import PageRequest, visitor_of
-from app.identity.paging import PAGE_LENGTH, by_number
+from app.identity.paging import by_number
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here, operator_of
 from app.operator.words import AREAS
@@ -32,14 +35,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             at_from=days.start_of(given["from"], zone),
             at_to=days.end_of(given["to"], zone),
         )
-        query = lists.list_query(request, by_number, **given)
-        actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), query.place)
+        actions, around = await read(request, filters, given, action=AREAS)
         context = {
+            **around,
             "actions": actions,
-            "given": given,
             "areas": AREAS,
             "merchant_names": await merchants.names([action.merchant_id for action in actions if action.merchant_id]),
-            "pager": query.pager(actions),
         }
         return await desk.page(request, "audit", context, actors=[action.actor for action in actions])
 
@@ -69,17 +70,19 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             at_from=days.start_of(given["from"], zone),
             at_to=days.end_of(given["to"], zone),
         )
-        query = lists.list_query(request, by_number, **given)
-        actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), query.place)
-        context = {
-            "person": person,
-            "path": request.url.path,
-            "actions": actions,
-            "given": given,
-            "areas": AREAS,
-            "pager": query.pager(actions),
-        }
+        actions, around = await read(request, filters, given, what=AREAS)
+        context = {**around, "person": person, "path": request.url.path, "actions": actions, "areas": AREAS}
         return await desk.page(request, "history", context, actors=[f"account:{account_id}"])
+
+    async def read(
+        request: PageRequest, filters: Filters, given: dict[str, str], **options: Sequence[tuple[str, str]]
+    ) -> tuple[Page[log.Entry], dict[str, Any]]:
+        return await lists.read(
+            lists.list_query(request, by_number, **given),
+            lambda place, limit: log.page(filters, place, limit),
+            lambda: log.total(filters),
+            **options,
+        )
 
     return [listed, people, own_history, history]
 

@@ -2,7 +2,7 @@
 each decision leads on to the next case of the same queue.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -10,12 +10,15 @@ from types import MappingProxyType
 from app.backoffice.case_filters import CaseFilters
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
-from app.identity.paging import AsKey, address, place_of
+from app.identity.paging import AsKey, address
 from app.operator import lists
 from app.operator.labels import VERDICTS
 from app.wiring import Services
 
 KINDS = (("payout", "Payouts"), ("refund", "Refunds"))
+
+ENDS = (("confirmed", "Confirmed"), ("rejected", "Rejected"), ("failed", "Failed"), ("cancelled", "Cancelled"))
+"""The states in which a payout or refund has ended."""
 
 AGES: Mapping[str, tuple[str, timedelta]] = MappingProxyType(
     {
@@ -64,10 +67,9 @@ class CaseQueue:
         """Where a decision leads: the next case, or the list where no other one waits."""
         return self.url if next_id is None else self.case(next_id)
 
-    def pages(self, request: PageRequest, key: AsKey, **more: str) -> ListQuery:
-        """The query of the list. Raises INVALID_INPUT for a place that is not valid."""
-        shown = {name: value for name, value in more.items() if value}
-        return ListQuery(self.path, {**self.given, **shown}, place_of(request, key))
+    def pages(self, request: PageRequest, key: AsKey, **tab: str) -> ListQuery:
+        """The query of the list; `tab` chooses which one. Raises INVALID_INPUT for a place that is not valid."""
+        return lists.list_query(request, key, tab, **self.given)
 
 
 def approvals_queue(request: PageRequest, now: datetime) -> CaseQueue:
@@ -84,6 +86,21 @@ def reviews_queue(request: PageRequest, now: datetime) -> CaseQueue:
     return _queue("/desk/reviews", given, now)
 
 
+def decided_queue(request: PageRequest, now: datetime) -> CaseQueue:
+    """Payouts and refunds that have ended, as a URL filters them. Raises NOT_FOUND for values that no page links to."""
+    given = {
+        "kind": lists.choice(request, "kind", [value for value, _ in KINDS]),
+        "status": lists.choice(request, "status", [value for value, _ in ENDS]),
+        **_of_money(request),
+    }
+    return _queue("/desk/approvals", given, now)
+
+
+def holds_queue(request: PageRequest, now: datetime) -> CaseQueue:
+    """What is on hold, as a URL filters it."""
+    return _queue("/desk/holds", _of_money(request), now)
+
+
 def asset_choices(services: Services) -> list[tuple[str, str]]:
     """Value and label of each asset, for a filter: symbols that several networks have come once."""
     symbols = {asset.symbol for network in services.networks for asset in network.assets}
@@ -96,6 +113,11 @@ def network_choices(services: Services) -> list[tuple[str, str]]:
     return [(network.key, network.title) for network in ordered]
 
 
+def money_choices(services: Services) -> dict[str, Sequence[tuple[str, str]]]:
+    """The choices of filters by network and asset."""
+    return {"network": network_choices(services), "asset": asset_choices(services)}
+
+
 def age_choices() -> list[tuple[str, str]]:
     """Value and label of each age, for a filter."""
     return [(value, words) for value, (words, _) in AGES.items()]
@@ -106,11 +128,17 @@ def verdict_choices() -> list[tuple[str, str]]:
     return [(verdict, VERDICTS[verdict]) for verdict in UNDECIDED_VERDICTS]
 
 
-def _given(request: PageRequest, of_whom: list[str]) -> dict[str, str]:
+def _of_money(request: PageRequest) -> dict[str, str]:
     return {
         "network": lists.text(request, "network", 60),
         "asset": lists.text(request, "asset", 20),
         "merchant": lists.text(request, "merchant"),
+    }
+
+
+def _given(request: PageRequest, of_whom: list[str]) -> dict[str, str]:
+    return {
+        **_of_money(request),
         "age": lists.choice(request, "age", AGES),
         "who": lists.choice(request, "who", of_whom),
     }
@@ -124,6 +152,7 @@ def _queue(path: str, given: dict[str, str], now: datetime) -> CaseQueue:
         CaseFilters(
             kind=kept.get("kind"),
             verdict=kept.get("verdict"),
+            status=kept.get("status"),
             network=kept.get("network"),
             asset=kept.get("asset"),
             merchant=kept.get("merchant"),

@@ -104,6 +104,14 @@ def reason_of(form: Form) -> str:
     return reason
 
 
+def code_of(form: Form) -> str:
+    """The code that a form gives, which a service checks; where there is none, that is recorded."""
+    code = form.text("code").replace(" ", "")
+    if not code:
+        form.record("code", "Enter the code that your authenticator app shows.")
+    return code
+
+
 def nothing_here() -> ApiError:
     """The error for a page that does not exist."""
     return ApiError(Code.NOT_FOUND, "there is nothing here")

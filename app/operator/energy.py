@@ -15,10 +15,11 @@ from app.core.money import MAX_DIGITS, parse_amount
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
+from app.identity.keeping import OWN
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.networks.config import Asset
 from app.operator import lists
-from app.operator.desk import Desk, nothing_here, operator_of, refusals
+from app.operator.desk import Desk, code_of, gathering, nothing_here, operator_of, refusals
 from app.operator.networks import path_of, state_of
 from app.signer.energy_repository import StakeAction
 from app.web.row_ids import RowId
@@ -64,6 +65,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Approve a dear sweep",
         step_up=StepUp.CODE_EACH_TIME,
         page="/networks/{chain:str}/{mode:str}/sweeps/{candidate_id:int}",
+        shown_as=OWN,
     )
     async def approve(request: PageRequest, chain: str, mode: str, candidate_id: RowId) -> Response[bytes]:
         form, by = await desk.identity.read_form(request), operator_of(request)
@@ -94,6 +96,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Revoke the approval of a dear sweep",
         step_up=StepUp.FRESH_CODE,
         page="/networks/{chain:str}/{mode:str}/sweeps/approvals/{approval_id:int}",
+        shown_as=OWN,
     )
     async def revoke(request: PageRequest, chain: str, mode: str, approval_id: RowId) -> Response[bytes]:
         form = await desk.identity.read_form(request)
@@ -131,11 +134,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form, by = await desk.identity.read_form(request), operator_of(request)
         state = await state_of(desk, chain, mode)
         coin = coin_of(state)
-        code = form.text("code").replace(" ", "")
+        code = code_of(form)
+        action, amount_raw = _wanted(form, coin)
         try:
-            action = _action(form)
+            form.refuse_if_wrong()
             with refusals(form):
-                amount_raw = 0 if action == "withdraw" else _amount_raw(form, coin)
                 await services.stake.request(
                     state.network.key, action, amount_raw, by.account_id, code, clock.now(), address=by.address
                 )
@@ -153,6 +156,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Cancel a request to stake or unstake",
         step_up=StepUp.FRESH_CODE,
         page="/networks/{chain:str}/{mode:str}/stake/{request_id:int}",
+        shown_as=OWN,
     )
     async def cancel(request: PageRequest, chain: str, mode: str, request_id: RowId) -> Response[bytes]:
         form = await desk.identity.read_form(request)
@@ -267,14 +271,13 @@ def _shown_cost(form: Form, sweep: ListedSweep) -> int:
     return min(int(text), sweep.cost_raw)
 
 
-def _action(form: Form) -> StakeAction:
-    action = form.text("action")
-    for known in STAKE_ACTIONS:
-        if action == known:
-            return known
-    raise form.refuse("action", "choose one")
-
-
-def _amount_raw(form: Form, coin: Asset) -> int:
-    """The amount to stake or unstake, in minor units. Raises INVALID_INPUT."""
-    return parse_amount(form.text("amount").replace(",", ""), coin.decimals, "amount")
+def _wanted(form: Form, coin: Asset) -> tuple[StakeAction, int]:
+    """What to do with how much, in minor units: nothing where everything is withdrawn. What is wrong is recorded."""
+    action = next((known for known in STAKE_ACTIONS if known == form.text("action")), None)
+    amount_raw = 0
+    if action is None:
+        form.record("action", "Choose one.")
+    if action != "withdraw":
+        with gathering(form):
+            amount_raw = parse_amount(form.text("amount").replace(",", ""), coin.decimals, "amount")
+    return action or "stake", amount_raw

@@ -69,6 +69,29 @@ KINDS: Mapping[str, Guidance] = MappingProxyType(
             "The payment waits, and is sent when the merchant is reinstated. Reject it if it must not be sent.",
             *_APPROVALS,
         ),
+        "signer_refused_signatures": Guidance(
+            "The signer misses signatures of passkeys",
+            "Approve the payment with passkeys that the signer’s file names: it goes on. A critical one has signatures "
+            "that don’t count: ask who has given them, and whether somebody writes to the database.",
+            *_APPROVALS,
+        ),
+        "signer_refused_no_rule": Guidance(
+            "The signer has no rule for a payment",
+            "The payment waits. Add a rule to the approvers file on the signer’s host, and restart the signer.",
+            *_APPROVALS,
+        ),
+        "signer_refused_signed_before": Guidance(
+            "The signer has signed a payment that the books call unpaid",
+            "The payment is held. Attach the transaction that the message names, then release it. Unless a backup was "
+            "restored, find out who has written to the database.",
+            *_HOLDS,
+        ),
+        "signer_refused_policy": Guidance(
+            "The signer’s file does not allow what was approved",
+            "A consolidation, a dear sweep or a move of the stake waits. If operators have approved it, add it to the "
+            "policies of the approvers file on the signer’s host; if nobody has, somebody writes to the database.",
+            *_NETWORKS,
+        ),
         "signer_refused_frozen_destination": Guidance(
             "The issuer has frozen a destination",
             "The payment is held. Ask the merchant, and reject it: its money is available again then.",

@@ -1,12 +1,21 @@
-"""Holds: ledgers on hold, and withdrawals that the signer refuses. An operator releases both."""
+"""Holds: ledgers on hold, and withdrawals that the signer refuses. An operator releases both.
+
+Both are on one list, whole: a person decides on all of them. It is read again longer where they are many.
+"""
+
+from dataclasses import replace
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from app.backoffice import holds as on_hold
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
+from app.identity.lists import chips
+from app.identity.paging import by_moment
+from app.operator import cases, lists
 from app.operator.desk import Desk, nothing_here, reason_of, refusals
 from app.web.row_ids import RowId
 from app.withdrawals import holds
@@ -17,7 +26,22 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/holds")
     async def listed(request: PageRequest) -> Response[bytes]:
-        context = {"holds": await holds.open_holds(), "refused": await holds.refused()}
+        queue, choices = cases.holds_queue(request, clock.now()), cases.money_choices(desk.services)
+        query = queue.pages(request, by_moment)
+        ledgers, refused = (
+            await on_hold.ledgers(query.rows, queue.filters),
+            await on_hold.refused(query.rows, queue.filters),
+        )
+        longest = ledgers if ledgers.following is not None else refused
+        context = {
+            "holds": ledgers,
+            "refused": refused,
+            "query": query,
+            "pager": replace(query.pager(longest), next_url=""),
+            "total": await on_hold.total(queue.filters),
+            "chips": chips(query, lists.LABELS, **choices),
+            "choices": choices,
+        }
         return await desk.page(request, "holds/list", context)
 
     @get("/holds/{hold_id:int}")
@@ -57,7 +81,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, f"The signer checks {withdrawal_id} again.")
 
     async def show(request: PageRequest, hold_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
-        hold = next((hold for hold in await holds.open_holds() if hold.id == hold_id), None)
+        hold = await on_hold.ledger(hold_id)
         if hold is None:
             raise nothing_here()
         return await desk.page(request, "holds/one", {"hold": hold, "form": form}, status=status)
@@ -65,7 +89,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def show_refused(
         request: PageRequest, withdrawal_id: str, form: Form, *, status: int = 200
     ) -> Response[bytes]:
-        held = next((held for held in await holds.refused() if held.id == withdrawal_id), None)
+        held = await on_hold.payment(withdrawal_id)
         if held is None:
             raise nothing_here()
         return await desk.page(request, "holds/refused", {"held": held, "form": form}, status=status)

@@ -18,7 +18,7 @@ from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.operator import cases
 from app.operator.desk import Desk, nothing_here, operator_of, reason_of, refusals
-from app.operator.reviews import message_of
+from app.operator.reviews import checked_destination, message_of
 from app.refunds import return_addresses
 
 Verb = Literal["credit", "return", "close"]
@@ -34,9 +34,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/invoices/{invoice_id:str}/reviews/{verb:str}")
     async def page(request: PageRequest, invoice_id: str, verb: str) -> Response[bytes]:
         open_now = await found(invoice_id, verb)
-        form = Form.empty(cases=_ids(open_now))
+        form = Form.empty()
         if verb == "return" and (address := await _common_address(invoice_id)):
-            form = Form.empty(cases=_ids(open_now), destination=address)
+            form = Form.empty(destination=address)
         return await show(request, invoice_id, verb, open_now, form)
 
     @form_post(
@@ -51,12 +51,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         try:
             reason = reason_of(form)
             message_of(form)
+            networks = {review.network for review in await found(invoice_id, verb)}
+            if verb == "return" and len(networks) == 1:
+                await checked_destination(form, services, networks.pop())
             by = await desk.verified_operator(request, form)
             with refusals(form):
                 done = await _settle(invoice_id, VERBS[verb], form, reason, by)
         except FormRefused:
             open_now = await found(invoice_id, verb)
-            form.values["cases"] = _ids(open_now)  # what the page shows now
             return await show(request, invoice_id, verb, open_now, form, status=422)
         queue = cases.reviews_queue(request, clock.now())
         first = Place((clock.now(), ""))  # the oldest comes next: every one of this invoice is decided
@@ -98,6 +100,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "verb": verb,
             "in_review": open_now,
             "form": form,
+            "cases": _ids(open_now),  # those that the page shows now, also where a form was refused
             "why_not": await why_not(open_now[0], operator_of(request).account_id),
             "unfinished": [one.deposit_id for one in open_now if one.deposit_status != "suspended"],
             "networks": sorted({one.network for one in open_now}),

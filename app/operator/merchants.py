@@ -12,14 +12,14 @@ from app.audit.log import Filters
 from app.backoffice import merchants
 from app.backoffice.merchants import AssetSetting, MerchantDetails
 from app.core import clock
-from app.core.keyset import page_or_first
 from app.core.money import format_amount, parse_amount
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_moment
+from app.identity.paging import by_moment
 from app.merchants import administration
 from app.merchants.repository import AssetTerms
+from app.merchants.service import MAX_FEE_BPS, MAX_TOLERANCE_BPS
 from app.networks.config import Asset, NetworkConfig
 from app.networks.recognition import recognise
 from app.networks.registry import UnknownNetwork
@@ -64,17 +64,21 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: PageRequest) -> Response[bytes]:
         search = lists.text(request, "q")
         status = lists.choice(request, "status", merchants.STATUSES)
-        query = lists.list_query(request, by_moment, q=search, status=status)
-        found = await page_or_first(
-            lambda place: merchants.page(search, networks, status or None, place, PAGE_LENGTH, clock.now()), query.place
+        now = clock.now()
+        found, around = await lists.read(
+            lists.list_query(request, by_moment, q=search, status=status),
+            lambda place, limit: merchants.page(search, networks, status or None, place, limit, now),
+            lambda: merchants.total(search, networks, status or None, now),
+            {"status": "Standing"},
+            status=MERCHANT_STATES,
         )
         context = {
+            **around,
             "merchants": found,
             "search": search,
             "search_is": recognise(search),
             "status": status,
             "statuses": MERCHANT_STATES,
-            "pager": query.pager(found),
         }
         return await desk.page(request, "merchants/list", context)
 
@@ -117,7 +121,8 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def set_terms(request: PageRequest, merchant_id: str) -> Response[bytes]:
         form, details = await desk.identity.read_form(request), await find(merchant_id)
         try:
-            fee_bps, tolerance_bps = _whole(form, "service_fee_bps"), _whole(form, "tolerance_bps")
+            fee_bps = _bps(form, "service_fee_bps", MAX_FEE_BPS)
+            tolerance_bps = _bps(form, "tolerance_bps", MAX_TOLERANCE_BPS)
             by = await desk.verified_operator(request, form)
             with refusals(form):
                 await administration.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
@@ -146,6 +151,8 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 max_raw=_amount(form, "max_raw", configured),
                 daily_cap_raw=_amount(form, "daily_cap_raw", configured),
             )
+            with gathering(form):
+                administration.check_terms(terms)
             by = await desk.verified_operator(request, form)
             with refusals(form):
                 await administration.set_asset_terms(merchant_id, network, configured, terms, by, clock.now())
@@ -224,10 +231,13 @@ def _amount(form: Form, name: str, asset: Asset) -> int | None:
     return amount_raw
 
 
-def _whole(form: Form, name: str) -> int:
-    """A whole number of a field; 0 where it is refused, which is recorded."""
-    text = form.text(name).strip()
-    if not (text.isascii() and text.isdigit()) or len(text) > 6:
-        form.refuse(name, "Enter a whole number of basis points, such as 80.")
+def _bps(form: Form, name: str, most: int) -> int:
+    """A share of a field, in 1/10,000, up to `most`; 0 where it is refused, which is recorded."""
+    text = form.text(name)
+    if not (text.isascii() and text.isdigit()):
+        form.record(name, "Enter a whole number of basis points, such as 80.")
+        return 0
+    if len(text) > 6 or int(text) > most:
+        form.record(name, f"Enter at most {most} basis points.")
         return 0
     return int(text)

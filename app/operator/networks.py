@@ -14,6 +14,7 @@ from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
+from app.identity.keeping import OWN
 from app.identity.paging import PAGE_LENGTH, by_moment, by_number
 from app.networks.port import NotATransfer
 from app.operator import lists
@@ -128,6 +129,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Approve the consolidation of small coins",
         step_up=StepUp.CODE_EACH_TIME,
         page="/networks/{chain:str}/{mode:str}/consolidation",
+        shown_as=OWN,
     )
     async def approve(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
         form, by = await desk.identity.read_form(request), operator_of(request)
@@ -147,6 +149,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Revoke the approval of consolidation",
         step_up=StepUp.FRESH_CODE,
         page="/networks/{chain:str}/{mode:str}/consolidation",
+        shown_as=OWN,
     )
     async def revoke(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
         form = await desk.identity.read_form(request)

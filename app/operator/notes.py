@@ -1,12 +1,14 @@
 """Notes on a case: what the page of a payout, refund, review or alert shows of them, and the form that leaves one."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from app.case_notes import service as case_notes
 from app.case_notes.service import Kind, Note
 from app.core import clock
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
+from app.identity.keeping import NOTE
 from app.operator.desk import Desk, gathering, refusals
 
 NOTE_LEFT = "Your note is kept. The other operators see it with your name."
@@ -24,9 +26,10 @@ class CaseNotes:
     action: str
 
 
-async def shown(kind: Kind, subject: str, action: str, form: Form | None = None) -> CaseNotes:
-    """What a page shows; `form` is one that was refused."""
-    return CaseNotes(await case_notes.of_case(kind, subject), Form.empty() if form is None else form, action)
+async def shown(kind: Kind, subject: str, action: str, form: Form | None = None) -> dict[str, Any]:
+    """What a page's context has of the notes; `form` is one that was refused."""
+    given = Form.empty() if form is None else form
+    return {"notes": CaseNotes(await case_notes.of_case(kind, subject), given, action), NOTE: given}
 
 
 async def leave(desk: Desk, request: PageRequest, kind: Kind, subject: str) -> Form | None:

@@ -3,12 +3,11 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.backoffice import alerts, queue, reviews
+from app.backoffice import alerts, holds, queue, reviews
 from app.backoffice.queue import SHOWN_OF_EACH
 from app.identity.identity import PageRequest
 from app.merchants import applications
 from app.operator.desk import Desk, operator_of
-from app.withdrawals import holds
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -28,8 +27,8 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "critical": critical,
             "warnings": warnings,
             "applications": await applications.waiting(SHOWN_OF_EACH),
-            "holds": await holds.open_holds(),
-            "refused": await holds.refused(),
+            "holds": await holds.ledgers(SHOWN_OF_EACH),
+            "refused": await holds.refused(SHOWN_OF_EACH),
         }
         return await desk.page(request, "queue", context, actors=[one.requested_by for one in approvals])
 

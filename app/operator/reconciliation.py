@@ -4,11 +4,10 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
-from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_number
+from app.identity.paging import by_number
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here
 from app.reconciliation import repository, requests
@@ -42,12 +41,8 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     async def show(request: PageRequest, form: Form, *, status: int = 200) -> Response[bytes]:
         query = lists.list_query(request, by_number)
-        shown = await page_or_first(lambda place: repository.runs(place, PAGE_LENGTH), query.place)
-        context = {
-            "runs": shown,
-            "form": form,
-            "pager": query.pager(shown),
-        }
+        shown, around = await lists.read(query, repository.runs, repository.total_runs)
+        context = {**around, "runs": shown, "form": form}
         return await desk.page(
             request, "reconciliation/list", context, actors=[run.requested_by for run in shown], status=status
         )

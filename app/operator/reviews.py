@@ -18,13 +18,14 @@ from app.backoffice import node_looks, reviews
 from app.backoffice.node_looks import Booked, NodeLook
 from app.backoffice.reviews import ReviewDetails, Which
 from app.core import clock
-from app.core.keyset import Place, page_or_first
+from app.core.keyset import Place
 from app.deposits import repository
 from app.deposits.reviews import MAX_MESSAGE_CHARS, open_of_invoice, why_not
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_moment
+from app.identity.keeping import NOTE
+from app.identity.paging import by_moment
 from app.lookups import limits
 from app.operator import cases, lists, notes
 from app.operator.cases import CaseQueue
@@ -159,24 +160,27 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: PageRequest) -> Response[bytes]:
         state = cast(Which, lists.choice(request, "state", STATES, "open"))
         queue, by = cases.reviews_queue(request, clock.now()), operator_of(request).account_id
-        query = queue.pages(request, by_moment, state="" if state == "open" else state)
-        found = await page_or_first(
-            lambda place: reviews.page(state, place, PAGE_LENGTH, by, queue.filters), query.place
+        choices = {
+            "verdict": cases.verdict_choices(),
+            **cases.money_choices(services),
+            "age": cases.age_choices(),
+            "who": cases.REVIEWS_OF_WHOM,
+        }
+        found, around = await lists.read(
+            queue.pages(request, by_moment, state="" if state == "open" else state),
+            lambda place, limit: reviews.page(state, place, limit, by, queue.filters),
+            lambda: reviews.total(state, by, queue.filters),
+            {} if state == "open" else {"age": "Opened before"},
+            **choices,
         )
         context = {
+            **around,
             "in_review": found,
             "state": state,
             "queue": queue,
-            "pager": query.pager(found),
             "sums": await reviews.sums(state, by, queue.filters),
             "dust": await repository.dust(),
-            "choices": {
-                "verdict": cases.verdict_choices(),
-                "network": cases.network_choices(services),
-                "asset": cases.asset_choices(services),
-                "age": cases.age_choices(),
-                "who": cases.REVIEWS_OF_WHOM,
-            },
+            "choices": choices,
         }
         return await desk.page(request, "reviews/list", context)
 
@@ -215,6 +219,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Leave a note on a review",
         step_up=StepUp.FRESH_CODE,
         page="/reviews/{deposit_id:str}",
+        shown_as=NOTE,
     )
     async def leave_note(request: PageRequest, deposit_id: str) -> Response[bytes]:
         case = await find(request, deposit_id)
@@ -225,11 +230,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     async def returned_to(form: Form, case: Case) -> str:
         """The address of a return; where it is refused, its error is recorded."""
-        destination = form.text("destination")
-        with gathering(form):
-            network = services.networks.get(case.details.review.network)
-            await destinations.check(network, destination, None, field="destination", what="refund")
-        return destination
+        return await checked_destination(form, services, case.details.review.network)
 
     def find_decision(verb: str) -> Decision:
         if verb not in DECISIONS:
@@ -258,7 +259,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "queue": case.queue,
             "next_id": case.next_id,
             "actions": actions,
-            "notes": await notes.shown(
+            **await notes.shown(
                 "review", case.id, case.queue.with_filters(f"/desk/reviews/{case.id}/notes"), note_form
             ),
             "node": await node_look(request, details),
@@ -310,6 +311,14 @@ def message_of(form: Form) -> str:
     if len(message) > MAX_MESSAGE_CHARS:
         form.refuse("merchant_message", f"Write at most {MAX_MESSAGE_CHARS} characters to the merchant.")
     return message
+
+
+async def checked_destination(form: Form, services: Services, network: str) -> str:
+    """The address on a network to which a form returns something; where it is refused, its error is recorded."""
+    destination = form.text("destination")
+    with gathering(form):
+        await destinations.check(services.networks.get(network), destination, None, field="destination", what="refund")
+    return destination
 
 
 async def _open_together(details: ReviewDetails) -> int:

@@ -46,6 +46,7 @@ MERCHANT_STATES: tuple[tuple[str, str], ...] = (
 ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "withdrawal.approved": "Approved a {noun}",
+        "withdrawal.signed_by_passkey": "Signed a {noun} with a passkey",
         "withdrawal.rejected": "Rejected a {noun}",
         "withdrawal.released": "Let the signer check a {noun} again",
         "withdrawal.transaction_adopted": "Attached a transaction to a {noun}",

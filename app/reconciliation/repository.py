@@ -15,7 +15,7 @@ from piccolo.query.functions import Max
 
 from app.core import database
 from app.core.advisory_lock import Lock
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Command, Listing, Param, Statement, insert, select
 from app.deposits.tables import NetworkCursor
 from app.reconciliation.findings import Figure, Finding
@@ -128,6 +128,11 @@ async def runs(place: Place | None, limit: int) -> Page[Run]:
     """A page of runs by id, newest first."""
     rows = await _RUNS.page(place, limit)
     return rows.of(row.run() for row in rows)
+
+
+async def total_runs() -> Total:
+    """How many runs there were."""
+    return await _RUNS.total()
 
 
 _RUNS = Listing(lambda: select(ReconciliationRun, _RunRow), _RunRow, key=(ReconciliationRun.id,))

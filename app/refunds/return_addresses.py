@@ -127,7 +127,7 @@ class ReturnAddresses:
         case = await repository.case(deposit_id)
         if case is None or case.merchant_id != by.merchant_id:
             raise ReturnAddressRefused(Refusal.NOT_ASKED)
-        by.require(Permission.REFUNDS_WRITE, "test" if case.network.endswith(":test") else "live")
+        by.require(Permission.RETURNS_WRITE, "test" if case.network.endswith(":test") else "live")
         async with database.transaction():
             if (await reviews_repository.lock(deposit_id)).review_status != "open":
                 raise ReturnAddressRefused(Refusal.NOT_ASKED)

@@ -13,7 +13,7 @@ import msgspec
 from app.audit import log
 from app.audit.log import Entry, Filters
 from app.core import database
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 
 OPERATOR = "operator"
 """The actor of all entries of operators who do not belong to the merchant."""
@@ -49,6 +49,11 @@ async def page(merchant_id: str, filters: Filters, place: Place | None, limit: i
     entries = await log.page_by_time(of_merchant, place, limit)
     names = await _names(merchant_id, entries)
     return entries.of([_action(entry, names) for entry in entries])
+
+
+async def total(merchant_id: str, filters: Filters) -> Total:
+    """How many entries of the merchant's log there are."""
+    return await log.total(msgspec.structs.replace(filters, merchant_id=merchant_id))
 
 
 async def people(merchant_id: str) -> list[tuple[str, str]]:

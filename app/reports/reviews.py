@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from piccolo.query.methods.select import Select
 
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Listing, Param, Statement
 from app.deposits.tables import Review
 
@@ -66,6 +66,11 @@ async def page(
 ) -> Page[MerchantReview]:
     """A page of reviews by (opened_at, id), newest first."""
     return await _LIST.page(place, limit, merchant=merchant_id, mode=mode, status=status)
+
+
+async def total(merchant_id: str, mode: str, status: str | None) -> Total:
+    """How many reviews there are."""
+    return await _LIST.total(merchant=merchant_id, mode=mode, status=status)
 
 
 _LIST = Listing(

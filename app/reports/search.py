@@ -42,6 +42,7 @@ class Scope:
 
     merchant_id: str
     mode: Mode
+    payouts: bool = False
     events: bool = False
     endpoints: bool = False
     keys: bool = False
@@ -108,7 +109,7 @@ async def search(
     event_ids = search.text.event_ids if scope.events else None
     return Findings(
         invoices=await invoices.page(merchant_id, mode, InvoiceFilters(search=search), None, limit),
-        payouts=await withdrawals.payouts(merchant_id, mode, of_withdrawals, None, limit),
+        payouts=await withdrawals.payouts(merchant_id, mode, of_withdrawals, None, limit) if scope.payouts else [],
         refunds=await withdrawals.refunds(merchant_id, mode, of_withdrawals, None, limit),
         events=[] if event_ids is None else list(await events.find_between(merchant_id, mode, *event_ids, limit=limit)),
         endpoints=await _endpoints(scope, search.text, limit),

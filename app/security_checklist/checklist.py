@@ -8,7 +8,7 @@ from typing import Literal
 from app.api_keys.administration import MONEY_SCOPES
 from app.api_keys.scopes import Scope
 from app.api_keys.secrets import Mode
-from app.merchants.roles import Role
+from app.merchants.roles import Role, only_reads
 
 OLD_SECRET = timedelta(days=365)
 """A secret is changed at least once a year: after that time nobody knows where its copies are."""
@@ -173,7 +173,7 @@ def _of_person(person: PersonFacts) -> Iterator[Finding]:
         return
     yield Finding(
         rule="no_totp",
-        severity="advice" if person.role == "viewer" else "critical",
+        severity="advice" if only_reads(person.role) else "critical",
         subject=person.account_id,
         mode=None,
         title=f"{person.name} signs in with a password alone",

@@ -55,19 +55,38 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     above: str = "0"
 
 
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the signer may do on a network beside payments and ordinary sweeps, once operators have approved it at the
+    desk too (allowed_moves.py). Amounts are whole units of the network's coin: what a dear sweep may cost, and what may
+    be staked in all. Without an entry, and without a field, it does none of it."""
+
+    network: Text
+    consolidate: bool = False
+    dear_sweep_up_to: str = "0"
+    stake_up_to: str = "0"
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     public_url: Text
     approvers: list[Approver]
     rules: list[Rule]
+    policies: list[Policy] = []
 
 
 class Approvers:
-    """The people who approve payments, and the rules of how many must."""
+    """The people who approve payments, the rules of how many must, and what else the signer may do."""
 
-    def __init__(self, party: RelyingParty, approvers: Sequence[Approver], rules: Sequence[Rule]) -> None:
+    def __init__(
+        self,
+        party: RelyingParty,
+        approvers: Sequence[Approver],
+        rules: Sequence[Rule],
+        policies: Sequence[Policy] = (),
+    ) -> None:
         self.party = party
         self.approvers = tuple(approvers)
         self.rules = tuple(rules)
+        self.policies = tuple(policies)
         self._by_credential = {from_text(each.credential_id): each for each in approvers}
 
     def check(self, intent: Intent, network: NetworkConfig, answers: Sequence[str]) -> None:
@@ -92,6 +111,10 @@ class Approvers:
             for rule in self.rules
         )
 
+    def policy(self, network_key: str) -> Policy:
+        """What the signer may do on a network beside payments: nothing where the file has no policy for it."""
+        return next((each for each in self.policies if each.network == network_key), Policy(network_key))
+
     def _signed_by(self, answer: str, challenge: bytes) -> str | None:
         """The name of the approver whose passkey has signed this challenge, None where none has."""
         try:
@@ -115,7 +138,7 @@ class Approvers:
             for rule in self.rules
             if rule.network in (EVERY, network.key)
             and rule.asset in (EVERY, asset.symbol)
-            and intent.amount_raw > _raw(rule.above, asset.decimals)
+            and intent.amount_raw > in_minor_units(rule.above, asset.decimals)
         ]
         if not matching:
             raise Refused("no_rule", "no rule of the signer's approvers file is about it", held=False)
@@ -131,7 +154,7 @@ def read(path: Path) -> Approvers:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ApproversFileError(f"is not an approvers file: {error}") from None
     _refuse_unsound(content)
-    return Approvers(RelyingParty.of(content.public_url), content.approvers, content.rules)
+    return Approvers(RelyingParty.of(content.public_url), content.approvers, content.rules, content.policies)
 
 
 def _refuse_unsound(content: _File) -> None:
@@ -145,17 +168,28 @@ def _refuse_unsound(content: _File) -> None:
             each.fingerprint  # noqa: B018 - it must be readable
     except AnswerRefused:
         raise ApproversFileError("has a key that is not base64url") from None
+    if len({each.network for each in content.policies}) < len(content.policies):
+        raise ApproversFileError("has two [[policies]] for a network")
     for rule in content.rules:
         if rule.approvals > len(people):
             raise ApproversFileError(f"has a rule of {rule.approvals} approvals, and {len(people)} people")
-        if rule.above != "0":
-            try:
-                parse_amount(rule.above, 30, "above")
-            except ApiError as error:
-                raise ApproversFileError(f"has a rule whose amount can't be read: {error.message}") from None
+        _refuse_unreadable(rule.above, "rule")
+    for policy in content.policies:
+        _refuse_unreadable(policy.dear_sweep_up_to, "policy")
+        _refuse_unreadable(policy.stake_up_to, "policy")
 
 
-def _raw(above: str, decimals: int) -> int:
-    """A rule's amount in minor units, rounded down where the asset has fewer places, so that the rule holds earlier."""
-    whole, _, places = above.partition(".")
+def _refuse_unreadable(amount: str, of: str) -> None:
+    if amount == "0":
+        return
+    try:
+        parse_amount(amount, 30, "amount")
+    except ApiError as error:
+        raise ApproversFileError(f"has a {of} whose amount can't be read: {error.message}") from None
+
+
+def in_minor_units(amount: str, decimals: int) -> int:
+    """A rule's or a policy's amount in minor units, rounded down where the asset has fewer places: so a rule holds
+    earlier, and a policy allows no more."""
+    whole, _, places = amount.partition(".")
     return int(whole + places[:decimals].ljust(decimals, "0"))

@@ -1,8 +1,9 @@
 """Consolidation: many small coins become one while fees are low, so that they cost less when fees are high.
 
-It runs only where the networks file says from how many coins on and up to which fee rate, and only after an operator
-has approved that (consolidation.py). It pays one address of our change branch; its fee is the treasury's. It is a sweep
-like those of other kinds of chains: stored, tracked and recognised by the watcher in the same way.
+It runs only where the networks file says from how many coins on and up to which fee rate, only after an operator has
+approved that (consolidation.py), and only if the signer's own file of approvers, where it has one, allows it too. It
+pays one address of our change branch; its fee is the treasury's. It is a sweep like those of other kinds of chains:
+stored, tracked and recognised by the watcher in the same way.
 """
 
 from app.core import clock, database
@@ -15,6 +16,7 @@ from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.bitcoin.spending import CoinState
 from app.networks.port import FeeAboveCeiling
 from app.signer import consolidation_repository, repository
+from app.signer.allowed_moves import AllowedMoves
 from app.signer.coin_funds import CoinFunds
 from app.signer.funds import NotNow
 from app.signer.tracking import Tracker
@@ -30,13 +32,20 @@ class CoinConsolidation:
     """`app.signer.funds.OwnMoves` of one network with coins."""
 
     def __init__(
-        self, network: BitcoinConfig, sender: BitcoinSender, wallet: Wallet, tracker: Tracker, funds: CoinFunds
+        self,
+        network: BitcoinConfig,
+        sender: BitcoinSender,
+        wallet: Wallet,
+        tracker: Tracker,
+        funds: CoinFunds,
+        allowed: AllowedMoves,
     ) -> None:
         self._network = network
         self._sender = sender
         self._wallet = wallet
         self._tracker = tracker
         self._funds = funds
+        self._allowed = allowed
 
     async def run(self) -> None:
         """Merge the smallest coins, if there are too many and it may be done now."""
@@ -55,7 +64,7 @@ class CoinConsolidation:
         """The rate to offer, in satoshi per 1,000 vB; None where it is above what was approved, or nothing was."""
         policy = await consolidation_repository.approved(self._network.key)
         ceiling = self._network.consolidate_max_fee_rate_sat_vb
-        if policy is None or ceiling is None:
+        if policy is None or ceiling is None or not await self._allowed.may_consolidate():
             return None
         try:
             rate = await self._sender.fee_rate()

@@ -9,6 +9,7 @@ from app.networks.sending import Sender
 from app.signer.account_funds import AccountFunds
 from app.signer.account_keys import AccountKeys
 from app.signer.account_sweeping import AccountSweeper
+from app.signer.allowed_moves import AllowedMoves
 from app.signer.coin_funds import CoinFunds
 from app.signer.coin_keys import CoinKeys
 from app.signer.coin_moves import CoinConsolidation
@@ -35,12 +36,14 @@ class SignerKind:
 
     funds: Callable[[Any, Any, Treasury], Any]
     keys: Callable[[Any, SpendingKeys], Any]
-    own_moves: Callable[[Any, Any, Wallet, Tracker, Any], Any]
+    own_moves: Callable[[Any, Any, Wallet, Tracker, Any, AllowedMoves], Any]
     hot_wallet_address: Callable[[SpendingKeys], str] | None
 
 
 KINDS: dict[str, SignerKind] = {
-    "evm": SignerKind(AccountFunds, AccountKeys, AccountSweeper, lambda keys: keys.hot_wallet_address),
+    "evm": SignerKind(
+        AccountFunds, AccountKeys, lambda *parts: AccountSweeper(*parts[:5]), lambda keys: keys.hot_wallet_address
+    ),
     "tron": SignerKind(TimedFunds, AccountKeys, TimedSweeper, lambda keys: keys.tron_hot_wallet_address),
     "bitcoin": SignerKind(CoinFunds, CoinKeys, CoinConsolidation, None),
 }
@@ -60,5 +63,5 @@ def signer_of(
     kind, treasury = KINDS[network.kind], Treasury(network)
     funds, wallet = kind.funds(network, sender, treasury), Wallet(network, sender, kind.keys(network, keys), journal)
     tracker = Tracker(network, sender, wallet, funds, treasury, withdrawals, crash, approvers)
-    moves = kind.own_moves(network, sender, wallet, tracker, funds)
+    moves = kind.own_moves(network, sender, wallet, tracker, funds, AllowedMoves(network, approvers))
     return Signer(network, sender, wallet, SignerLimits(network), tracker, funds, moves, crash, approvers)

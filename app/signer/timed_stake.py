@@ -13,6 +13,7 @@ from app.core.logging import get_logger
 from app.networks.sending import Draft, StakeMove, TimedSender
 from app.networks.tron.config import TronConfig
 from app.signer import energy_repository
+from app.signer.allowed_moves import AllowedMoves
 from app.signer.energy_repository import Loan, OpenRequest
 from app.signer.repository import Stored
 from app.signer.timed_funds import TimedFunds
@@ -32,7 +33,13 @@ class TimedStake:
     """Moves the staked coin of one network's hot wallet."""
 
     def __init__(
-        self, network: TronConfig, sender: TimedSender, wallet: Wallet, tracker: Tracker, funds: TimedFunds
+        self,
+        network: TronConfig,
+        sender: TimedSender,
+        wallet: Wallet,
+        tracker: Tracker,
+        funds: TimedFunds,
+        allowed: AllowedMoves,
     ) -> None:
         assert network.native is not None
         self._network = network
@@ -42,6 +49,7 @@ class TimedStake:
         self._wallet = wallet
         self._tracker = tracker
         self._funds = funds
+        self._allowed = allowed
 
     async def run(self, room: int, now: datetime) -> int:
         """Do what an operator asks for, and take back loans that are over. Returns how many transactions were signed,
@@ -84,7 +92,7 @@ class TimedStake:
             elif first.status in ("reverted", "replaced"):
                 await energy_repository.end_request(first.id, "failed", now)
             return False
-        if (reason := self._problem(first)) is not None:
+        if (reason := await self._problem(first)) is not None:
             if reason != first.waiting_reason:
                 await energy_repository.set_request_waiting(first.id, reason)
             return False
@@ -94,9 +102,11 @@ class TimedStake:
 
         return await self._move(StakeMove(first.action, first.amount_raw), note, request=first)
 
-    def _problem(self, request: OpenRequest) -> str | None:
+    async def _problem(self, request: OpenRequest) -> str | None:
         """Why a request can't be done now."""
         balance, resources = self._funds.balance, self._funds.resources
+        if reason := await self._allowed.stake_problem(request.action, request.amount_raw, resources.staked_raw):
+            return reason
         if request.action == "stake":
             if balance.shortage(self._symbol, request.amount_raw, 0):
                 return f"the hot wallet holds too little {self._symbol}"

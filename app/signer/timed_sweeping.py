@@ -26,6 +26,7 @@ from app.signer import (
     timed_sweeps_repository,
 )
 from app.signer.account_sweeping import CHECK_AGAIN_IN, NOTICE_OVERLAP
+from app.signer.allowed_moves import AllowedMoves
 from app.signer.funds import NotNow
 from app.signer.sweep_choice import Choice, Held, Sizes, Terms, Way, choose, retry_at
 from app.signer.timed_funds import TimedFunds
@@ -84,7 +85,13 @@ class TimedSweeper:
     """Sweeps one network's deposit addresses: `app.signer.funds.OwnMoves` of a network with energy."""
 
     def __init__(
-        self, network: TronConfig, sender: TimedSender, wallet: Wallet, tracker: Tracker, funds: TimedFunds
+        self,
+        network: TronConfig,
+        sender: TimedSender,
+        wallet: Wallet,
+        tracker: Tracker,
+        funds: TimedFunds,
+        allowed: AllowedMoves,
     ) -> None:
         assert network.native is not None
         self._network = network
@@ -93,7 +100,8 @@ class TimedSweeper:
         self._wallet = wallet
         self._tracker = tracker
         self._funds = funds
-        self._stake = TimedStake(network, sender, wallet, tracker, funds)
+        self._allowed = allowed
+        self._stake = TimedStake(network, sender, wallet, tracker, funds, allowed)
         self._looks: dict[int, Look] = {}  # by candidate
         self._promised: dict[int, Promise] = {}  # by candidate
         self._incomplete_since: datetime | None = None
@@ -114,7 +122,11 @@ class TimedSweeper:
             return
         self._steps_left = room - await self._stake.run(room, now)
         due = await timed_sweeps_repository.due(self._network.key, now, CANDIDATES_AT_ONCE)
-        due = [one for one in due if self._network.asset(one.asset) is not None]  # as the networks file has them now
+        due = [
+            msgspec.structs.replace(one, approved_raw=await self._allowed.dear_sweep_raw(one.approved_raw))
+            for one in due
+            if self._network.asset(one.asset) is not None  # as the networks file has them now
+        ]
         self._looks = {key: self._looks[key] for key in self._looks.keys() & {one.id for one in due}}
         if due and not await self._is_behind():
             await self._sweep(due, now)

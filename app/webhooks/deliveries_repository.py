@@ -9,7 +9,7 @@ from piccolo.query.methods.select import Select
 from piccolo.querystring import QueryString
 
 from app.core import database
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
 from app.core.statement import Listing, Param, Statement, any_of, select
 from app.webhooks.tables import WebhookAttempt, WebhookDelivery
 
@@ -101,6 +101,11 @@ async def list_of_endpoint(
     """
     page = await _OF_ENDPOINT.page(place, limit, endpoint=endpoint_id, status=status)
     return page.of(await _with_attempts(page))
+
+
+async def total_of_endpoint(endpoint_id: str, *, status: str | None) -> Total:
+    """How many deliveries of an endpoint there are."""
+    return await _OF_ENDPOINT.total(endpoint=endpoint_id, status=status)
 
 
 _OF_ENDPOINT = Listing(

@@ -13,6 +13,7 @@ from app.core import database, redis
 from app.mail import service as mail
 from app.mail.letters import Kind, letter
 from app.merchants import notices_repository
+from app.merchants.notices import HEADS
 from app.webhooks import repository, schedule
 from app.webhooks.repository import StoppedEndpoint
 
@@ -98,7 +99,7 @@ async def _write_to_merchant(endpoint: StoppedEndpoint, subject: str, text: str,
         ours={"text": text, "id": endpoint.id, "mode": endpoint.mode},
         url=endpoint.url,
     )
-    for recipient in await notices_repository.recipients(endpoint.merchant, "webhooks"):
+    for recipient in await notices_repository.recipients(endpoint.merchant, "webhooks", HEADS):
         await mail.enqueue_to_kept(recipient, stopped, now)
 
 

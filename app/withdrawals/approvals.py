@@ -82,6 +82,7 @@ class ApprovalService:
         answer: str,
         now: datetime,
         *,
+        shown: bytes | None = None,
         address: str | None = None,
     ) -> Status:
         """Approve a withdrawal by a passkey that has signed its digest, and return its status, as `approve` does.
@@ -93,6 +94,7 @@ class ApprovalService:
         async with database.transaction():
             row = await _lock_undecided(withdrawal_id)
             if not row.is_edited:
+                refuse_other_than_shown(row, shown)
                 passkey = await self._passkeys.check_approval(operator_account_id, answer, digest(row.intent), now)
                 await refuse_unfit(row, operator_account_id)
                 status = Status.APPROVED

@@ -61,7 +61,9 @@ class ReleasedWithdrawal(msgspec.Struct, frozen=True):
     asset: str
 
 
-_IS_OPEN = WithdrawalHold.released_at.is_null()
+IS_OPEN = WithdrawalHold.released_at.is_null()
+"""The condition that a hold is open."""
+
 _IS_SOURCE = (
     (Withdrawal.source == Param("source"))
     & (Withdrawal.network == Param("network"))
@@ -95,7 +97,7 @@ _OPEN_OF = Statement(
         WithdrawalHold.source == Param("source"),
         WithdrawalHold.network == Param("network"),
         WithdrawalHold.asset == Param("asset"),
-        _IS_OPEN,
+        IS_OPEN,
     ),
     int,
 )
@@ -140,7 +142,7 @@ _OPEN = Statement(
             alias="withdrawals_held",
         ),
     )
-    .where(_IS_OPEN)
+    .where(IS_OPEN)
     .order_by(WithdrawalHold.placed_at, WithdrawalHold.id),
     Hold,
 )
@@ -163,7 +165,7 @@ _OPEN_HOLD = Statement(
             WithdrawalHold.placed_at,
             alias="is_own",
         ),
-    ).where(WithdrawalHold.id == Param("id"), _IS_OPEN),
+    ).where(WithdrawalHold.id == Param("id"), IS_OPEN),
     HeldLedger,
 )
 
@@ -180,11 +182,11 @@ _CLOSE = Command(
             WithdrawalHold.released_by: Param("by"),
             WithdrawalHold.release_reason: Param("reason"),
         }
-    ).where(WithdrawalHold.id == Param("id"), _IS_OPEN)
+    ).where(WithdrawalHold.id == Param("id"), IS_OPEN)
 )
 
 
-_IS_REFUSED = (
+IS_REFUSED = (
     Withdrawal.held.eq(True)
     & (Withdrawal.status.is_in([Status.APPROVED.value, Status.SUBMITTED.value]))
     & WhereRaw(
@@ -195,6 +197,7 @@ _IS_REFUSED = (
         Withdrawal.asset,
     )
 )
+"""The condition that the signer has refused a withdrawal, and its ledger is not on hold."""
 
 
 async def refused() -> list[Refused]:
@@ -214,7 +217,7 @@ _REFUSED = Statement(
         Withdrawal.waiting_reason.as_alias("reason"),
         Withdrawal.approved_at,
     )
-    .where(_IS_REFUSED)
+    .where(IS_REFUSED)
     .order_by(Withdrawal.approved_at, Withdrawal.id),
     Refused,
 )
@@ -227,7 +230,7 @@ async def release_refused(withdrawal_id: str) -> ReleasedWithdrawal | None:
 
 _RELEASE_REFUSED = Statement(
     Withdrawal.update({Withdrawal.held: False, Withdrawal.waiting_reason: None})
-    .where(Withdrawal.id == Param("id"), _IS_REFUSED)
+    .where(Withdrawal.id == Param("id"), IS_REFUSED)
     .returning(Withdrawal.merchant, Withdrawal.network, Withdrawal.asset),
     ReleasedWithdrawal,
 )

@@ -11,7 +11,7 @@ import msgspec
 
 from app.core import database
 from app.core.database import Row
-from app.core.keyset import MOST_COUNTED, Page, Place, Total, direction, page_of
+from app.core.keyset import MOST_COUNTED, Order, Page, Place, Total, direction, page_of
 from app.core.searching import Places, Search
 from app.withdrawals import search_repository
 from app.withdrawals.repository import Kind
@@ -123,19 +123,20 @@ async def page(
     place: Place | None,
     limit: int,
     *,
-    oldest_first: bool = False,
+    order: Order = Order.NEWEST,
 ) -> Page[PresentedWithdrawal]:
-    """A page by (created_at, id), newest first by default."""
+    """A page of a merchant's payouts or refunds."""
     conditions, args = _where(kind, merchant_id, mode, filters)
-    comparison, order = direction(place, oldest_first=oldest_first)
+    comparison, way = direction(place, oldest_first=order.is_ascending)
+    key = [f"w.{name}" for name in order.key]
     if place is not None:
         args.extend(place.key)
-        conditions.append(f"(w.created_at, w.id) {comparison} (${len(args) - 1}, ${len(args)})")
+        conditions.append(f"({', '.join(key)}) {comparison} (${len(args) - 1}, ${len(args)})")
+    in_order = ", ".join(f"{name} {way}" for name in key)
     rows = await database.fetch_all(
-        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY w.created_at {order}, w.id {order} LIMIT {limit + 1:d}",
-        *args,
+        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY {in_order} LIMIT {limit + 1:d}", *args
     )
-    return page_of(rows, limit, place, key=("created_at", "id"), made=_presented)
+    return page_of(rows, limit, place, key=order.key, made=_presented)
 
 
 async def count(kind: Kind, merchant_id: str, mode: str, filters: Filters, most: int | None) -> int:

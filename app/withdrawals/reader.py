@@ -1,6 +1,6 @@
 """Payouts and refunds as the API shows them. Every read is scoped to the merchant and the mode."""
 
-from app.core.keyset import Page, Place, Total
+from app.core.keyset import Order, Page, Place, Total
 from app.withdrawals import presented_repository as repository
 from app.withdrawals.presentation import PayoutBody, RefundBody, WithdrawalPresenter
 from app.withdrawals.presented_repository import Filters
@@ -31,10 +31,10 @@ class WithdrawalReader:
         place: Place | None,
         limit: int,
         *,
-        oldest_first: bool = False,
+        order: Order = Order.NEWEST,
     ) -> Page[PayoutBody]:
-        """A page by (created_at, id), newest first by default."""
-        page = await repository.page("payout", merchant_id, mode, filters, place, limit, oldest_first=oldest_first)
+        """A page of a merchant’s list."""
+        page = await repository.page("payout", merchant_id, mode, filters, place, limit, order=order)
         return page.of(map(self._presenter.payout, page))
 
     async def refunds(
@@ -45,10 +45,10 @@ class WithdrawalReader:
         place: Place | None,
         limit: int,
         *,
-        oldest_first: bool = False,
+        order: Order = Order.NEWEST,
     ) -> Page[RefundBody]:
-        """A page by (created_at, id), newest first by default."""
-        page = await repository.page("refund", merchant_id, mode, filters, place, limit, oldest_first=oldest_first)
+        """A page of a merchant’s list."""
+        page = await repository.page("refund", merchant_id, mode, filters, place, limit, order=order)
         return page.of(map(self._presenter.refund, page))
 
     async def total(self, kind: Kind, merchant_id: str, mode: str, filters: Filters) -> Total:

@@ -63,11 +63,11 @@ function dialogOf(page) {
   return dialog;
 }
 
-// Nothing happens by a key pressed too early: the way out has the focus first.
+// Nothing happens by a key pressed too early: the way out has the focus first, or the text that must be written.
 function open(dialog) {
   document.getElementById("frame").append(dialog);
   htmx.process(dialog);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.showModal();
-  dialog.querySelector("[data-close]")?.focus();
+  (dialog.querySelector("textarea") ?? dialog.querySelector("[data-close]"))?.focus();
 }

@@ -1,5 +1,7 @@
 // The keyboard on lists: j and k, or the arrows once a row has the focus, go from row to row; Enter opens a row, since
-// its link has the focus. "?" lists the keys. Never while somebody types, nor over a dialog.
+// its link has the focus. On a case, the key that a control names in aria-keyshortcuts presses it, or goes to its field:
+// "a" asks for the passkey, which its owner confirms, or goes to the code; "r" asks for the reason of a rejection; "n"
+// opens the next case. "?" lists the keys. Never while somebody types, nor over a dialog, nor by a key that is held down.
 
 const FIELDS = "input, select, textarea, [contenteditable], [role=textbox], [role=combobox]";
 const STEPS = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 };
@@ -12,6 +14,8 @@ document.addEventListener("keydown", (event) => {
     document.getElementById("keys")?.showModal();
   } else if (event.key in STEPS) {
     step(event);
+  } else if (!event.repeat && !event.shiftKey && /^[a-z]$/.test(event.key)) {
+    press(event);
   }
 });
 
@@ -24,4 +28,14 @@ function step(event) {
   const next = links[at < 0 ? 0 : Math.min(Math.max(at + STEPS[event.key], 0), links.length - 1)];
   next.focus({ preventScroll: true });
   next.closest("tr").scrollIntoView({ block: "nearest" });
+}
+
+// Only what a further act confirms has a key: a passkey's device, a dialog, a form.
+function press(event) {
+  const named = [...document.querySelectorAll(`#main [aria-keyshortcuts="${event.key}"]`)];
+  const control = named.find((each) => each.checkVisibility());
+  if (!control) return;
+  event.preventDefault();
+  if (!control.matches(FIELDS)) control.click();
+  else control.focus();
 }

@@ -262,7 +262,7 @@ async def test_thousands_of_events_are_sent_again_by_a_worker(
     form, since = f"webhooks/{endpoint.id}/replay", f"{clock.now():%Y-%m-%d}"
     place = await started(developer, form, form, since=since, missed_only="yes")
     assert "Sending events again" in await developer.see(place)
-    await viewer.see(place, status=404)
+    await viewer.see(place, status=403)
 
     assert await to_the_end(services) == 1
 

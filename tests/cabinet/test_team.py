@@ -8,6 +8,7 @@ from app.merchants import team
 from app.web.edge import Edge
 from tests.cabinet.people import Office, problems
 from tests.cabinet.test_keys import call_api, issued
+from tests.factories.merchants import make_member
 from tests.identity.browsing import PASSWORD, an_account, hidden, letters, mailed_path
 
 
@@ -25,9 +26,24 @@ async def test_somebody_is_invited_by_mail_and_the_invitation_withdrawn(office: 
     assert "/invitation?token=" in letter
     number = re.search(r"/team/invitations/(\d+)/withdraw", await admin.see("team"))
     assert number
+    assert "In 6 days" in await admin.see("team")
+    first = await mailed_path("new@example.test")
+    again = await admin.do(f"team/invitations/{number[1]}/again")
+    assert "Another email is on its way to new@example.test. The link of the earlier one has ended." in again
+    newest = await mailed_path("new@example.test")
+    assert (await admin.browser.get(first)).status_code == 410
+    assert (await admin.browser.get(newest)).status_code == 303
+    clock.shift(timedelta(days=7))
+    expired = await admin.see("team")
+    assert "Expired" in expired
+    assert f"/team/invitations/{number[1]}/again" in expired
+    await make_member(merchant_id=admin.merchant_id, role="viewer", email="new@example.test", now=clock.now())
+    refused = await admin.send(f"team/invitations/{number[1]}/again")
+    assert problems(refused) == ["They are a member already. Withdraw the invitation."]
     await admin.do(f"team/invitations/{number[1]}/withdraw")
-    assert "new@example.test" not in await admin.see("team")
-    assert (await admin.send(f"team/invitations/{number[1]}/withdraw")).status_code == 404
+    assert f"/team/invitations/{number[1]}" not in await admin.see("team")
+    for what in ("withdraw", "again"):
+        assert (await admin.send(f"team/invitations/{number[1]}/{what}")).status_code == 404
 
 
 async def test_errors_of_an_invitation_are_shown(office: Office) -> None:

@@ -129,6 +129,11 @@ async def invited_anew(world: World) -> None:
     await invitations.invite(world.kept["owner"], world.email, "viewer", public_url=URL, now=clock.now())
 
 
+async def sent_again(world: World) -> None:
+    (open_one,) = await invitations.open_of(world.kept["merchant_id"], clock.now())
+    await invitations.send_again(world.kept["owner"], open_one.id, public_url=URL, now=clock.now())
+
+
 async def suspended(world: World) -> None:
     await administration.suspend(world.kept["merchant_id"], "a test", _staff(world), clock.now())
 
@@ -157,6 +162,7 @@ ENDS: dict[str, Callable[[World], Awaitable[None]]] = {
     "the merchant is banned": banned,
     "being withdrawn": withdrawn,
     "another invitation to the address": invited_anew,
+    "being sent again": sent_again,
     "removal of its sender": removed,
     "a lower role of its sender": lower_role,
     "its sender leaves": left,

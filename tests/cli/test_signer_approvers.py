@@ -58,13 +58,26 @@ def test_what_would_not_be_sound_leaves_the_file_as_it_was(files: list[str], tmp
     assert sorted(each.name for each in tmp_path.iterdir()) == ["approvers.toml", "journal"]
 
 
-def test_a_file_without_a_rule_for_small_amounts_is_named(files: list[str], tmp_path: Path) -> None:
+def test_a_policy_or_a_rule_that_is_not_sound_is_named(files: list[str], tmp_path: Path) -> None:
     networks_file = tmp_path / "networks.toml"
     networks_file.write_text(networks_toml("http://127.0.0.1:1", "0xdAC17F958D2ee523a2206206994597C13D831ec7"))
     device = Authenticator(ORIGIN)
     add(files, "Ada", device, read_out=fingerprint(device.public_key))
     path = tmp_path / "approvers.toml"
-    path.write_text(path.read_text().replace("approvals = 1", 'approvals = 1\nabove = "10"'))
+    sound = path.read_text() + '\n[[policies]]\nnetwork = "tron:live"\nstake_up_to = "5"\n'
+    path.write_text(sound)
+    assert (
+        "on tron:live: no consolidations, dear sweeps up to 0, stake up to 5 of the coin"
+        in run("list", *files[:2]).output
+    )
+    refused = run("check", *files, "--networks-file", str(networks_file))
+    assert (refused.exit_code, "a policy is about tron:live" in refused.output) == (1, True)
+    for wrong, says in (("5", "two [[policies]]"), ("-5", "can't be read")):
+        path.write_text(
+            f'{sound}\n[[policies]]\nnetwork = "{"tron:live" if wrong == "5" else "x"}"\nstake_up_to = "{wrong}"\n'
+        )
+        assert says in run("list", *files[:2]).output
+    path.write_text(sound.replace("tron:live", "ethereum:test").replace("approvals = 1", 'approvals = 1\nabove = "10"'))
     checked = run("check", *files, "--networks-file", str(networks_file))
     assert checked.exit_code == 1
     assert "USDT on ethereum:test" in checked.output

@@ -72,6 +72,7 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
         f"{endpoint}/enable": Filled(),
         f"{endpoint}/delete": Filled(),
         f"{MERCHANT}/team/invite": Filled({"email": "nora@example.test", "role": "viewer"}),
+        f"{MERCHANT}/team/invitations/{{invitation_id:int}}/again": Filled(),
         f"{MERCHANT}/team/invitations/{{invitation_id:int}}/withdraw": Filled(),
         f"{MERCHANT}/team/{{account_id:str}}": Filled({"role": "developer"}),
         f"{MERCHANT}/team/{{account_id:str}}/remove": Filled(),

@@ -1,4 +1,4 @@
-"""Emails to a merchant's owners and admins about payouts, refunds, keys and paused services."""
+"""Emails to a merchant's members, by their role, about payouts, refunds, keys and paused services."""
 
 import asyncio
 from datetime import timedelta
@@ -34,11 +34,12 @@ async def made() -> int:
     return sum(await asyncio.gather(*(notices.make_emails(SITE, clock.now()) for _ in range(2))))
 
 
-async def test_payouts_are_reported_to_owners_and_admins_who_want_it(services: Services) -> None:
+async def test_payouts_are_reported_to_owners_admins_and_accountants_who_want_it(services: Services) -> None:
     merchant_id = (await terms(service_fee_bps=80)).merchant_id
     owner = await person(merchant_id, "owner", "owner@shop.example")
     muted = await person(merchant_id, "admin", "muted@shop.example")
-    await person(merchant_id, "viewer", "viewer@shop.example")
+    for role in ("viewer", "developer", "support", "accountant"):
+        await person(merchant_id, role, f"{role}@shop.example")
     await email_choices.choose(muted.account_id, ["keys", "nonsense"], address="192.0.2.7", now=clock.now())
     boss = await operator(services.settings.data_keys)
     await withdrawals.fund(merchant_id, 50_000_000)
@@ -52,9 +53,14 @@ async def test_payouts_are_reported_to_owners_and_admins_who_want_it(services: S
 
     assert await made() == 2
 
-    rejected, confirmed = await letters()
-    assert {rejected.recipient, confirmed.recipient} == {"owner@shop.example"}
-    assert confirmed.subject == "Your payout was confirmed"
+    written = await letters()
+    told = {"owner@shop.example", "accountant@shop.example"}
+    assert sorted((one.recipient, one.subject) for one in written) == sorted(
+        (recipient, f"Your payout was {step}") for recipient in told for step in ("confirmed", "rejected")
+    )
+    rejected, confirmed = (
+        next(one for one in written if one.subject.endswith(step)) for step in ("rejected", "confirmed")
+    )
     for words in (
         f"The payout of 12.50 USDT to {withdrawals.CUSTOMER} on ethereum is confirmed. Transaction: 0x",
         "(test mode: no real money)",

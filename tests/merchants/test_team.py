@@ -9,7 +9,7 @@ import pytest
 
 from app.core import clock, database
 from app.core.errors import ApiError, Code, Forbidden
-from app.merchants import invitations, team
+from app.merchants import invitation_reminders, invitations, team
 from app.merchants import service as merchants
 from app.merchants.members import Member, member
 from tests.factories.letters import letters
@@ -22,10 +22,20 @@ URL = "https://pay.example.test"
 async def invited(by: Member, email: str = "new@example.test", role: str = "developer") -> str:
     """Invite somebody. Returns the token in the letter."""
     await invitations.invite(by, email, role, public_url=URL, now=clock.now())
-    (letter, *_) = await letters(email)
-    found = re.search(r"/invitation\?token=(\S+)", letter.body)
-    assert found, letter
+    return await mailed_token(email)
+
+
+async def mailed_token(email: str = "new@example.test") -> str:
+    """The token of the newest email to an address."""
+    (newest, *_) = await letters(email)
+    found = re.search(r"/invitation\?token=(\S+)", newest.body)
+    assert found, newest
     return found[1]
+
+
+async def reminded() -> int:
+    """Remind of invitations that end soon, by two workers at once; returns how many emails were written."""
+    return sum(await asyncio.gather(*(invitation_reminders.send(URL, clock.now()) for _ in range(2))))
 
 
 async def newcomer(email: str = "new@example.test") -> str:
@@ -164,7 +174,7 @@ async def test_invitations_wait_for_the_approval(db: str) -> None:
         assert refused.value.code in (Code.MERCHANT_NOT_APPROVED, Code.MERCHANT_SUSPENDED)
 
 
-@pytest.mark.parametrize("role", ["developer", "viewer"])
+@pytest.mark.parametrize("role", ["developer", "accountant", "support", "viewer"])
 async def test_only_allowed_roles_manage_the_team(db: str, role: str) -> None:
     owner = await owner_of()
     other = await new_member(owner.merchant_id, role)  # type: ignore[arg-type]
@@ -189,8 +199,9 @@ async def test_admins_make_and_touch_no_owners(db: str) -> None:
     ):
         with pytest.raises(Forbidden):
             await deed
-    await team.change_role(admin, viewer.account_id, "developer", clock.now())
-    assert (await current_member(viewer.account_id, owner.merchant_id)).role == "developer"
+    for role in ("developer", "accountant", "support"):
+        await team.change_role(admin, viewer.account_id, role, clock.now())
+        assert (await current_member(viewer.account_id, owner.merchant_id)).role == role
 
 
 async def test_the_last_owner_stays(db: str) -> None:
@@ -229,3 +240,96 @@ async def test_a_removed_member_has_no_access_at_once_and_the_log_records_it(db:
     row = await database.fetch_one("SELECT action, actor, address FROM audit_entries ORDER BY id DESC LIMIT 1")
     assert row is not None
     assert tuple(row) == ("team.removed", owner.actor, "192.0.2.7")
+
+
+async def test_sending_an_invitation_again_ends_the_links_before_it(db: str, steady_clock: None) -> None:
+    owner = await owner_of()
+    admin = await new_member(owner.merchant_id, "admin")
+    first = await invited(owner, role="support")
+    clock.shift(timedelta(days=8))
+    (expired,) = await invitations.listed_of(owner.merchant_id, clock.now())
+    assert expired.has_expired(clock.now())
+    assert await invitations.open_of(owner.merchant_id, clock.now()) == []
+
+    await invitations.send_again(admin, expired.id, public_url=URL, now=clock.now())
+    second = await mailed_token()
+    await invitations.send_again(admin, expired.id, public_url=URL, now=clock.now())
+    third = await mailed_token()
+
+    assert [await is_open(token) for token in (first, second, third)] == [False, False, True]
+    (again,) = await invitations.listed_of(owner.merchant_id, clock.now())
+    assert (again.id, again.role) == (expired.id, "support")
+    assert timedelta(days=6, hours=23) < again.expires_at - clock.now() <= timedelta(days=7)
+    listed = await invitations.sent_by(owner.merchant_id, admin.account_id, clock.now())
+    assert [one.email for one in listed] == ["new@example.test"], "who sends it again is its sender"
+    assert await accept(third, await newcomer()) == owner.merchant_id
+    for by, problem in ((admin, "used or withdrawn"), (await new_member(owner.merchant_id, "viewer"), "your role")):
+        with pytest.raises(ApiError, match=problem):
+            await invitations.send_again(by, expired.id, public_url=URL, now=clock.now())
+
+
+async def test_an_admin_sends_no_owners_invitation_again_and_no_more_than_the_most_are_open(
+    db: str, steady_clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await owner_of()
+    admin = await new_member(owner.merchant_id, "admin")
+    await invited(owner, "partner@example.test", "owner")
+    (of_owner,) = await invitations.open_of(owner.merchant_id, clock.now())
+    with pytest.raises(Forbidden):
+        await invitations.send_again(admin, of_owner.id, public_url=URL, now=clock.now())
+    clock.shift(timedelta(days=8))
+    monkeypatch.setattr(invitations, "MAX_OPEN", 1)
+    await invited(owner, "one@example.test")
+    for deed in (
+        invitations.send_again(owner, of_owner.id, public_url=URL, now=clock.now()),
+        invited(owner, "two@example.test"),
+    ):
+        with pytest.raises(ApiError, match="invitations are open already"):
+            await deed
+
+
+async def test_one_reminder_two_days_before_the_end_and_both_links_work(db: str, steady_clock: None) -> None:
+    owner = await owner_of()
+    first = await invited(owner, role="accountant")
+    clock.shift(timedelta(days=4, hours=23))
+    assert await reminded() == 0, "it is open for more than two days yet"
+    clock.shift(timedelta(hours=1))
+    assert await reminded() == 1
+    clock.shift(timedelta(hours=30))
+    assert await reminded() == 0, "once"
+    (reminder, _) = await letters("new@example.test")
+    assert reminder.subject == "Your invitation to a team on Swap Pay ends soon"
+    assert "A Person has invited you to Harbour & Pine as accountant, and you have not answered yet" in reminder.body
+    assert "(UTC)" in reminder.body
+    second = await mailed_token()
+    assert second != first
+    assert await is_open(first)
+    assert await is_open(second)
+    (listed,) = await invitations.open_of(owner.merchant_id, clock.now())
+    assert listed.reminded_at is not None
+    assert await accept(second, await newcomer()) == owner.merchant_id
+    assert not await is_open(first)
+
+
+async def test_nobody_is_reminded_of_an_invitation_that_leads_nowhere(db: str, steady_clock: None) -> None:
+    owner = await owner_of()
+    admin = await new_member(owner.merchant_id, "admin")
+    used = await invited(owner)
+    for email in ("withdrawn@example.test", "joined@example.test", "again@example.test"):
+        await invited(owner, email)
+    await invited(admin, "of-admin@example.test")
+    ids = {one.email: one.id for one in await invitations.open_of(owner.merchant_id, clock.now())}
+    await accept(used, await newcomer())
+    await invitations.withdraw(owner, ids["withdrawn@example.test"], clock.now())
+    await merchants.add_member(owner.merchant_id, await newcomer("joined@example.test"), "viewer", clock.now())
+    clock.shift(timedelta(days=6))
+    await invitations.send_again(owner, ids["again@example.test"], public_url=URL, now=clock.now())
+    # A lower role of which the team's service knows nothing, so that the invitation stays.
+    await merchants.add_member(owner.merchant_id, admin.account_id, "support", clock.now())
+    assert await reminded() == 0
+    await database.execute("UPDATE merchants SET status = 'suspended' WHERE id = $1", owner.merchant_id)
+    await merchants.add_member(owner.merchant_id, admin.account_id, "admin", clock.now())
+    assert await reminded() == 0, "a suspended merchant invites nobody"
+    await database.execute("UPDATE merchants SET status = 'approved' WHERE id = $1", owner.merchant_id)
+    assert await reminded() == 1
+    assert len(await letters("of-admin@example.test")) == 2

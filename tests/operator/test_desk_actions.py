@@ -1,6 +1,7 @@
 """Actions at the desk, by its forms: the decision is carried out, confirmed in the queue, and nothing else changes."""
 
 import re
+from datetime import timedelta
 from html import unescape
 
 import httpx
@@ -81,6 +82,55 @@ async def test_every_approval_needs_its_own_code_although_one_was_given_just_now
     row = await database.fetch_one("SELECT actor, address FROM audit_entries WHERE action = 'withdrawal.approved'")
     assert row is not None
     assert tuple(row) == (f"account:{account.id}", "192.0.2.7")
+
+
+async def test_a_refused_form_leads_to_its_page_which_can_be_loaded_again(served: Served) -> None:
+    # Given a payout in a filtered queue, and a page of it whose session needs a code,
+    _, browser, _, _ = await operators(served)
+    requested = await payout(served.services, await served.merchant())
+    page = f"/desk/approvals/{requested.id}?who=mine"
+    clock.shift(timedelta(minutes=11))
+
+    async def sent(verb: str, **fields: str) -> tuple[str, str]:
+        """Send a form as a browser without JavaScript does. Returns where that leads, and the page there."""
+        tokens = hidden(await browser.get(page))
+        action = f"/desk/approvals/{requested.id}/{verb}?who=mine"
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        answer = await browser.client.post(action, data=tokens | fields, headers=headers)
+        assert answer.status_code == 303, (verb, answer.status_code)
+        shown = await browser.client.get(answer.headers["location"])
+        assert (await browser.client.get(answer.headers["location"])).text.count("<title>Error: ") == 1, "loaded again"
+        return answer.headers["location"], shown.text
+
+    # when each of its forms is refused, then its page shows it again with the reason, and keeps the queue;
+    for verb, fields, field in (
+        ("approve", {"code": "000000"}, "code"),
+        ("notes", {"note": "Asked the merchant.", "code": ""}, "case-note-code"),
+    ):
+        target, shown = await sent(verb, **fields)
+        assert re.fullmatch(rf"{re.escape(page)}&form=[0-9a-f]{{32}}", target), target
+        assert "<title>Error: " in shown
+        assert shown.count('class="error-summary"') == 1, verb
+        assert f'href="#field-{field}"' in shown
+        assert f'id="field-{field}"' in shown
+        assert 'href="/desk/approvals?who=mine"' in shown, "the way back to the queue"
+    assert "Asked the merchant." in shown, "what was typed"
+    # all errors come at once,
+    _, shown = await sent("notes", note="", code="")
+    assert 'href="#field-case-note"' in shown
+    assert 'href="#field-case-note-code"' in shown
+    # and what was typed survives the end of the session.
+    tokens = hidden(await browser.get(page))
+    await database.execute("DELETE FROM sessions")
+    answer = await browser.client.post(
+        f"/desk/approvals/{requested.id}/notes?who=mine",
+        data=tokens | {"note": "Typed before the end."},
+        headers={"Sec-Fetch-Site": "same-origin"},
+    )
+    assert answer.status_code == 303
+    assert "/sign-in?next=" in answer.headers["location"]
+    assert "who%3Dmine" in answer.headers["location"]
+    assert await status(requested.id) == "pending_approval"
 
 
 async def test_one_code_does_not_approve_two_payouts(served: Served) -> None:

@@ -68,7 +68,8 @@ async def test_approvals_are_filtered_counted_and_summed_and_lead_on_within_the_
     assert await filtered("asset=ETH") == []
     queue = "merchant=tea&who=mine"
     page = text_of((await browser.get(f"/desk/approvals?{queue}")).text)
-    assert "4 payments wait 4 × 79.50 USDT Ethereum test" in page
+    assert "4 payments wait Merchant: tea , remove this filter Decision: I may decide , remove this filter" in page
+    assert "Clear 2 filters 4 × 79.50 USDT Ethereum test" in page
     assert "Not you: You requested it" in text_of((await browser.get("/desk/approvals")).text)
     assert "1 of 2 by Mara Merchant" in page
     assert (await browser.get("/desk/approvals?who=nobody")).status_code == 404

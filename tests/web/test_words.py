@@ -36,6 +36,7 @@ WITH_EMAILS = (
     "app/alerts/routing.py",
     "app/merchants/administration.py",
     "app/merchants/applications.py",
+    "app/merchants/invitation_reminders.py",
     "app/merchants/invitations.py",
     "app/security_checklist/service.py",
     "app/webhooks/pausing.py",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,7 +21,9 @@ from tests.cabinet.people import SAME_ORIGIN, secret_in
 from tests.factories.merchants import join, merchant
 from tests.factories.payments import pay_on_chain
 from tests.factories.webhooks import make_endpoint
-from tests.identity.browsing import Browser, an_account, hidden
+from tests.identity.browsing import Browser, an_account, hidden, letters, mailed_path
+
+DESIGN = (Path(__file__).parents[3] / "docs" / "design.md").read_text()
 
 STEPS = ["Create an API key", "Add a webhook endpoint", "Create a test invoice by API", "Pay it", "Receive a webhook"]
 
@@ -124,3 +127,71 @@ async def test_viewers_have_no_first_steps(browser: Callable[..., Browser], sett
         page = (await person.get(f"/cabinet/{merchant_id}/test")).text
         assert ('id="first-steps"' in page) is is_shown
         assert "curl -sS" not in page  # no asset is enabled
+
+
+@pytest.mark.usefixtures("steady_clock")
+async def test_the_way_from_signing_up_to_a_paid_test_invoice_is_as_short_as_documented(
+    browser: Callable[..., Browser], works: Services, driver: AnvilDriver, token: str
+) -> None:
+    # Given a stranger who reads no docs: each page is reached by a link, a button or a redirect of the page before.
+    person, email = browser(), "new@example.test"
+    pages: list[str] = []
+    fields = 0
+
+    def opened(page: httpx.Response) -> httpx.Response:
+        assert page.status_code == 200, page.text[:1000]
+        pages.append(page.url.path)
+        return page
+
+    async def follow(page: httpx.Response, href: str) -> httpx.Response:
+        assert f'href="{href}"' in unescape(page.text), f"no link to {href} on {page.url.path}"
+        return opened(await person.get(href))
+
+    async def fill(page: httpx.Response, action: str, **filled: str) -> httpx.Response:
+        """Fill the page's form, all other fields as they are, and open the page that it leads to."""
+        nonlocal fields
+        fields += len(filled)
+        assert f'action="{action}"' in page.text
+        for name in filled:
+            assert f'name="{name}"' in page.text
+        given = hidden(page) | selected(page.text)
+        sent = await person.client.post(action, data=given | filled, headers=SAME_ORIGIN)
+        assert sent.status_code == 303, sent.text[:3000]
+        shown = await person.get(sent.headers["location"])
+        while shown.status_code == 303:
+            shown = await person.get(shown.headers["location"])
+        return opened(shown)
+
+    # When they sign up, follow the email's link, start in test mode and create an invoice that they pay,
+    sign_up = await follow(await person.get("/sign-in"), "/sign-up")
+    await fill(sign_up, "/sign-up", email=email, name="Mara", password="correct horse battery")
+    confirm = opened(await person.get(await mailed_path(email)))
+    picker = await fill(confirm, "/confirm-email", password="correct horse battery")
+    start = await follow(picker, "/cabinet/try")
+    home = await fill(start, "/cabinet/try", name="Harbour & Pine")
+    new = await follow(home, f"{home.url.path}/invoices/new")
+    made = await fill(new, f"{home.url.path}/invoices/new", amount="5.00")
+    (link,) = re.findall(r'href="([^"]+)"[^>]*>(?:<svg.*?</svg>)?<span>Payment page', made.text)
+    payment = await follow(made, unescape(link))
+    row = await database.fetch_one("SELECT address, pay_in_raw FROM invoices")
+    assert row is not None
+    assert row["address"] in payment.text
+    await pay_on_chain(works, driver, token, row["address"], int(row["pay_in_raw"]))
+    assert await database.fetch_value("SELECT status FROM invoices") == "paid"
+
+    # then the table of docs/design.md is true.
+    told = [int(number) for number in re.findall(r"^\| (?:Pages|Fields[^|]*|Emails) \| \d+ \| (\d+) \|$", DESIGN, re.M)]
+    assert told == [len(pages), fields, len(await letters(email))], pages
+
+
+def selected(page: str) -> dict[str, str]:
+    """What the choices of a page's form are without anybody's doing."""
+    chosen = {}
+    for name, options in re.findall(r'<select[^>]* name="(\w+)"[^>]*>(.*?)</select>', page, re.DOTALL):
+        values = re.findall(r'<option value="([^"]*)"( selected)?', options)
+        chosen[name] = next((value for value, is_selected in values if is_selected), values[0][0])
+    for tag in re.findall(r'<input [^>]*type="radio"[^>]*checked[^>]*>', page):
+        found = re.search(r'name="(\w+)" value="([^"]*)"', tag)
+        assert found is not None
+        chosen[found[1]] = found[2]
+    return chosen

@@ -3,7 +3,9 @@ in the table fails."""
 
 import re
 from collections.abc import Callable, Mapping
+from html import unescape
 
+import httpx
 import pytest
 
 from app.asgi import create_app
@@ -13,8 +15,11 @@ from app.web.edge import Edge
 from tests.cabinet.world import World
 from tests.identity.browsing import Browser, hidden
 
-ALL: tuple[Role, ...] = ("owner", "admin", "developer", "viewer")
+ALL: tuple[Role, ...] = ("owner", "admin", "developer", "accountant", "support", "viewer")
+BOOKS: tuple[Role, ...] = ("owner", "admin", "developer", "accountant", "viewer")
 MONEY: tuple[Role, ...] = ("owner", "admin")
+RETURNS: tuple[Role, ...] = ("owner", "admin", "support")
+AUDIT: tuple[Role, ...] = ("owner", "admin", "accountant")
 MAKERS: tuple[Role, ...] = ("owner", "admin", "developer")
 NOBODY: tuple[Role, ...] = ()
 
@@ -32,27 +37,27 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("POST", "/invoices/{invoice_id:str}/cancel"): MAKERS,
     ("GET", "/invoices/{invoice_id:str}/refund"): MONEY,
     ("POST", "/invoices/{invoice_id:str}/refund"): MONEY,
-    ("GET", "/payouts"): ALL,
+    ("GET", "/payouts"): BOOKS,
     ("GET", "/payouts/new"): MONEY,
     ("GET", "/payouts/review"): MONEY,
     ("POST", "/payouts/review"): MONEY,
-    ("GET", "/payouts/{payout_id:str}"): ALL,
+    ("GET", "/payouts/{payout_id:str}"): BOOKS,
     ("GET", "/payouts/{payout_id:str}/cancel"): MONEY,
     ("POST", "/payouts/{payout_id:str}/cancel"): MONEY,
     ("GET", "/refunds"): ALL,
     ("GET", "/transactions"): ALL,
     ("GET", "/refunds/{refund_id:str}"): ALL,
     ("GET", "/reviews"): ALL,
-    ("GET", "/balances"): ALL,
-    ("GET", "/ledger"): ALL,
-    ("GET", "/ledger/{name:str}"): ALL,
-    ("POST", "/ledger/{name:str}/verify"): ALL,
-    ("GET", "/ledger/{name:str}/{seq:int}"): ALL,
-    ("GET", "/exports"): ALL,
-    ("GET", "/exports/invoices.csv"): ALL,
-    ("GET", "/exports/payouts.csv"): ALL,
-    ("GET", "/exports/refunds.csv"): ALL,
-    ("GET", "/exports/ledger/{name:str}"): ALL,
+    ("GET", "/balances"): BOOKS,
+    ("GET", "/ledger"): BOOKS,
+    ("GET", "/ledger/{name:str}"): BOOKS,
+    ("POST", "/ledger/{name:str}/verify"): BOOKS,
+    ("GET", "/ledger/{name:str}/{seq:int}"): BOOKS,
+    ("GET", "/exports"): BOOKS,
+    ("GET", "/exports/invoices.csv"): BOOKS,
+    ("GET", "/exports/payouts.csv"): BOOKS,
+    ("GET", "/exports/refunds.csv"): BOOKS,
+    ("GET", "/exports/ledger/{name:str}"): BOOKS,
     ("GET", "/keys"): MAKERS,
     ("GET", "/keys/new"): MAKERS,
     ("POST", "/keys/new"): MAKERS,
@@ -64,16 +69,16 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/keys/{key_id:str}/secret"): MAKERS,
     ("GET", "/keys/{key_id:str}/revoke"): MAKERS,
     ("POST", "/keys/{key_id:str}/revoke"): MAKERS,
-    ("GET", "/exports/invoices"): ALL,
-    ("POST", "/exports/invoices"): ALL,
-    ("GET", "/exports/payouts"): ALL,
-    ("POST", "/exports/payouts"): ALL,
-    ("GET", "/exports/refunds"): ALL,
-    ("POST", "/exports/refunds"): ALL,
-    ("GET", "/work/{job_id:str}"): ALL,
-    ("GET", "/work/{job_id:str}/file"): ALL,
-    ("POST", "/work/{job_id:str}/cancel"): ALL,
-    ("GET", "/reports"): ALL,
+    ("GET", "/exports/invoices"): BOOKS,
+    ("POST", "/exports/invoices"): BOOKS,
+    ("GET", "/exports/payouts"): BOOKS,
+    ("POST", "/exports/payouts"): BOOKS,
+    ("GET", "/exports/refunds"): BOOKS,
+    ("POST", "/exports/refunds"): BOOKS,
+    ("GET", "/work/{job_id:str}"): BOOKS,
+    ("GET", "/work/{job_id:str}/file"): BOOKS,
+    ("POST", "/work/{job_id:str}/cancel"): BOOKS,
+    ("GET", "/reports"): BOOKS,
     ("GET", "/webhooks"): MAKERS,
     ("GET", "/webhooks/new"): MAKERS,
     ("POST", "/webhooks/new"): MAKERS,
@@ -97,8 +102,11 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/webhooks/{endpoint_id:str}/delete"): MAKERS,
     ("POST", "/webhooks/{endpoint_id:str}/delete"): MAKERS,
     ("GET", "/team"): ALL,
+    ("GET", "/team/roles"): ALL,
     ("GET", "/team/invite"): MONEY,
     ("POST", "/team/invite"): MONEY,
+    ("GET", "/team/invitations/{invitation_id:int}/again"): MONEY,
+    ("POST", "/team/invitations/{invitation_id:int}/again"): MONEY,
     ("GET", "/team/invitations/{invitation_id:int}/withdraw"): MONEY,
     ("POST", "/team/invitations/{invitation_id:int}/withdraw"): MONEY,
     ("GET", "/team/{account_id:str}"): MONEY,
@@ -111,7 +119,7 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/security"): MAKERS,
     ("GET", "/security/remedy"): MAKERS,
     ("POST", "/security/remedy"): MAKERS,
-    ("GET", "/settings"): ALL,
+    ("GET", "/settings"): BOOKS,
     ("POST", "/settings"): MONEY,
     ("GET", "/settings/branding"): MONEY,
     ("GET", "/settings/prices"): MONEY,
@@ -121,20 +129,20 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/settings/returns"): MONEY,
     ("POST", "/settings/returns"): MONEY,
     ("GET", "/reviews/{deposit_id:str}/return-address"): ALL,
-    ("POST", "/reviews/{deposit_id:str}/return-address"): MONEY,
+    ("POST", "/reviews/{deposit_id:str}/return-address"): RETURNS,
     ("GET", "/settings/preview"): MONEY,
-    ("GET", "/settings/accent/{colour:str}"): ALL,
-    ("GET", "/settings/logo"): ALL,
+    ("GET", "/settings/accent/{colour:str}"): BOOKS,
+    ("GET", "/settings/logo"): BOOKS,
     ("POST", "/settings/branding"): MONEY,
-    ("GET", "/audit"): MONEY,
+    ("GET", "/audit"): AUDIT,
     ("GET", "/search"): ALL,
     ("GET", "/search/found"): ALL,
     ("GET", "/words"): ALL,
     ("POST", "/first-steps/hide"): ALL,
-    ("POST", "/first-steps/show"): ALL,
+    ("POST", "/first-steps/show"): BOOKS,
     **{
-        ("POST", f"/filters/{which}{rest}"): MONEY if which == "audit" else ALL
-        for which in ("invoices", "payouts", "refunds", "audit")
+        ("POST", f"/filters/{which}{rest}"): roles
+        for which, roles in (("invoices", ALL), ("payouts", BOOKS), ("refunds", ALL), ("audit", AUDIT))
         for rest in ("", "/{filter_id:int}/remove")
     },
     ("GET", "/team/leave"): ALL,
@@ -142,7 +150,16 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
 }
 """The roles that may use each route. Other roles get a 403, people who are no members a 404."""
 
-BOTH_MODES = ("/team", "/team/invite", "/team/leave", "/audit", "/security", "/settings", "/settings/logo")
+BOTH_MODES = (
+    "/team",
+    "/team/roles",
+    "/team/invite",
+    "/team/leave",
+    "/audit",
+    "/security",
+    "/settings",
+    "/settings/logo",
+)
 """Pages of the whole merchant, in both modes: the audit log and the team."""
 
 DONE = (200, 303, 422)
@@ -266,3 +283,78 @@ async def test_lists_hold_nothing_of_others_or_of_the_other_mode(world: World, b
         foreign = (await stranger.get(f"/cabinet/{world.foreign_id}/test{path}")).text
         live = (await owner.get(world.base.replace("/test", "/live") + path)).text
         assert [one for one in own_ids if one in foreign or one in live] == [], path
+
+
+async def test_pages_show_support_and_accountants_their_work_and_nothing_that_is_refused(
+    world: World, browser: Callable[..., Browser]
+) -> None:
+    support, accountant = browser(), browser()
+    await support.sign_in(world.people["support"])
+    await accountant.sign_in(world.people["accountant"])
+
+    async def seen(person: Browser, path: str = "", status: int = 200) -> str:
+        answer = await person.get(f"{world.base}{path}")
+        assert answer.status_code == status, path
+        return unescape(answer.text)
+
+    # Every link of what support sees leads to a page that support may open, and no figure of the whole is there.
+    home = await seen(support)
+    assert "Payments in review" in home
+    assert "Balances" not in home
+    assert "Last 30 days" not in home
+    for path in ("", "/invoices", f"/invoices/{world.paid_invoice.id}", f"/invoices/{world.late_invoice.id}"):
+        page = await seen(support, path)
+        for link in set(re.findall(rf'href="({world.base}(?:/[^"]*)?)"', page)):
+            assert (await support.get(link)).status_code in (200, 303), f"{link} on {path}"
+        assert "/payouts" not in page
+        assert "/exports" not in page
+        assert "shop.example" not in page, "the address of a webhook"
+    assert "/exports" not in await seen(support, f"/refunds/{world.ids['refund_id']}") + await seen(support, "/refunds")
+
+    # A refusal stands in the frame, and says which role it takes and whom to ask.
+    refused = await seen(support, "/balances", 403)
+    assert (
+        "Your role, support, does not allow this: it takes the role owner, admin, developer, accountant or viewer."
+        in (" ".join(refused.split()))
+    )
+    assert re.search(r"Ask [^<]+ \(owner\) or [^<]+ \(admin\) for it\.", refused)
+    assert f'href="{world.base}/team/roles"' in refused
+    assert f'href="{world.base}/invoices"' in refused
+
+    # Support decides on a return address; an accountant sees it, and can't.
+    case = f"/reviews/{world.ids['deposit_id']}/return-address"
+    form = hidden(await support.get(f"{world.base}{case}"))
+    assert 'name="decision"' not in await seen(accountant, case)
+    assert (await accountant.post(f"{world.base}{case}", form)).status_code == 403
+    decided = await support.post(f"{world.base}{case}", form | {"decision": "confirmed"})
+    assert decided.status_code == 303
+    assert "The return address is confirmed." in unescape((await support.led_on(decided)).text)
+
+    # An accountant reads the books, and of the audit log what is about money.
+    home = await seen(accountant)
+    assert "Balances" in home
+    assert "New payout" not in home
+    for path in ("/audit", "/audit?area=team", f"/audit?about={world.terms.merchant_id}"):
+        log = await seen(accountant, path)
+        assert "Invited somebody" not in log, path
+        assert "Created a webhook" not in log, path
+        assert ">Team</option>" not in log
+    assert "Confirmed a return address" in await seen(accountant, "/audit?area=return_address")
+    assert "Invited somebody" in unescape((await signed_in_owner(world, browser)).text)
+
+    # The page of roles says it in words, for the reader's own role first.
+    page = " ".join((await seen(support, "/team/roles")).split())
+    assert "Your role is <strong>support</strong>" in page
+    row = re.search(r"Request and cancel payouts</th>(.*?)</tr>", page)
+    assert row
+    assert re.findall(r'data-label="(\w+)">.*?"matrix__word">(\w+)<', row[1]) == [
+        *(("Owner", "Yes"), ("Admin", "Yes"), ("Developer", "No"), ("Accountant", "No")),
+        *(("Support", "No"), ("Viewer", "No")),
+    ]
+
+
+async def signed_in_owner(world: World, browser: Callable[..., Browser]) -> httpx.Response:
+    """The audit log as an owner sees it."""
+    owner = browser()
+    await owner.sign_in(world.people["owner"])
+    return await owner.get(f"{world.base}/audit?area=team")

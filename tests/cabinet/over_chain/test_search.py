@@ -91,6 +91,10 @@ async def test_other_things_are_found_with_their_kind_by_those_who_may_see_them(
     ):
         assert f'{world.base}/{place}"' in await found_by(owner, world.base, text), text
         assert f'{world.base}/{place}"' not in await found_by(viewer, world.base, text), text
+    support = await signed_in(world, browser, "support")
+    for text in (world.ids["payout_id"], "2.50 USDT", "January"):
+        assert "/payouts" not in (page := await found_by(support, world.base, text)), page
+    assert f'{world.base}/refunds/{world.ids["refund_id"]}"' in await found_by(support, world.base, ELSEWHERE)
     assert len(await events.list_newest(world.terms.merchant_id, "test", limit=1)) == 1
 
 
