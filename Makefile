@@ -2,6 +2,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Images for containers often set it. Each process would then compile every module again, and a sandbox has ten of them.
+unexport PYTHONDONTWRITEBYTECODE
 # One more than the two cores of a small machine: many tests wait for a process, a block or a browser.
 TEST_PROCESSES ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder --durations 20 --durations-min 1

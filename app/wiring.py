@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from app.accounts.letters import Letters
+from app.accounts.not_me import NotMe
 from app.accounts.passkeys import Passkeys
+from app.accounts.repository import Person
 from app.addresses.service import AddressBook
 from app.alerts.routing import AlertRoutes
 from app.core import clock, database, redis
@@ -29,6 +32,7 @@ from app.invoices.reader import InvoiceReader
 from app.invoices.service import InvoiceService
 from app.lookups.service import LookupService
 from app.mail import sealing
+from app.merchants import notices
 from app.merchants import repository as merchants_repository
 from app.networks import assets
 from app.networks.customer_fees import CustomerFeeWatch
@@ -61,7 +65,7 @@ from app.webhooks import signing
 from app.webhooks.delivery import Dispatcher
 from app.webhooks.invoice_overrides import WebhookOverrides
 from app.withdrawals import holds
-from app.withdrawals.approvals import ApprovalService
+from app.withdrawals.approvals import ApprovalService, stop_approved_by
 from app.withdrawals.presentation import WithdrawalPresenter
 from app.withdrawals.reader import WithdrawalReader
 from app.withdrawals.service import WithdrawalService
@@ -87,6 +91,7 @@ class Services:
     withdrawals: WithdrawalService
     withdrawal_reader: WithdrawalReader
     passkeys: Passkeys
+    not_me: NotMe
     approvals: ApprovalService
     adoption: AdoptionService
     consolidation: ConsolidationService
@@ -173,7 +178,8 @@ def wire(settings: Settings) -> Services:
     withdrawal_presenter = WithdrawalPresenter(networks)
     withdrawal_reader = WithdrawalReader(withdrawal_presenter)
     withdrawals = WithdrawalService(withdrawal_presenter, invoices, reviews)
-    passkeys = Passkeys(settings.public_url, settings.link_secret, Letters(settings.public_url))
+    letters = Letters(settings.public_url)
+    passkeys = Passkeys(settings.public_url, settings.link_secret, letters)
     approvals = ApprovalService(withdrawals, settings.data_keys, passkeys)
     return Services(
         settings=settings,
@@ -192,6 +198,7 @@ def wire(settings: Settings) -> Services:
         withdrawals=withdrawals,
         withdrawal_reader=withdrawal_reader,
         passkeys=passkeys,
+        not_me=NotMe(letters, partial(stop_approved_by, withdrawals), _tell_colleagues),
         approvals=approvals,
         adoption=AdoptionService(networks, withdrawals, approvals),
         consolidation=ConsolidationService(networks, approvals),
@@ -206,6 +213,11 @@ def wire(settings: Settings) -> Services:
         alert_routes=_alert_routes(settings, outbound),
         rates=_rates(settings, networks),
     )
+
+
+async def _tell_colleagues(person: Person, address: str, now: datetime) -> None:
+    """Tell the merchants of a person that somebody else was signed in as them, in the caller's transaction."""
+    await notices.record_of_member("member.sign_in_disowned", person.id, {"address": address}, now)
 
 
 async def _mined_in(network: str, txids: Collection[str]) -> dict[str, str]:

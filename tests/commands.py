@@ -7,6 +7,7 @@ tests/install/test_wheel.py.
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -69,6 +70,7 @@ def _child(
     work: Callable[..., None], arguments: tuple[Any, ...], env: dict[str, str], output: str, errors: str
 ) -> None:
     _die_with_parent()
+    gc.freeze()  # what the server has imported stays: a search for garbage there would copy its memory, too
     os.register_at_fork(after_in_child=_die_with_parent)
     os.setsid()
     for number, path in ((1, output), (2, errors)):

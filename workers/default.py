@@ -1,6 +1,14 @@
 """The `default` queue: mail, alerts, pausing of webhooks, and scheduled jobs."""
 
-from app.accounts import form_uses, kept_forms_repository, links_repository, sessions_repository, throttle_repository
+from app.accounts import (
+    form_uses,
+    kept_forms_repository,
+    known_browsers,
+    links_repository,
+    passkeys_repository,
+    sessions_repository,
+    throttle_repository,
+)
 from app.cabinet.works import works
 from app.core import clock
 from app.core.mail import build_mailer
@@ -110,11 +118,13 @@ async def purge_idempotency_records(context: Context) -> int:
 
 
 async def purge_sessions(context: Context) -> int:
-    """Delete sessions, mailed links, counts of attempts, uses of forms and kept forms that have expired."""
+    """Delete what has expired: sessions, known browsers, mailed links, answered challenges, counts of attempts, uses of
+    forms, kept forms."""
     now = clock.now()
     purged = (
         await sessions_repository.purge(now) + await links_repository.purge(now) + await throttle_repository.purge(now)
     )
+    purged += await known_browsers.purge(now) + await passkeys_repository.purge_answered(now)
     return purged + await form_uses.purge(now) + await kept_forms_repository.purge(now)
 
 

@@ -10,7 +10,7 @@ from app.accounts import people
 from app.accounts import repository as accounts
 from app.core import database
 
-Topic = Literal["money", "keys", "webhooks", "platform"]
+Topic = Literal["money", "keys", "team", "webhooks", "platform"]
 
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 
@@ -21,6 +21,7 @@ NAMES: Mapping[Topic, tuple[str, str]] = MappingProxyType(
             "When one is confirmed, rejected or has failed, and when a customer names a return address.",
         ),
         "keys": ("API keys", "When one is made, rotated or revoked."),
+        "team": ("The team", "When a member says that somebody else was signed in as them."),
         "webhooks": ("Webhooks", "When an endpoint is paused because it does not answer."),
         "platform": ("The gateway", "When new invoices, payouts or refunds are paused, and when they go on."),
     }

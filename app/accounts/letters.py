@@ -3,11 +3,17 @@
 A letter to an unconfirmed address contains no name: a stranger could have chosen it.
 """
 
+from typing import Literal
 from urllib.parse import quote
 
 from app.mail.letters import Kind, Letter, letter
 
 _NOT_YOU = "If it wasn't you, somebody else may have your password or be signed in as you"
+
+_WAS_NOT_YOU = (
+    "If it wasn't you, open this link. Its page signs out everybody, stops your password, and lets you choose a new "
+    "one:\n\n{link}\n\nThe link works once, for 7 days.\n"
+)
 
 
 class Letters:
@@ -48,6 +54,61 @@ class Letters:
             "It works once, for one hour. Two-step verification stays as it is.\n\n"
             "If you didn't ask for it, ignore this email: your password stays as it is.\n",
             ours={"link": self._link("/reset-password", token)},
+            name=name,
+        )
+
+    def reset_after_not_me(self, name: str, token: str) -> Letter:
+        """To somebody who said that a sign-in was not theirs: their password no longer works."""
+        return letter(
+            Kind.RESET,
+            "Choose a new password for Swap Pay",
+            "Hello {name},\n\nyou told us that a sign-in to your account was not yours. Everybody is signed out, and "
+            "your old password no longer works. Choose a new one:\n\n{link}\n\n"
+            "The link works once, for one hour. Two-step verification stays as it is: look at your authenticator app "
+            "and your passkeys after signing in, and remove what is not yours.\n",
+            ours={"link": self._link("/reset-password", token)},
+            name=name,
+        )
+
+    def new_sign_in(
+        self,
+        name: str,
+        token: str,
+        *,
+        new: Literal["browser", "network"],
+        browser: str,
+        system: str,
+        address: str,
+        how: str,
+    ) -> Letter:
+        """After a sign-in from a browser or a network that the account has not used before. `browser`, `system` and
+        `how` are words of ours."""
+        return letter(
+            Kind.SIGN_IN,
+            "New sign-in to your Swap Pay account",
+            f"Hello {{name}},\n\nsomebody signed in to your account from a {new} that has not been used for it before:"
+            "\n\n"
+            "Time: {now}\nBrowser: {browser}\nOperating system: {system}\nIP address: {address}\nBy: {how}\n\n"
+            "If it was you, there is nothing to do.\n\n" + _WAS_NOT_YOU,
+            ours={
+                "link": self._link("/not-me", token),
+                "browser": browser,
+                "system": system,
+                "address": address,
+                "how": how,
+            },
+            name=name,
+        )
+
+    def more_sign_ins(self, name: str, token: str) -> Letter:
+        """After the last email of a day about single sign-ins."""
+        return letter(
+            Kind.SIGN_IN,
+            "More new sign-ins to your Swap Pay account",
+            "Hello {name},\n\ntoday there were more sign-ins to your account from new browsers or networks, the last "
+            "one at {now}. You get no further emails about them within a day: all are listed in your account under "
+            "“Sign-in and security”.\n\nIf all were yours, there is nothing to do.\n\n" + _WAS_NOT_YOU,
+            ours={"link": self._link("/not-me", token)},
             name=name,
         )
 

@@ -10,12 +10,13 @@ from app.accounts.repository import Person
 from app.accounts.sessions import MAX_TOKEN_LENGTH, token_hash
 from app.core import database, ids
 
-Purpose = Literal["sign_up", "password_reset", "email_change"]
+Purpose = Literal["sign_up", "password_reset", "email_change", "not_me"]
 
 LIFETIME: dict[Purpose, timedelta] = {
     "sign_up": timedelta(hours=24),
     "password_reset": timedelta(hours=1),
     "email_change": timedelta(hours=24),
+    "not_me": timedelta(days=7),
 }
 
 
@@ -32,7 +33,10 @@ async def create(purpose: Purpose, link: Link, now: datetime) -> str:
 
 
 async def find(purpose: Purpose, token: str, now: datetime) -> Link | None:
-    """The link of a token; None if it was used, has expired, or its account's credentials changed."""
+    """The link of a token; None if it was used, has expired, or its account's credentials changed.
+
+    A change of credentials does not end a link of the purpose `not_me` (accounts/not_me.py).
+    """
     if not 0 < len(token) <= MAX_TOKEN_LENGTH:
         return None
     return await links_repository.find(purpose, token_hash(token), now)

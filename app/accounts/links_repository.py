@@ -13,7 +13,8 @@ from app.core.statement import Command, Param, Statement, insert
 class Link:
     """A link's data. `account_id` is None for a sign-up; only a sign-up has `name` and `password_hash`.
 
-    A link ends when the account's `credentials_version` changes; a sign-up has no account and ignores it.
+    A link ends when the account's `credentials_version` changes; a sign-up has no account and ignores it, and so does
+    what takes rights away (accounts/not_me.py). `created_at` is when it was stored, None before.
     """
 
     account_id: str | None
@@ -22,6 +23,7 @@ class Link:
     name: str | None = None
     password_hash: str | None = None
     next_path: str | None = None
+    created_at: datetime | None = None
 
 
 _COLUMNS = (
@@ -31,7 +33,11 @@ _COLUMNS = (
     MailedLink.password_hash,
     MailedLink.next_path,
     MailedLink.credentials_version,
+    MailedLink.created_at,
 )
+OUTLIVES_CHANGES = "not_me"
+"""The purpose of links that a change of credentials does not end."""
+
 _ACCOUNTS_VERSION = "(SELECT a.credentials_version FROM accounts a WHERE a.id = {})"
 _IS_GOOD = (
     (MailedLink.token_hash == Param("token_hash"))
@@ -39,6 +45,7 @@ _IS_GOOD = (
     & (MailedLink.expires_at > Param("now"))
     & (
         MailedLink.account.is_null()
+        | (MailedLink.purpose == OUTLIVES_CHANGES)
         | WhereRaw(f"{{}} = {_ACCOUNTS_VERSION}", MailedLink.credentials_version, MailedLink.account)
     )
 )
@@ -98,6 +105,9 @@ async def purge(now: datetime) -> int:
 _PURGE = Command(
     MailedLink.delete().where(
         (MailedLink.expires_at <= Param("now"))
-        | WhereRaw(f"{{}} <> {_ACCOUNTS_VERSION}", MailedLink.credentials_version, MailedLink.account)
+        | (
+            (MailedLink.purpose != OUTLIVES_CHANGES)
+            & WhereRaw(f"{{}} <> {_ACCOUNTS_VERSION}", MailedLink.credentials_version, MailedLink.account)
+        )
     )
 )

@@ -54,6 +54,18 @@ class Passkeys:
         self._challenges = Challenges(link_secret)
         self._letters = letters
 
+    @property
+    def can_be(self) -> bool:
+        """Whether browsers make and use passkeys for this deployment: not where it runs at an IP address."""
+        return self.party.can_have_passkeys
+
+    async def is_to_be_offered(self, account_id: str) -> bool:
+        """Whether a person is to be offered a passkey: there can be one, they have none, and they have not answered
+        before."""
+        if not self.can_be or await stored.of_account(account_id):
+            return False
+        return not await repository.has_answered_passkey_offer(account_id)
+
     # What pages ask browsers for
 
     async def to_make(self, person: Person, session_id: str) -> tuple[dict[str, Any], Challenge]:
@@ -111,6 +123,7 @@ class Passkeys:
                     name=name,
                     created_at=now,
                 )
+                await repository.answer_passkey_offer(person.id, now)
             except asyncpg.UniqueViolationError as error:
                 if getattr(error, "constraint_name", None) == "passkeys_name_once":
                     raise invalid("name", "is the name of another of your passkeys") from None

@@ -3,9 +3,10 @@ stays."""
 
 from datetime import datetime, timedelta
 
-from app.accounts import credentials, links, passwords, people, repository
+from app.accounts import credentials, links, passwords, people, repository, second_steps
 from app.accounts.letters import Letters
 from app.accounts.repository import Person
+from app.accounts.second_steps import SecondSteps
 from app.accounts.sessions_repository import Session
 from app.accounts.throttle import Limit, Throttle
 from app.audit import service as audit
@@ -48,9 +49,12 @@ class PasswordChanges:
                 token = await links.create("password_reset", links.of(person, person.email), now)
                 await people.send(person.email, self._letters.reset_password(person.name, token), now)
 
-    async def can_reset(self, token: str, now: datetime) -> bool:
-        """Whether this link still works."""
-        return await links.find("password_reset", token, now) is not None
+    async def second_steps(self, token: str, now: datetime) -> SecondSteps | None:
+        """What signs in to the account of a link besides the password, and stays; None if the link has ended."""
+        link = await links.find("password_reset", token, now)
+        if link is None or link.account_id is None:
+            return None
+        return await second_steps.of_account(link.account_id)
 
     async def reset(self, token: str, password: str, *, address: str, now: datetime) -> bool:
         """Set a password by a link; False if the link has ended. It signs nobody in.

@@ -162,6 +162,7 @@ async def add(
         created_at=now,
         credentials_version=0,
         time_zone=time_zone,
+        passkey_offer_answered_at=None,
     )
 
 
@@ -176,12 +177,36 @@ async def set_name(account_id: str, name: str) -> None:
 _SET_NAME = Command(Account.update({Account.name: Param("name")}).where(_IS_IT))
 
 
+async def time_zone(account_id: str) -> str | None:
+    """The name of an account's time zone; None until it has one."""
+    return await _TIME_ZONE.first(id=account_id)
+
+
+_TIME_ZONE = Statement(Account.select(Account.time_zone).where(_IS_IT), str)
+
+
 async def set_time_zone(account_id: str, name: str) -> None:
     """Change an account's time zone, a name of the tz database."""
     await _SET_TIME_ZONE.run(id=account_id, name=name)
 
 
 _SET_TIME_ZONE = Command(Account.update({Account.time_zone: Param("name")}).where(_IS_IT))
+
+
+async def has_answered_passkey_offer(account_id: str) -> bool:
+    """Whether a person has answered the offer of a passkey."""
+    return await _OFFER_ANSWERED.first(id=account_id) is not None
+
+
+_OFFER_ANSWERED = Statement(Account.select(Account.passkey_offer_answered_at).where(_IS_IT), datetime)
+
+
+async def answer_passkey_offer(account_id: str, now: datetime) -> None:
+    """Record that a person has answered the offer of a passkey."""
+    await _ANSWER_OFFER.run(id=account_id, now=now)
+
+
+_ANSWER_OFFER = Command(Account.update({Account.passkey_offer_answered_at: Param("now")}).where(_IS_IT))
 
 
 async def set_email(account_id: str, email: str) -> None:

@@ -26,7 +26,8 @@ class Session:
     name: str
     is_operator: bool
     has_totp: bool
-    has_passkey: bool
+    passkey_ids: list[bytes]
+    """The ids of the account's passkeys, by which browsers know them."""
     code_given_at: datetime | None
     created_at: datetime
     last_seen_at: datetime
@@ -35,6 +36,11 @@ class Session:
     token_hash: bytes
     time_zone: str | None
     """The name of the account's time zone; None until it has one."""
+
+    @property
+    def has_passkey(self) -> bool:
+        """Whether the account has a passkey."""
+        return bool(self.passkey_ids)
 
     @property
     def has_second_step(self) -> bool:
@@ -49,7 +55,11 @@ _COLUMNS = (
     SessionTable.account.name.as_alias("name"),
     SessionTable.account.is_operator.as_alias("is_operator"),
     QueryString("{} IS NOT NULL", SessionTable.account.totp_secret_sealed, alias="has_totp"),
-    QueryString("EXISTS (SELECT FROM passkeys p WHERE p.account = {})", SessionTable.account, alias="has_passkey"),
+    QueryString(
+        "ARRAY(SELECT p.credential_id FROM passkeys p WHERE p.account = {} ORDER BY p.id)",
+        SessionTable.account,
+        alias="passkey_ids",
+    ),
     SessionTable.code_given_at,
     SessionTable.created_at,
     SessionTable.last_seen_at,

@@ -14,6 +14,7 @@ from app.accounts import (
     totp,
 )
 from app.accounts.challenges import Purpose
+from app.accounts.known_browsers import Place, SignInAlerts
 from app.accounts.letters import Letters
 from app.accounts.passkeys import PasskeyRefused, Passkeys
 from app.accounts.passkeys_repository import StoredPasskey
@@ -47,10 +48,11 @@ NO_RECOVERY_CODE = "That is none of the recovery codes that are left. Each works
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """An opened session: its id, and the token for the browser."""
+    """An opened session: its id, and the token for the browser. `second_step` is as the audit log names it."""
 
     session_id: str
     token: str
+    second_step: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,14 @@ class SignIn:
         self._passkeys = passkeys
         self._throttle = throttle
         self._letters = letters
+        self._alerts = SignInAlerts(letters)
         dummy_hash()  # computed now, so that the first unknown address takes no longer than the second
 
     async def with_password(
-        self, *, email: str, password: str, address: str, site: str, user_agent: str, now: datetime
+        self, *, email: str, password: str, address: str, site: str, user_agent: str, browser: str, now: datetime
     ) -> SignedIn | CodeWanted:
-        """The first step. `site` is the client's address, or the /64 of an IPv6 one, for limits. Not in a transaction.
+        """The first step. `site` is the client's address, or the /64 of an IPv6 one, for limits; `browser` is the
+        browser's token (known_browsers.py). Not in a transaction.
 
         Raises RATE_LIMITED, and INVALID_INPUT for a wrong address or password.
         """
@@ -92,7 +96,7 @@ class SignIn:
                     expires_at=now + HALF_LIFETIME,
                 )
                 return CodeWanted(token)
-            return await self._open(fresh, None, address, user_agent, now)
+            return await self._open(fresh, None, Place(address, user_agent, browser), now)
 
     async def check_password(self, *, email: str, password: str, address: str, site: str, now: datetime) -> Person:
         """The person with this address and password. Counts wrong ones; raises what `with_password` raises."""
@@ -125,7 +129,7 @@ class SignIn:
         return [] if account_id is None else await self._passkeys.known_to(account_id)
 
     async def with_code(
-        self, token: str, code: str, *, address: str, user_agent: str, now: datetime
+        self, token: str, code: str, *, address: str, user_agent: str, browser: str, now: datetime
     ) -> SignedIn | None:
         """The second step: a code of the authenticator or a recovery code. None if the first step expired.
 
@@ -144,13 +148,14 @@ class SignIn:
             person = await repository.lock(account_id)
             if not await sessions_repository.use_half_sign_in(token_hash(token), person.credentials_version):
                 return None
+            opened = await self._open(person, factor, Place(address, user_agent, browser), now)
             if factor == "recovery code":
                 left = await codes_repository.count_recovery_codes(account_id)
                 await people.send(person.email, self._letters.recovery_code_used(person.name, left), now)
-            return await self._open(person, factor, address, user_agent, now)
+            return opened
 
     async def with_passkey_after_password(
-        self, token: str, answer: str, signed: str, *, address: str, user_agent: str, now: datetime
+        self, token: str, answer: str, signed: str, *, address: str, user_agent: str, browser: str, now: datetime
     ) -> SignedIn | None:
         """The second step by passkey; `signed` is the challenge that it answers. None if the first step expired.
 
@@ -164,10 +169,19 @@ class SignIn:
             person = await repository.lock(passkey.account)
             if not await sessions_repository.use_half_sign_in(token_hash(token), person.credentials_version):
                 return None
-            return await self._open(person, "passkey", address, user_agent, now)
+            return await self._open(person, "passkey", Place(address, user_agent, browser), now)
 
     async def with_passkey(
-        self, answer: str, signed: str, *, visit: str, address: str, site: str, user_agent: str, now: datetime
+        self,
+        answer: str,
+        signed: str,
+        *,
+        visit: str,
+        address: str,
+        site: str,
+        user_agent: str,
+        browser: str,
+        now: datetime,
     ) -> SignedIn:
         """Both steps at once. `visit` is the browser's visit token, for which the challenge was made.
 
@@ -178,7 +192,7 @@ class SignIn:
         await self._throttle.release([(PER_ADDRESS, site)], now)
         async with database.transaction():
             person = await repository.lock(passkey.account)
-            return await self._open(person, "passkey alone", address, user_agent, now)
+            return await self._open(person, "passkey alone", Place(address, user_agent, browser), now)
 
     async def _checked(
         self,
@@ -205,12 +219,13 @@ class SignIn:
             )
             raise
 
-    async def _open(self, person: Person, factor: str | None, address: str, user_agent: str, now: datetime) -> SignedIn:
+    async def _open(self, person: Person, factor: str | None, place: Place, now: datetime) -> SignedIn:
         session_id, token = await sessions.open_session(
-            person.id, code_given=factor is not None, address=address, user_agent=user_agent, now=now
+            person.id, code_given=factor is not None, address=place.address, user_agent=place.user_agent, now=now
         )
-        await people.record(person, "signed_in", address, now, session=session_id, second_step=factor)
-        return SignedIn(session_id, token)
+        await people.record(person, "signed_in", place.address, now, session=session_id, second_step=factor)
+        await self._alerts.note(person, place, factor, now)
+        return SignedIn(session_id, token, second_step=factor)
 
 
 async def verify_factor(keys: DataKeys, account_id: str, code: str, now: datetime) -> str:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from app.accounts import links, passwords, people, repository
+from app.accounts import known_browsers, links, passwords, people, repository
+from app.accounts.known_browsers import Place
 from app.accounts.letters import Letters
 from app.accounts.links_repository import Link
 from app.accounts.service import checked_email
@@ -87,9 +88,11 @@ class SignUp:
             await people.send(email, letter, now)
 
     async def create_invited(
-        self, *, email: str, name: str, password: str, site: str, address: str, now: datetime, time_zone: str = ""
+        self, *, email: str, name: str, password: str, site: str, place: Place, now: datetime, time_zone: str = ""
     ) -> None:
         """Create the account of somebody who has opened the link of an invitation: that confirms the address.
+
+        `place` is known from then on: the sign-in that follows is no new one.
 
         Raises INVALID_INPUT for a bad name or password, or if the address has an account; RATE_LIMITED. Not inside a
         transaction.
@@ -98,12 +101,12 @@ class SignUp:
         await self._throttle.take([(PER_ADDRESS, site)], now)
         password_hash = await passwords.hash_in_thread(password)
         async with database.transaction():
-            await _create(email, name, password_hash, address, now, time_zone)
+            await _create(email, name, password_hash, place, now, time_zone)
 
     async def confirm(
-        self, token: str, password: str, *, address: str, now: datetime, time_zone: str = ""
+        self, token: str, password: str, *, place: Place, now: datetime, time_zone: str = ""
     ) -> Link | None:
-        """Create the account of a link; None if the link has ended.
+        """Create the account of a link; None if the link has ended. `place` is known from then on.
 
         `time_zone` is what the browser said; where it is no zone that we know, the account has none yet.
         Raises INVALID_INPUT for another password than was chosen, RATE_LIMITED. Not inside a transaction.
@@ -117,11 +120,11 @@ class SignUp:
         async with database.transaction():
             if await links.use("sign_up", token, now) is None:
                 return None
-            await _create(link.email, link.name, link.password_hash, address, now, time_zone)
+            await _create(link.email, link.name, link.password_hash, place, now, time_zone)
         return link
 
 
-async def _create(email: str, name: str, password_hash: str, address: str, now: datetime, time_zone: str) -> None:
+async def _create(email: str, name: str, password_hash: str, place: Place, now: datetime, time_zone: str) -> None:
     """Add an account, in the caller's transaction. Raises INVALID_INPUT if the address has one."""
     account_id = ids.new_id(ids.ACCOUNT)
     try:
@@ -137,7 +140,8 @@ async def _create(email: str, name: str, password_hash: str, address: str, now: 
         )
     except asyncpg.UniqueViolationError:
         raise ApiError(Code.INVALID_INPUT, "This address has an account already. Sign in with it.") from None
-    await people.record(await repository.by_id(account_id), "account.created", address, now)
+    await known_browsers.remember(account_id, place, now)
+    await people.record(await repository.by_id(account_id), "account.created", place.address, now)
 
 
 def checked(email: str, name: str, password: str, proof: str | None = None) -> tuple[str, str]:

@@ -12,6 +12,7 @@ class Account(Table, tablename="accounts"):
 
     `credentials_version` counts changes of credentials: sessions and links of an earlier version have ended
     (accounts/credentials.py). `time_zone` is a name of the tz database; null until the person has one.
+    `passkey_offer_answered_at` is when the person answered the offer of a passkey, which is then not made again.
     """
 
     id = columns.public_id()
@@ -24,6 +25,7 @@ class Account(Table, tablename="accounts"):
     created_at = columns.moment()
     credentials_version = Integer(default=0)
     time_zone = columns.words(64, null=True)
+    passkey_offer_answered_at = columns.moment(null=True)
 
 
 class EmailChoices(Table, tablename="email_choices"):
@@ -76,6 +78,26 @@ class HalfSignIn(Table, tablename="half_sign_ins"):
     credentials_version = Integer(default=0)
 
 
+class KnownBrowser(Table, tablename="known_browsers"):
+    """A browser in which an account has signed in, once for each network that it has done so from
+    (accounts/known_browsers.py). It gives no right.
+
+    `token_hash` is the SHA-256 of the account and the browser's token, so that the rows of two accounts don't show that
+    they share a browser. `network` is the /24 or /48 of the address, empty where the address is unknown.
+    """
+
+    id = BigSerial(primary_key=True)
+    account = columns.reference(Account)
+    token_hash = columns.digest()
+    network = columns.words(50)
+    address = columns.words(45)
+    user_agent = columns.words(200)
+    first_seen_at = columns.moment()
+    last_seen_at = columns.moment()
+
+    known_browsers_once = Unique(["account", "token_hash", "network"])
+
+
 class MailedLink(Table, tablename="mailed_links"):
     """A link in a letter, which works once (accounts/links.py). A sign-up has no account yet."""
 
@@ -90,7 +112,7 @@ class MailedLink(Table, tablename="mailed_links"):
     expires_at = columns.moment()
     credentials_version = Integer(default=0)
 
-    mailed_links_purpose_known = columns.one_of("purpose", "sign_up", "password_reset", "email_change")
+    mailed_links_purpose_listed = columns.one_of("purpose", "sign_up", "password_reset", "email_change", "not_me")
     mailed_links_whole = Check(
         "(purpose = 'sign_up') = (account IS NULL) AND (purpose = 'sign_up') = (password_hash IS NOT NULL)"
         " AND (purpose = 'sign_up') = (name IS NOT NULL)"

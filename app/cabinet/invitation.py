@@ -19,6 +19,7 @@ from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router, signed_out_router
 from app.identity.identity import Identity, PageRequest, address_of, site_of, user_agent_of, visitor_of
+from app.identity.targets import SECOND_STEP
 from app.merchants import invitations
 from app.merchants.invitations import OpenInvitation
 from app.merchants.roles import DESCRIPTIONS
@@ -85,7 +86,7 @@ def routers(identity: Identity) -> list[Router]:
                     name=form.text("name"),
                     password=password,
                     site=site,
-                    address=address,
+                    place=identity.place(request),
                     now=now,
                     time_zone=form.text("time_zone"),
                 )
@@ -95,6 +96,7 @@ def routers(identity: Identity) -> list[Router]:
                     address=address,
                     site=site,
                     user_agent=user_agent_of(request),
+                    browser=identity.browser(request),
                     now=now,
                 )
         except FormRefused:
@@ -110,7 +112,8 @@ def routers(identity: Identity) -> list[Router]:
                 raise
             return identity.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
         words = f"Your account is ready. Welcome to the team of {found.merchant_name}."
-        return identity.redirect(request, f"/cabinet/{merchant_id}/live", flash=words)
+        link = ("Turn on two-step verification", SECOND_STEP)
+        return identity.redirect(request, f"/cabinet/{merchant_id}/live", flash=words, link=link)
 
     @get("/accept")
     async def accept_page(request: PageRequest) -> Response[Any]:

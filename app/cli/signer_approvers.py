@@ -43,10 +43,10 @@ def list_approvers(path: Path) -> None:
     for rule in found.rules:
         people = "1 person" if rule.approvals == 1 else f"{rule.approvals} people"
         click.echo(f"more than {rule.above} of {rule.asset} on {rule.network}: {people}")
-    for each in found.policies:
-        merges = "consolidations" if each.consolidate else "no consolidations"
-        coin = f"dear sweeps up to {each.dear_sweep_up_to}, stake up to {each.stake_up_to} of the coin"
-        click.echo(f"on {each.network}: {merges}, {coin}")
+    for policy in found.policies:
+        merges = "consolidations" if policy.consolidate else "no consolidations"
+        coin = f"dear sweeps up to {policy.dear_sweep_up_to}, stake up to {policy.stake_up_to} of the coin"
+        click.echo(f"on {policy.network}: {merges}, {coin}")
 
 
 @approvers.command()

@@ -13,6 +13,9 @@ SESSION = "__Host-swap_pay_session"
 VISIT = "__Host-swap_pay_visit"
 """The token of a browser in which nobody is signed in, for its forms. After a right password, the half sign-in's."""
 
+BROWSER = "__Host-swap_pay_browser"
+"""By what a browser is known at later sign-ins of its accounts. It gives no right (accounts/known_browsers.py)."""
+
 FLASH = "__Host-swap_pay_flash"
 """A sentence for the next page."""
 

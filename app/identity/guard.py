@@ -36,6 +36,7 @@ from app.identity.identity import (
     visitor_of,
 )
 from app.identity.nav import Nav
+from app.identity.targets import SECOND_STEP
 from app.web.errors import ErrorView, exception_handlers
 from app.web.pages import HTML
 from app.web.routing import Router
@@ -261,7 +262,7 @@ def _handlers(identity: Identity, nav: NavOf | None) -> ExceptionHandlersMap:
 
     def codes_missing(request: Request[Any, Any, Any], _: Exception) -> Response[Any]:
         words = "Set up an authenticator app or a passkey first: operators act with two-step verification only."
-        return identity.redirect(request, "/account/security", flash=words, tone="caution")
+        return identity.redirect(request, SECOND_STEP, flash=words, tone="caution")
 
     return {
         **exception_handlers(error_page),

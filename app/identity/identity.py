@@ -1,5 +1,6 @@
 """Shared by the handlers of cabinet, desk and account pages: the visitor, the submitted form, and the responses."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC
@@ -9,10 +10,11 @@ from urllib.parse import quote
 import msgspec
 from litestar import Request, Response
 
-from app.accounts import form_uses, people, sessions, totp
+from app.accounts import form_uses, known_browsers, people, sessions, totp
 from app.accounts import repository as accounts_repository
 from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
+from app.accounts.known_browsers import Place
 from app.accounts.letters import Letters
 from app.accounts.password_changes import PasswordChanges
 from app.accounts.repository import Person
@@ -45,6 +47,9 @@ PageRequest = Request[Any, Any, Any]
 
 CSRF_HEADER = "x-csrf-token"
 """The header that htmx sends in place of the hidden field (`hx-headers`)."""
+
+_BROWSER_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+"""256 bits in base64url, as `ids.new_secret` makes them."""
 
 FRAME_PARTS = frozenset(("navigation", "notices"))
 """Parts of open pages that belong to the frame."""
@@ -106,6 +111,7 @@ class Identity:
         throttle = Throttle(derive_key(settings.link_secret, "throttle"))
         letters = Letters(settings.public_url)
         self.passkeys = services.passkeys
+        self.not_me = services.not_me
         self.sign_in = SignIn(settings.data_keys, throttle, letters, self.passkeys)
         self.sign_up = SignUp(throttle, letters)
         self.password_changes = PasswordChanges(throttle, letters)
@@ -179,7 +185,21 @@ class Identity:
         if session is not None and visit:
             await self.keeping.sign_in(visit, session.id, session.account_id)
         cookies.put(request, cookies.SESSION, token, lifetime=sessions.LIFETIME)
+        cookies.put(request, cookies.BROWSER, self.browser(request), lifetime=known_browsers.LIFETIME)
         cookies.drop(request, cookies.VISIT)
+
+    def browser(self, request: PageRequest) -> str:
+        """The token by which this browser is known at sign-ins; with its session it gets one where it has none."""
+        state = request.scope["state"]
+        if "browser" not in state:
+            sent = request.cookies.get(cookies.BROWSER, "")
+            state["browser"] = sent if _BROWSER_TOKEN.fullmatch(sent) else ids.new_secret()
+        token: str = state["browser"]
+        return token
+
+    def place(self, request: PageRequest) -> Place:
+        """Where a sign-in comes from."""
+        return Place(address_of(request), user_agent_of(request), self.browser(request))
 
     # The form that was sent
 
@@ -337,10 +357,11 @@ class Identity:
         }
 
     def _asked_to_step_up(self, visitor: Visitor) -> Asked | None:
-        """What a page with a field for the code asks a passkey for; None where the person has none."""
-        if not visitor.session.has_passkey:
+        """What a page with a field for the code asks one of the person's passkeys for; None where there is none."""
+        known = visitor.session.passkey_ids
+        if not known or not self.passkeys.can_be:
             return None
-        return Asked.of(*self.passkeys.to_ask("step-up", f"session:{visitor.session.id}"))
+        return Asked.of(*self.passkeys.to_ask("step-up", f"session:{visitor.session.id}", known))
 
     def fragment(self, template: str, context: Mapping[str, Any]) -> Response[bytes]:
         """A part of a page, without its frame."""

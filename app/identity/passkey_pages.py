@@ -1,5 +1,6 @@
 """A person's passkeys: the list, adding one, renaming and removing it, and what the signer's keeper needs of it."""
 
+from collections.abc import Collection
 from typing import Any
 
 from litestar import Response, Router, get
@@ -8,18 +9,22 @@ from app.accounts import passkeys_repository
 from app.accounts import repository as accounts_repository
 from app.accounts.passkeys import PasskeyRefused
 from app.accounts.passkeys_repository import StoredPasskey
+from app.accounts.user_agents import browser_name, browser_of, system_of
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.webauthn import fingerprint, to_text
+from app.identity import redirects
 from app.identity.account_nav import account_nav
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router
-from app.identity.identity import Identity, PageRequest, address_of, visitor_of
+from app.identity.identity import Identity, PageRequest, address_of, user_agent_of, visitor_of
 from app.identity.passkey_forms import Asked, answer_of
 from app.signer import approvers_repository
 
 PASSKEYS = "/account/security/passkeys"
+
+NEEDS_A_NAME = "Passkeys need a host name; this Swap Pay runs at an IP address."
 
 
 def routers(identity: Identity) -> list[Router]:
@@ -28,11 +33,6 @@ def routers(identity: Identity) -> list[Router]:
     async def show(request: PageRequest, template: str, context: dict[str, Any], status: int = 200) -> Response[Any]:
         nav = account_nav(request.scope["path"])
         return identity.page(request, template, {"nav": nav, "form": Form.empty(), **context}, status=status)
-
-    def refuse_address() -> None:
-        """Raise NOT_FOUND where browsers make no passkeys for this site."""
-        if not identity.passkeys.party.can_have_passkeys:
-            raise ApiError(Code.NOT_FOUND, "a site at an IP address has no passkeys")
 
     async def found(request: PageRequest, passkey_id: int) -> StoredPasskey:
         own = await passkeys_repository.of_account(visitor_of(request).account_id)
@@ -43,40 +43,59 @@ def routers(identity: Identity) -> list[Router]:
 
     @get("/")
     async def overview(request: PageRequest) -> Response[Any]:
-        refuse_address()
         own = await passkeys_repository.of_account(visitor_of(request).account_id)
-        return await show(request, "identity/passkeys.html", {"passkeys": own})
+        context = {"passkeys": own, "can_have_passkeys": identity.passkeys.can_be}
+        return await show(request, "identity/passkeys.html", context)
 
     async def asked_to_make(request: PageRequest) -> Asked:
         visitor = visitor_of(request)
         person = await accounts_repository.by_id(visitor.account_id)
         return Asked.of(*await identity.passkeys.to_make(person, visitor.session.id))
 
+    def next_of(request: PageRequest) -> str:
+        """The page on which to go on afterwards; empty for the list of passkeys."""
+        return redirects.own(request.query_params.get("next"), "")
+
     @get("/new")
     async def new_page(request: PageRequest) -> Response[Any]:
+        next_path = next_of(request)
+        if not identity.passkeys.can_be:
+            return identity.redirect(request, PASSKEYS)
         if visitor_of(request).needs_code(clock.now()):
-            return identity.redirect(request, f"{PASSKEYS}/confirm")
-        return await show(request, "identity/passkey_new.html", {"asked": await asked_to_make(request)})
+            return identity.redirect(request, redirects.with_next(f"{PASSKEYS}/confirm", next_path))
+        own = await passkeys_repository.of_account(visitor_of(request).account_id)
+        context = {
+            "form": Form.empty(name=suggested_name(user_agent_of(request), [each.name for each in own])),
+            "asked": await asked_to_make(request),
+            "next_path": next_path,
+        }
+        return await show(request, "identity/passkey_new.html", context)
 
     @get("/confirm")
     async def confirm_page(request: PageRequest) -> Response[Any]:
-        return await show(request, "identity/passkey_confirm.html", {})
+        if not identity.passkeys.can_be:
+            return identity.redirect(request, PASSKEYS)
+        return await show(request, "identity/passkey_confirm.html", {"next_path": next_of(request)})
 
-    @form_post("/confirm", does="Go on to a new passkey", step_up=StepUp.FRESH_CODE)
+    @form_post("/confirm", does="Go on to a new passkey", step_up=StepUp.FRESH_CODE, carries=("next",))
     async def confirm(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
+        next_path = redirects.own(form.text("next"), "")
         try:
             await identity.require_fresh_code(request, form)
         except FormRefused:
-            return await show(request, "identity/passkey_confirm.html", {"form": form}, 422)
-        return identity.redirect(request, f"{PASSKEYS}/new")
+            return await show(request, "identity/passkey_confirm.html", {"form": form, "next_path": next_path}, 422)
+        return identity.redirect(request, redirects.with_next(f"{PASSKEYS}/new", next_path))
 
-    @form_post("/new", does="Add a passkey", step_up=StepUp.FRESH_CODE)
+    @form_post("/new", does="Add a passkey", step_up=StepUp.FRESH_CODE, carries=("next",))
     async def add(request: PageRequest) -> Response[Any]:
         form, visitor = await identity.read_form(request), visitor_of(request)
-        answer = answer_of(form)
+        answer, next_path = answer_of(form), redirects.own(form.text("next"), "")
+        if not identity.passkeys.can_be:
+            return identity.nothing_done(request, PASSKEYS, NEEDS_A_NAME)
         if visitor.needs_code(clock.now()):  # the page stood open for long
-            return identity.nothing_done(request, f"{PASSKEYS}/confirm", "Confirm that it is you again.")
+            to_confirm = redirects.with_next(f"{PASSKEYS}/confirm", next_path)
+            return identity.nothing_done(request, to_confirm, "Confirm that it is you again.")
         try:
             with form.catching():
                 await identity.require_fresh_code(request, form)
@@ -95,14 +114,13 @@ def routers(identity: Identity) -> list[Router]:
         except (PasskeyRefused, FormRefused) as error:
             if isinstance(error, PasskeyRefused):
                 form.refuse("", str(error))
-            context = {"form": form, "asked": await asked_to_make(request)}
+            context = {"form": form, "asked": await asked_to_make(request), "next_path": next_path}
             return await show(request, "identity/passkey_new.html", context, 422)
         if codes is not None:
             heading = "Your passkey is added. These are your recovery codes"
-            return identity.show_once(
-                request, "/account/security/recovery-codes/shown", {"codes": codes, "heading": heading}
-            )
-        return identity.redirect(request, PASSKEYS, flash=f"The passkey “{form.text('name')}” is added.")
+            content = {"codes": codes, "heading": heading, "next_path": next_path}
+            return identity.show_once(request, "/account/security/recovery-codes/shown", content)
+        return identity.redirect(request, next_path or PASSKEYS, flash=f"The passkey “{form.text('name')}” is added.")
 
     @get("/{passkey_id:int}")
     async def one(request: PageRequest, passkey_id: int) -> Response[Any]:
@@ -163,3 +181,9 @@ def routers(identity: Identity) -> list[Router]:
 
     pages: list[Any] = [overview, confirm_page, confirm, new_page, add, one, rename, remove_page, remove]
     return [signed_in_router(PASSKEYS, pages, identity)]
+
+
+def suggested_name(user_agent: str, taken: Collection[str]) -> str:
+    """A name for a passkey of this browser, such as "Firefox on Windows"; empty where it is unknown or taken."""
+    name = browser_name(user_agent) if browser_of(user_agent) and system_of(user_agent) else ""
+    return "" if name in taken else name

@@ -56,9 +56,11 @@ def routers(identity: Identity) -> list[Router]:
     @get("/reset-password")
     async def reset_page(request: PageRequest) -> Response[Any]:
         token = request.query_params.get("token", "")
-        if not await identity.password_changes.can_reset(token, clock.now()):
+        second_steps = await identity.password_changes.second_steps(token, clock.now())
+        if second_steps is None:
             return gone(request)
-        return identity.page(request, "identity/reset_password.html", {"form": Form.empty(), "token": token})
+        context = {"form": Form.empty(), "token": token, "second_steps": second_steps}
+        return identity.page(request, "identity/reset_password.html", context)
 
     @form_post(
         "/reset-password",
@@ -78,7 +80,9 @@ def routers(identity: Identity) -> list[Router]:
                     token, password, address=address_of(request), now=clock.now()
                 )
         except FormRefused:
-            return identity.refused(request, form, "identity/reset_password.html", {"token": token})
+            second_steps = await identity.password_changes.second_steps(token, clock.now())
+            context = {"token": token, "second_steps": second_steps}
+            return identity.refused(request, form, "identity/reset_password.html", context)
         if not done:
             return gone(request)
         words = "Your password is changed, and everybody is signed out. Sign in with the new one."

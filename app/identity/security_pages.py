@@ -1,4 +1,4 @@
-"""Sign-in and security: the authenticator, recovery codes, and the browsers that are signed in.
+"""Sign-in and security: the second step, recovery codes, and the browsers that are or were signed in.
 
 A new secret and new recovery codes are shown once, on the page to which their form redirects (`Identity.show_once`).
 """
@@ -7,9 +7,16 @@ from typing import Any
 
 from litestar import Response, Router, get
 
-from app.accounts import codes_repository, credentials, sessions_repository
+from app.accounts import (
+    codes_repository,
+    credentials,
+    known_browsers,
+    known_browsers_repository,
+    sessions_repository,
+)
 from app.accounts import repository as accounts_repository
 from app.accounts.enrolment import Offer
+from app.accounts.user_agents import browser_name
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.identity.account_nav import account_nav, nav_of_request
@@ -18,7 +25,6 @@ from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router
 from app.identity.identity import Identity, PageRequest, address_of, visitor_of
 from app.identity.keeping import kept_of
-from app.identity.user_agents import browser_name
 from app.web.qr import qr
 
 SECURITY = "/account/security"
@@ -42,12 +48,19 @@ def routers(identity: Identity) -> list[Router]:
     async def overview(request: PageRequest) -> Response[Any]:
         visitor, now = visitor_of(request), clock.now()
         context = {
+            "browsers": await known_browsers_repository.of_account(visitor.account_id),
+            "this_browser": known_browsers.hash_of(visitor.account_id, identity.browser(request)),
             "sessions": await sessions_repository.of_account(visitor.account_id, now),
             "browser_name": browser_name,
-            "can_have_passkeys": identity.passkeys.party.can_have_passkeys,
+            "can_have_passkeys": identity.passkeys.can_be,
             "codes_left": await codes_repository.count_recovery_codes(visitor.account_id),
         }
         return show(request, "identity/security.html", context)
+
+    @get("/second-step")
+    async def second_step_page(request: PageRequest) -> Response[Any]:
+        context = {"can_have_passkeys": identity.passkeys.can_be}
+        return show(request, "identity/second_step.html", context)
 
     @get("/authenticator")
     async def authenticator_page(request: PageRequest) -> Response[Any]:
@@ -168,8 +181,21 @@ def routers(identity: Identity) -> list[Router]:
         await identity.continue_session(request, session, token)
         return identity.redirect(request, SECURITY, flash="Every other browser is signed out.")
 
+    @form_post(
+        "/browsers/{browser_id:int}/forget",
+        does="Forget a browser",
+        step_up=NoStepUp("all it does is that the next sign-in there is written about"),
+        page="/",
+    )
+    async def forget_browser(request: PageRequest, browser_id: int) -> Response[Any]:
+        person = await accounts_repository.by_id(visitor_of(request).account_id)
+        await known_browsers.forget(person, browser_id, address=address_of(request), now=clock.now())
+        words = "That browser is forgotten. You get an email about the next sign-in there."
+        return identity.redirect(request, SECURITY, flash=words)
+
     pages: list[Any] = [
         overview,
+        second_step_page,
         authenticator_page,
         offer_authenticator,
         offered_authenticator,
@@ -181,5 +207,6 @@ def routers(identity: Identity) -> list[Router]:
         shown_codes,
         end_session,
         end_others,
+        forget_browser,
     ]
     return [signed_in_router(SECURITY, pages, identity, nav_of_request)]

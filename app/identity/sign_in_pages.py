@@ -16,6 +16,7 @@ from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router, signed_out_router
 from app.identity.identity import Identity, PageRequest, address_of, site_of, user_agent_of, visitor_of
 from app.identity.passkey_forms import Asked, answer_of
+from app.identity.passkey_offer import OFFER
 from app.identity.targets import home_of
 
 
@@ -25,7 +26,16 @@ def routers(identity: Identity) -> list[Router]:
     async def signed_in(request: PageRequest, result: SignedIn, next_path: str) -> Response[Any]:
         await identity.start_session(request, result.token)
         session = await sessions.find(result.token, clock.now())
-        return identity.redirect(request, redirects.own(next_path, home_of(session)))
+        target = redirects.own(next_path, home_of(session))
+        if session is not None and result.second_step == "authenticator" and await makes_passkeys(request):
+            offer = redirects.with_next(OFFER, target)
+            if offer != OFFER and await identity.passkeys.is_to_be_offered(session.account_id):
+                return identity.redirect(request, offer)
+        return identity.redirect(request, target)
+
+    async def makes_passkeys(request: PageRequest) -> bool:
+        """Whether the browser has said that it can make passkeys (static/js/passkeys.js)."""
+        return (await identity.read_form(request)).text("makes_passkeys") == "yes"
 
     def password_context(request: PageRequest) -> dict[str, Any]:
         return {"next_path": redirects.own(request.query_params.get("next"), "")}
@@ -40,7 +50,7 @@ def routers(identity: Identity) -> list[Router]:
 
     def asked(request: PageRequest) -> dict[str, Any]:
         """What the page asks a passkey for, before anybody is known; nothing where there can be none."""
-        if not identity.passkeys.party.can_have_passkeys:
+        if not identity.passkeys.can_be:
             return {"asked": None}
         return {"asked": Asked.of(*identity.passkeys.to_ask("sign-in", f"visit:{identity.visit(request)}"))}
 
@@ -59,6 +69,7 @@ def routers(identity: Identity) -> list[Router]:
                     address=address_of(request),
                     site=site_of(request),
                     user_agent=user_agent_of(request),
+                    browser=identity.browser(request),
                     now=clock.now(),
                 )
         except (PasskeyRefused, FormRefused) as error:
@@ -87,6 +98,7 @@ def routers(identity: Identity) -> list[Router]:
                     address=address_of(request),
                     site=site_of(request),
                     user_agent=user_agent_of(request),
+                    browser=identity.browser(request),
                     now=clock.now(),
                 )
         except FormRefused:
@@ -110,7 +122,9 @@ def routers(identity: Identity) -> list[Router]:
         return identity.page(request, "identity/sign_in_code.html", context)
 
     async def asked_for_second_step(request: PageRequest) -> Asked | None:
-        """What the page asks a passkey for; None where the person has none."""
+        """What the page asks a passkey for; None where the person has none, or there can be none."""
+        if not identity.passkeys.can_be:
+            return None
         token = request.cookies.get(cookies.VISIT, "")
         known = await identity.sign_in.known_passkeys(token, clock.now())
         return Asked.of(*identity.passkeys.to_ask("second step", f"half:{token}", known)) if known else None
@@ -126,7 +140,12 @@ def routers(identity: Identity) -> list[Router]:
         next_path = redirects.own(form.text("next"), "")
         code, passkey, token = form.text("code"), answer_of(form), request.cookies.get(cookies.VISIT, "")
         form.forget("code")
-        who: dict[str, Any] = {"address": address_of(request), "user_agent": user_agent_of(request), "now": clock.now()}
+        who: dict[str, Any] = {
+            "address": address_of(request),
+            "user_agent": user_agent_of(request),
+            "browser": identity.browser(request),
+            "now": clock.now(),
+        }
         try:
             if passkey is None:
                 result = await identity.sign_in.with_code(token, code, **who)

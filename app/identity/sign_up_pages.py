@@ -15,6 +15,7 @@ from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_out_router
 from app.identity.identity import Identity, PageRequest, address_of, site_of, user_agent_of
+from app.identity.targets import SECOND_STEP
 
 GONE = 410
 
@@ -106,7 +107,7 @@ def routers(identity: Identity) -> list[Router]:
                 raise form.refuse("password", "Enter the password that you chose when you signed up.")
             with form.catching():
                 link = await identity.sign_up.confirm(
-                    token, password, address=address, now=now, time_zone=form.text("time_zone")
+                    token, password, place=identity.place(request), now=now, time_zone=form.text("time_zone")
                 )
                 if link is None:
                     return gone(request)
@@ -116,6 +117,7 @@ def routers(identity: Identity) -> list[Router]:
                     address=address,
                     site=site,
                     user_agent=user_agent_of(request),
+                    browser=identity.browser(request),
                     now=now,
                 )
         except FormRefused:
@@ -123,6 +125,7 @@ def routers(identity: Identity) -> list[Router]:
         assert isinstance(result, SignedIn), "a new account has no second step"
         await identity.start_session(request, result.token)
         target = redirects.own(link.next_path, "/cabinet")
-        return identity.redirect(request, target, flash="Your email address is confirmed and your account is ready.")
+        words = "Your email address is confirmed and your account is ready."
+        return identity.redirect(request, target, flash=words, link=("Turn on two-step verification", SECOND_STEP))
 
     return [signed_out_router("/", [page, sign_up, sent, confirm_page, confirm], identity)]

@@ -2,6 +2,9 @@
 
 from app.accounts.sessions_repository import Session
 
+SECOND_STEP = "/account/security/second-step"
+"""Where somebody chooses a second step: a passkey or an authenticator app."""
+
 
 def home_of(session: Session | None) -> str:
     """The first page after a sign-in."""

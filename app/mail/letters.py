@@ -23,6 +23,8 @@ class Kind(StrEnum):
     """To an account, when anybody asks to reset its password."""
     SECURITY = "security"
     """To an account, about a change of its password, address or second step."""
+    SIGN_IN = "sign_in"
+    """To an account, about sign-ins from new places. Whoever knows a password can cause them."""
     MERCHANT = "merchant"
     """To members of a merchant, about the merchant."""
     NOTICE = "notice"
@@ -44,6 +46,7 @@ ALLOWANCES: Mapping[Kind, Allowance] = MappingProxyType(
         Kind.UNASKED: Allowance(5, 10),
         Kind.RESET: Allowance(5, 20),
         Kind.SECURITY: Allowance(30, 100),
+        Kind.SIGN_IN: Allowance(6, 6),
         Kind.MERCHANT: Allowance(60, 300),
         Kind.NOTICE: Allowance(40, 200),
         Kind.ALERT: Allowance(120, 1_000),

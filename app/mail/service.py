@@ -41,6 +41,13 @@ async def may_write(kind: Kind, recipient: str, now: datetime) -> bool:
     return written.in_an_hour < allowance.per_hour and written.in_a_day < allowance.per_day
 
 
+async def written_in_a_day(kind: Kind, recipient: str, now: datetime) -> int:
+    """How many letters of this kind a mailbox got within a day; exact until the caller's transaction ends, which it
+    needs."""
+    await repository.lock_mailbox(recipient)
+    return (await repository.count_written(recipient, kind.value, now)).in_a_day
+
+
 async def enqueue(recipient: EmailAddress, letter: Letter, now: datetime) -> bool:
     """Write a letter in the caller's transaction; False where the allowance for its kind is used up."""
     if not await may_write(letter.kind, str(recipient), now):

@@ -15,6 +15,7 @@ from app.accounts.email_choices import Topic
 from app.core import database
 from app.mail import service as mail
 from app.mail.letters import Kind, Letter, letter
+from app.merchants import memberships_repository
 from app.merchants import notices_repository as repository
 from app.merchants.notices_repository import Notice
 from app.merchants.roles import Permission, Role, roles_that_may
@@ -133,6 +134,16 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "invoices/{invoice}",
             told=roles_that_may(Permission.RETURNS_WRITE),
         ),
+        "member.sign_in_disowned": Words(
+            "team",
+            "A member was signed in by somebody else",
+            "A member of your team says that a sign-in to their account was somebody else's. They are signed out "
+            "everywhere, and need a new password. IP address of the member now: {address}",
+            "team/{subject}",
+            "Look at the audit log for what was done in their name, and replace API keys and signing secrets that they "
+            "have seen: the page of the member lists them.",
+            by="Member",
+        ),
         "switch.paused": Words(
             "platform",
             "The gateway has paused a service",
@@ -171,6 +182,20 @@ async def record(
         facts=json.dumps(facts),
         created_at=now,
     )
+
+
+async def record_of_member(kind: str, account_id: str, facts: Mapping[str, str], now: datetime) -> None:
+    """Record a notice about somebody for each merchant that they belong to, in the caller's transaction."""
+    for each in await memberships_repository.merchants_of(account_id):
+        await record(
+            kind,
+            merchant_id=each.merchant_id,
+            mode="test" if each.standing in ("pending", "rejected") else "live",
+            subject=account_id,
+            actor=f"account:{account_id}",
+            facts=facts,
+            now=now,
+        )
 
 
 async def record_for_all(kind: str, *, subject: str, actor: str, facts: Mapping[str, str], now: datetime) -> None:

@@ -259,6 +259,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             **await notes.shown(
                 case.kind, case_id, case.queue.with_filters(f"/desk/approvals/{case_id}/notes"), note_form
             ),
+            "can_have_passkeys": services.passkeys.can_be,
             "node": await node_look(request, details),
         }
         actors = [details.requested_by, *(each.actor for each in actions)]
@@ -270,7 +271,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         """What the page asks the operator's passkey for: a signature of the payment's digest, while it may count."""
         session = visitor_of(request).session
         is_open = details.status in (Status.PENDING_APPROVAL, Status.APPROVED) and not details.transactions
-        if not (session.has_passkey and is_open and conflict is None):
+        if not (services.passkeys.can_be and session.has_passkey and is_open and conflict is None):
             return None
         return Asked.of(await services.passkeys.to_approve(session.account_id, digest(details.intent)), None)
 

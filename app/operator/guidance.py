@@ -199,6 +199,13 @@ KINDS: Mapping[str, Guidance] = MappingProxyType(
         "top_up_reversed": Guidance(
             "A reorganisation removed a top-up", "Top up the hot wallet’s address.", *_NETWORKS
         ),
+        "sign_in_disowned": Guidance(
+            "Somebody else was signed in as a person",
+            "Their sessions have ended and their password opens nothing. Speak with them, look in the audit log for "
+            "what was done in their name, and have them check their passkeys and authenticator app.",
+            "/desk/audit",
+            "Audit log",
+        ),
         "rate_sources_low": Guidance(
             "Few sources of rates answer", "Prices need enough of them: see the log of the worker “default”."
         ),

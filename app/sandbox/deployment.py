@@ -44,7 +44,7 @@ def environment(
         "DATABASE_URL": database_url,
         "DATABASE_POOL_SIZE": "20",
         "REDIS_URL": redis_url,
-        "PUBLIC_URL": f"http://127.0.0.1:{web_port}",
+        "PUBLIC_URL": f"http://localhost:{web_port}",  # a name: browsers make no passkeys for IP addresses
         "WEB_HOST": "127.0.0.1",
         "WEB_PORT": str(web_port),
         "WEB_WORKERS": str(WEB_WORKERS),

@@ -165,7 +165,7 @@ def _visitor() -> Visitor:
         name="Robin Ferreira",
         is_operator=True,
         has_totp=True,
-        has_passkey=False,
+        passkey_ids=[],
         code_given_at=None,
         created_at=NOW,
         last_seen_at=NOW,

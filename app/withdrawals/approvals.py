@@ -25,11 +25,14 @@ from app.withdrawals.repository import RequestedWithdrawal
 from app.withdrawals.service import WithdrawalService, announce
 from app.withdrawals.states import IllegalTransition, Status
 
-__all__ = ["ApprovalRefused", "ApprovalService", "Waiting", "expire_stale", "reject", "waiting"]
+__all__ = ["ApprovalRefused", "ApprovalService", "Waiting", "expire_stale", "reject", "stop_approved_by", "waiting"]
 
 EXPIRE_AT_ONCE = 100
 """Requests that one round rejects."""
 
+
+DISOWNED = "an operator who approved it says that somebody else was signed in as them: ask for it again"
+"""The reason that a merchant reads."""
 
 EDITED = "the row is not what was requested: somebody has edited it"
 ON_HOLD = "it is on hold: the hold must be released first"
@@ -213,6 +216,23 @@ async def expire_stale(withdrawals: WithdrawalService, days: int, now: datetime)
             continue  # decided meanwhile
         expired += 1
     return expired
+
+
+async def stop_approved_by(
+    withdrawals: WithdrawalService, account_id: str, since: datetime, now: datetime
+) -> list[str]:
+    """Reject what an operator has approved since a moment, where nothing is signed for it yet; return which.
+
+    For an operator who says that somebody else was signed in as them. Not inside a transaction; safe to run twice.
+    """
+    stopped = []
+    for withdrawal_id in await approvals_repository.unsigned_of(account_id, since):
+        try:
+            await reject(withdrawals, withdrawal_id, "system", DISOWNED, now)
+        except ApprovalRefused:
+            continue  # signed or decided meanwhile
+        stopped.append(withdrawal_id)
+    return stopped
 
 
 def refuse_other_than_shown(row: RequestedWithdrawal, shown: bytes | None) -> None:

@@ -140,6 +140,24 @@ _WAITING = Statement(
 )
 
 
+async def unsigned_of(account_id: str, since: datetime) -> list[str]:
+    """Ids of withdrawals that an operator has approved or signed since a moment, and that no transaction is signed for:
+    the ones that wait for operators or for the signer, in their order."""
+    # SQL: a union of two tables.
+    rows = await database.fetch_all(
+        """
+        SELECT id FROM withdrawals w WHERE status IN ('pending_approval', 'approved') AND (
+            EXISTS (SELECT FROM approvals a WHERE a.withdrawal = w.id AND a.account = $1 AND a.created_at >= $2)
+            OR EXISTS (
+                SELECT FROM approval_signatures s WHERE s.withdrawal = w.id AND s.account = $1 AND s.created_at >= $2))
+        ORDER BY id
+        """,
+        account_id,
+        since,
+    )
+    return [row["id"] for row in rows]
+
+
 async def waiting_since(before: datetime, limit: int) -> list[str]:
     """Ids of withdrawals that have waited for operators since before this time, oldest first."""
     return await _WAITING_SINCE.all(before=before, limit=limit)

@@ -58,5 +58,13 @@ document.addEventListener("click", (event) => {
   if (button && button.getAttribute("aria-disabled") !== "true") ask(button);
 });
 
-// A browser without passkeys shows none of it.
-document.documentElement.classList.toggle("has-passkeys", window.PublicKeyCredential !== undefined);
+// A browser without passkeys shows none of it. Forms that want to know whether it makes them are told.
+const MAKES_PASSKEYS = window.PublicKeyCredential !== undefined;
+
+function tell(within) {
+  for (const field of within.querySelectorAll("[data-makes-passkeys]")) field.value = MAKES_PASSKEYS ? "yes" : "";
+}
+
+document.documentElement.classList.toggle("has-passkeys", MAKES_PASSKEYS);
+document.addEventListener("htmx:load", (event) => tell(event.detail.elt));
+tell(document);

@@ -96,12 +96,12 @@ async def test_a_link_that_is_used_during_a_change_is_dead_after_it(settings: Se
 async def test_a_code_that_is_given_during_a_change_signs_nobody_in(settings: Settings, steady_clock: None) -> None:
     world = await a_world(settings)
     half = await world.sign_in.with_password(
-        email=world.email, password=PASSWORD, address=HERE, site=HERE, user_agent="", now=clock.now()
+        email=world.email, password=PASSWORD, address=HERE, site=HERE, user_agent="", browser="", now=clock.now()
     )
     assert isinstance(half, CodeWanted)
     code, now = world.code(), clock.now()
     came = await while_changing(
-        world, lambda: world.sign_in.with_code(half.token, code, address=HERE, user_agent="", now=now)
+        world, lambda: world.sign_in.with_code(half.token, code, address=HERE, user_agent="", browser="", now=now)
     )
     assert came is None
     assert await sessions_repository.of_account(world.account_id, now) == []

@@ -42,7 +42,7 @@ async def signed_in(world: World, device: Authenticator, *, visit: str = "v1") -
 
 async def answered(world: World, answer: str, signed: str, *, visit: str = "v1") -> str:
     result = await world.sign_in.with_passkey(
-        answer, signed, visit=visit, address=HERE, site=HERE, user_agent="", now=clock.now()
+        answer, signed, visit=visit, address=HERE, site=HERE, user_agent="", browser="", now=clock.now()
     )
     return result.token
 
@@ -75,7 +75,7 @@ async def test_a_password_is_not_enough_where_there_is_a_passkey(world: World) -
     codes = await add(world, device)
     assert codes is not None
     half = await world.sign_in.with_password(
-        email=world.email, password=PASSWORD, address=HERE, site=HERE, user_agent="", now=clock.now()
+        email=world.email, password=PASSWORD, address=HERE, site=HERE, user_agent="", browser="", now=clock.now()
     )
     assert isinstance(half, CodeWanted)
     options, challenge = world.passkeys.to_ask(
@@ -83,20 +83,25 @@ async def test_a_password_is_not_enough_where_there_is_a_passkey(world: World) -
     )
     assert [each["id"] for each in options["allowCredentials"]] == [json.loads(device.sign(options))["id"]]
     opened = await world.sign_in.with_passkey_after_password(
-        half.token, device.sign(options), challenge.signed, address=HERE, user_agent="", now=clock.now()
+        half.token, device.sign(options), challenge.signed, address=HERE, user_agent="", browser="", now=clock.now()
     )
     assert opened is not None
-    assert await world.sign_in.with_code(half.token, codes[0], address=HERE, user_agent="", now=clock.now()) is None
+    assert (
+        await world.sign_in.with_code(half.token, codes[0], address=HERE, user_agent="", browser="", now=clock.now())
+        is None
+    )
 
 
 async def test_a_recovery_code_replaces_a_lost_passkey(world: World) -> None:
     codes = await add(world, Authenticator(URL))
     assert codes is not None
     half = await world.sign_in.with_password(
-        email=world.email, password=PASSWORD, address=HERE, site=HERE, user_agent="", now=clock.now()
+        email=world.email, password=PASSWORD, address=HERE, site=HERE, user_agent="", browser="", now=clock.now()
     )
     assert isinstance(half, CodeWanted)
-    opened = await world.sign_in.with_code(half.token, codes[0], address=HERE, user_agent="", now=clock.now())
+    opened = await world.sign_in.with_code(
+        half.token, codes[0], address=HERE, user_agent="", browser="", now=clock.now()
+    )
     assert opened is not None
     assert await add(world, Authenticator(URL), "Laptop") is None, "the codes that are there stay"
     assert await codes_repository.count_recovery_codes(world.account_id) == 9

@@ -5,16 +5,20 @@ from datetime import timedelta
 
 import pyotp
 
-from app.accounts import operators, recovery_codes, sessions, sessions_repository, totp
+from app.accounts import operators, recovery_codes, repository, sessions, sessions_repository, totp
+from app.accounts.known_browsers import Place, SignInAlerts
+from app.accounts.letters import Letters
 from app.accounts.sign_in import CodeWanted, SignedIn
-from app.core import clock, database
+from app.core import clock, database, ids
 from app.core.errors import ApiError
 from app.identity.visitor import Visitor
-from tests.capabilities.world import HERE, World, sign_out_others
+from tests.capabilities.world import HERE, URL, World, sign_out_others
 from tests.identity.browsing import PASSWORD
 
 Use = Callable[[], Awaitable[bool]]
 """Use the capability as its holder would. Returns whether it worked."""
+
+PLACE = Place(HERE, "", "a browser")
 
 NEW = "quite another phrase 8"
 
@@ -44,7 +48,7 @@ async def given_code(world: World) -> Use:
 
 async def half_sign_in(world: World) -> Use:
     waiting = await world.sign_in.with_password(
-        email=world.email, password=PASSWORD, address=HERE, site=HERE, user_agent="", now=clock.now()
+        email=world.email, password=PASSWORD, address=HERE, site=HERE, user_agent="", browser="", now=clock.now()
     )
     assert isinstance(waiting, CodeWanted)
 
@@ -52,7 +56,7 @@ async def half_sign_in(world: World) -> Use:
         code, now = world.code(), clock.now()
         asks = await world.sign_in.is_waiting(waiting.token, now)
         try:
-            done = await world.sign_in.with_code(waiting.token, code, address=HERE, user_agent="", now=now)
+            done = await world.sign_in.with_code(waiting.token, code, address=HERE, user_agent="", browser="", now=now)
         except totp.CodeRefused:
             done = None
         return asks or isinstance(done, SignedIn)
@@ -132,7 +136,7 @@ async def link_of_a_sign_up(world: World) -> Use:
 
     async def use() -> bool:
         try:
-            return await world.sign_up.confirm(token, PASSWORD, address=HERE, now=clock.now()) is not None
+            return await world.sign_up.confirm(token, PASSWORD, place=PLACE, now=clock.now()) is not None
         except ApiError:
             return False
 
@@ -158,6 +162,28 @@ async def link_of_a_new_address(world: World) -> Use:
         return await world.email_changes.confirm(token, session=None, address=HERE, now=clock.now()) is not None
 
     return use
+
+
+async def alert(world: World) -> str:
+    """A sign-in from a new place. Returns the token in the email about it."""
+    async with database.transaction():
+        person = await repository.lock(world.account_id)
+        place = Place(HERE, "", ids.new_secret())
+        await SignInAlerts(Letters(URL)).note(person, place, "authenticator", clock.now())
+    return await world.mailed()
+
+
+async def link_of_a_sign_in_alert(world: World) -> Use:
+    token = await alert(world)
+
+    async def use() -> bool:
+        return await world.not_me.disown(token, address=HERE, now=clock.now()) is not None
+
+    return use
+
+
+async def disowned(world: World) -> None:
+    assert await world.not_me.disown(await alert(world), address=HERE, now=clock.now())
 
 
 async def operators_right(world: World) -> Use:
@@ -231,6 +257,7 @@ MAKES: dict[str, Callable[[World], Awaitable[Use]]] = {
     "Link of a sign-up": link_of_a_sign_up,
     "Link of a reset": link_of_a_reset,
     "Link of a new email address": link_of_a_new_address,
+    "Link of a sign-in alert": link_of_a_sign_in_alert,
     "Operator's right": operators_right,
 }
 
@@ -243,6 +270,7 @@ ENDS: dict[str, Callable[[World], Awaitable[None]]] = {
     "new recovery codes": new_recovery_codes,
     "all others are signed out": sign_out_others,
     "removal as an operator": removed_as_an_operator,
+    "a sign-in that is disowned": disowned,
     "signing out": signed_out,
     "being ended in the list of sessions": signed_out,
     "another change of address is asked for": another_address_is_asked_for,

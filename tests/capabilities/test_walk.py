@@ -23,6 +23,7 @@ ENDS = accounts.ENDS | merchants.ENDS
 GUARD, SIGN_IN, SECURITY = "identity/test_guard.py", "identity/test_sign_in_pages.py", "identity/test_security_pages.py"
 DELIVERY, LINKS, LIVE = "webhooks/test_delivery.py", "checkout/test_links.py", "checkout/test_checkout_live.py"
 APPROVALS, DESK = "withdrawals/test_approvals.py", "operator/test_desk_actions.py"
+ALERTS = "identity/test_sign_in_alerts.py"
 KEPT = "cabinet/test_kept_forms.py"
 RETURNS = "refunds/test_return_addresses.py"
 
@@ -72,6 +73,12 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     "test_a_removed_passkey_and_what_it_has_opened_are_gone",
     ("Challenge of a passkey", "use"): "accounts/test_passkeys.py::"
     "test_an_answer_is_taken_once_in_its_browser_for_its_purpose_and_in_time",
+    ("Known browser", "being forgotten in the list"): f"{ALERTS}::"
+    "test_a_browser_that_is_forgotten_is_written_about_again",
+    (
+        "Known browser",
+        "a sign-in that is disowned",
+    ): f"{ALERTS}::test_it_was_not_me_ends_everything_and_starts_the_reset",
     ("Merchant and mode of the last visit", "another merchant or mode"): "cabinet/test_begin.py::"
     "test_the_cabinet_begins_where_one_worked_last",
     ("Metrics token", "a new `METRICS_TOKEN`"): "monitoring/test_routes.py::test_metrics_need_the_token",
@@ -125,7 +132,7 @@ def test_every_proof_has_a_row() -> None:
     assert set(ELSEWHERE) <= walked
     assert set(MAKES) <= set(ROWS)
     assert set(ENDS) <= {end for _, end in walked}
-    assert len(changes()) == 8
+    assert len(changes()) == 9
 
 
 def test_everything_in_the_code_that_gives_a_right_is_on_the_page() -> None:

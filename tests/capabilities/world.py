@@ -1,7 +1,7 @@
 """A person with an account, a session, an authenticator and a membership, for calls of services."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
@@ -11,6 +11,7 @@ from app.accounts import repository as accounts_repository
 from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
+from app.accounts.not_me import NotMe
 from app.accounts.passkeys import Passkeys
 from app.accounts.password_changes import PasswordChanges
 from app.accounts.passwords import hash_password
@@ -54,6 +55,7 @@ class World:
         self.password_changes = PasswordChanges(throttle, letters)
         self.email_changes = EmailChanges(throttle, letters)
         self.enrolment = Enrolment(keys, letters)
+        self.not_me = NotMe(letters, _nothing_approved, _nobody_told)
 
     @property
     def email(self) -> str:
@@ -94,6 +96,14 @@ class World:
             clock.now(),
         )
         return await current_member(account_id, self.kept["merchant_id"])
+
+
+async def _nothing_approved(account_id: str, since: datetime, now: datetime) -> list[str]:
+    return []
+
+
+async def _nobody_told(person: Person, address: str, now: datetime) -> None:
+    return
 
 
 async def a_world(settings: Settings) -> World:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from app.networks.http_node import tls_context
 from tests.fakes.evm_node import fake_node
 
 
@@ -24,7 +25,7 @@ class BitcoinProxy:
         """Methods whose calls reach the node, and whose replies don't reach us."""
         self.calls: list[dict[str, Any]] = []
         """Every call that was relayed."""
-        self._client = httpx.AsyncClient(base_url=target, trust_env=False, timeout=30)
+        self._client = httpx.AsyncClient(base_url=target, verify=tls_context(), trust_env=False, timeout=30)
 
     async def answer(self, body: bytes) -> tuple[int, bytes]:
         """Answer one request. Raises ConnectionError, which closes the connection."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from app.networks.http_node import tls_context
+
 Answer = Callable[[bytes], Awaitable[tuple[int, bytes]]]
 
 
@@ -75,7 +77,7 @@ def relay(url: str, change: Callable[[dict[str, Any], Any], Any]) -> Answer:
 
     async def answer(body: bytes) -> tuple[int, bytes]:
         calls = {call["id"]: call for call in json.loads(body)}
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(verify=tls_context(), trust_env=False) as client:
             replies = (await client.post(url, content=body, headers={"Content-Type": "application/json"})).json()
         changed = []
         for reply in replies:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from app.networks.http_node import tls_context
 from tests.fakes.evm_node import fake_node
 
 
@@ -25,7 +26,7 @@ class EvmProxy:
         """Every signed transaction that was submitted, in hex."""
         self.refuses: dict[str, str] = {}
         """Methods that are refused, with the error message."""
-        self._client = httpx.AsyncClient(base_url=target, trust_env=False, timeout=30)
+        self._client = httpx.AsyncClient(base_url=target, verify=tls_context(), trust_env=False, timeout=30)
 
     async def answer(self, body: bytes) -> tuple[int, bytes]:
         """Answer one request. Raises ConnectionError, which closes the connection."""

@@ -110,7 +110,7 @@ def _of_saved_filters() -> dict[str, Filled]:
     return forms
 
 
-def of_account(session_id: str) -> dict[str, Filled]:
+def of_account(session_id: str, browser_id: int) -> dict[str, Filled]:
     """The forms of the account pages. New codes or a new password end the other sessions, so these are ended first.
 
     A new authenticator is offered in one form and confirmed in another.
@@ -125,6 +125,8 @@ def of_account(session_id: str) -> dict[str, Filled]:
         "/account/email": Filled(password | {"email": "mara@new.example"}),
         f"{security}/sessions/{{session_id:str}}/end": Filled(ids={"session_id": session_id}),
         f"{security}/sessions/end-others": Filled(),
+        f"{security}/browsers/{{browser_id:int}}/forget": Filled(ids={"browser_id": str(browser_id)}),
+        "/account/passkey-offer": Filled({"answer": "later"}, query={"next": "/account"}, audited=0),
         f"{security}/recovery-codes": Filled(),
         f"{security}/authenticator": Filled(password, audited=0),
         "/account/password": Filled(password | {"new_password": "another long phrase 8"}),
@@ -200,6 +202,6 @@ ELSEWHERE_TESTED = {
 
 SIGNED_OUT = (
     *("/sign-in", "/sign-in/passkey", "/sign-in/code", "/sign-up", "/confirm-email", "/confirm-email/change"),
-    *("/forgot-password", "/reset-password", "/invitation"),
+    *("/forgot-password", "/reset-password", "/invitation", "/not-me"),
 )
 """Forms for visitors who are not signed in: bound by links that work once, and by throttles."""

@@ -159,7 +159,7 @@ async def test_every_form_that_makes_something(
         viewer_id=world.people["viewer"].id,
         key_id=ids["key_id"],
         open_invoice_id=world.open_invoice.id,
-    ) | {"/cabinet/apply": filled.of_account("")["/cabinet/apply"], "/desk/reconciliation": Filled()}
+    ) | {"/cabinet/apply": filled.of_account("", 0)["/cabinet/apply"], "/desk/reconciliation": Filled()}
 
     async def each_once(browser: Browser, account: Account, makers: tuple[Maker, ...]) -> None:
         context = await browser.new_context(java_script_enabled=False)

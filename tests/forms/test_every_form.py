@@ -91,7 +91,7 @@ async def all_once(walker: Walker, app: Edge, forms: Mapping[str, Filled]) -> No
 def test_every_form_is_known(settings: Settings) -> None:
     """A new form's route must be added to the walks below."""
     nothing = Scene(**dict.fromkeys(Scene.__dataclass_fields__, 0))  # type: ignore[arg-type] # names alone count here
-    known = filled.of_cabinet(*4 * ("",)) | filled.of_account("") | filled.of_desk(nothing, 0)
+    known = filled.of_cabinet(*4 * ("",)) | filled.of_account("", 0) | filled.of_desk(nothing, 0)
     assert set(known) | set(filled.ELSEWHERE_TESTED) | set(filled.SIGNED_OUT) == set(forms_of(create_app(settings)))
 
 
@@ -106,6 +106,7 @@ async def test_every_form_of_a_merchant_and_of_ones_account(
     session_id = await database.fetch_value(
         "SELECT id FROM sessions WHERE account = $1 ORDER BY created_at DESC LIMIT 1", account.id
     )
+    browser_id = await database.fetch_value("SELECT max(id) FROM known_browsers WHERE account = $1", account.id)
     ids = world.ids | {"merchant_id": world.terms.merchant_id, "mode": "test"}
     walker = Walker(person, account, ids)
 
@@ -120,7 +121,7 @@ async def test_every_form_of_a_merchant_and_of_ones_account(
             open_invoice_id=world.open_invoice.id,
         ),
     )
-    await all_once(walker, app, filled.of_account(session_id))
+    await all_once(walker, app, filled.of_account(session_id, browser_id))
 
     assert [await one.is_signed_in() for one in (person, third, other)] == [True, False, False]
     await assert_invariants(works, with_chain=False)

@@ -14,7 +14,7 @@ Browsers = Callable[..., Browser]
 ELSEWHERE = ("/api/", "/desk", "/cabinet/{merchant_id", "/pay/")
 """Walked by tests of their own: keys, operators, members; a checkout page's forms need no session."""
 
-SIGNED_OUT = ("/sign-in", "/sign-up", "/confirm-email", "/forgot-password", "/reset-password")
+SIGNED_OUT = ("/sign-in", "/sign-up", "/confirm-email", "/forgot-password", "/reset-password", "/not-me")
 
 TRICKS: dict[str, dict[str, str]] = {
     "another host": {"Host": "evil.example"},

@@ -202,7 +202,7 @@ async def test_operators_act_with_two_steps_only(face: httpx.AsyncClient, settin
     mara = Browser(face)
     await mara.sign_in(plain)
     sent = await mara.get("/desk/who")
-    assert sent.headers["location"] == "/account/security"
+    assert sent.headers["location"] == "/account/security/second-step"
     face.cookies.clear()
     await mara.sign_in(await an_account(settings, "m@example.test", totp=True))
     assert (await mara.get("/desk/who")).status_code == 404

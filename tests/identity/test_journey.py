@@ -100,6 +100,8 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
         assert page.url == f"{base}/account/security"
     await expect(page.get_by_role("button", name="Use it")).to_be_hidden()
 
+    await page.get_by_role("link", name="Choose a second step").click()
+    await seen("second-step")
     await page.get_by_role("link", name="Set up an authenticator app").click()
     await seen("authenticator")
     await page.get_by_label("Your password").fill(PASSWORD)
@@ -139,7 +141,7 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
     await page.get_by_label("Code").fill(next_code(secret))
     await press(page, "Continue")
     await page.wait_for_url(f"{base}/account?form=*")
-    assert {cookie["name"] for cookie in await context.cookies()} == {cookies.SESSION}
+    assert {cookie["name"] for cookie in await context.cookies()} == {cookies.SESSION, cookies.BROWSER}
 
     for path in ("/forgot-password", "/forgot-password/sent", "/reset-password?token=gone"):
         await page.goto(base + path)

@@ -6,6 +6,7 @@ import inspect
 import re
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,8 +37,11 @@ async def test_a_mailbox_gets_so_many_letters_of_a_kind_and_no_more(db: str, kin
     other = next(each for each in Kind if each is not kind)
     assert await write(other), "one kind does not use another's allowance"
     assert await write(kind, EmailAddress("another", "shop.example"))
+    is_day_used = allowance.per_day == allowance.per_hour
     clock.shift(timedelta(hours=1))
-    assert await write(kind), "an hour later"
+    assert await write(kind) is not is_day_used, "an hour later"
+    clock.shift(timedelta(days=1))
+    assert await write(kind), "a day later"
 
 
 async def test_letters_are_limited_per_day_too(db: str) -> None:
@@ -62,9 +66,11 @@ def test_no_letter_to_an_account_has_a_link_from_a_name() -> None:
         if name.startswith("_"):
             continue
         names = inspect.signature(write_one).parameters
-        given = {"token": "t", "left": 3, "name": BAIT, "passkey": BAIT, "new_email": "help@evil.example"}
+        ours = {"new": "browser", "browser": "Firefox", "system": "Windows", "address": "192.0.2.1", "how": "passkey"}
+        theirs = {"name": BAIT, "passkey": BAIT, "new_email": "help@evil.example"}
+        given: dict[str, Any] = {"token": "t", "left": 3, **ours, **theirs}
         written.append(write_one(**{parameter: given[parameter] for parameter in names}))
-    assert len(written) >= 11
+    assert len(written) >= 14
     for each in written:
         assert "URGENT" not in each.subject
         body = each.body(clock.now(), UTC)

@@ -8,7 +8,7 @@ and all of them at once.
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 import httpx
@@ -17,20 +17,13 @@ import redis
 
 from app.sandbox.integrator import wait_for
 from app.sandbox.processes import Process
-from tests.resilience.world import Running, assert_paid_once, credits, sandbox
+from tests.resilience.world import Running, assert_paid_once, credits
 
 ROUNDS = max(1, int(os.environ.get("SOAK", "10")) // 10)
 PAYMENT_S = 4.0
 """The usual duration of a payment: the random moments are within it."""
 
 pytestmark = pytest.mark.timeout(180 + 120 * ROUNDS)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One sandbox for the module."""
-    with sandbox(tmp_path_factory.mktemp("resilience") / "var") as running:
-        yield running
 
 
 def kill(process: Callable[[Running], Process]) -> Callable[[Running], None]:

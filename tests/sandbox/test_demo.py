@@ -110,7 +110,7 @@ def test_the_interface_is_complete_and_readable_by_its_owner_only(first_demo: st
     path = sandbox.home.interface_file
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     described = json.loads(path.read_text())
-    assert described["base_url"].startswith("http://127.0.0.1:")
+    assert described["base_url"].startswith("http://localhost:")
     assert described["api_key"].startswith("sspay_sec_test_")
     assert described["merchant_id"].startswith("MCH-")
     for login in ("merchant_login", "operator_login"):

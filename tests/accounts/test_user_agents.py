@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.identity.user_agents import browser_name
+from app.accounts.user_agents import browser_name
 
 
 @pytest.mark.parametrize(
