@@ -14,6 +14,9 @@ from tests.deploy.files import dockerfile
 PREFIX = "/opt/swap-pay"
 """Where the image has the virtual environment."""
 
+REACHES_REGISTRIES = ("PIP_", "UV_", "SSL_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+"""How names of such variables begin."""
+
 
 def build(folder: Path, *, whole: bool) -> Path:
     """Run the steps in `folder`. Returns the virtual environment that they made.
@@ -84,11 +87,12 @@ def _beginnings(name: str, *, anywhere: bool) -> list[str]:
 
 
 def _run(command: list[str], folder: Path, more: dict[str, str]) -> None:
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHON": sys.executable, **more}
-    for name in ("PIP_INDEX_URL", "PIP_CONFIG_FILE", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CACHE_DIR"):
-        if name in os.environ:
-            environment[name] = os.environ[name]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    """Run a step with a bare environment, and what this machine needs to reach a registry."""
+    reach = {name: value for name, value in os.environ.items() if name.upper().startswith(REACHES_REGISTRIES)}
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHON": sys.executable}
+    done = subprocess.run(
+        command, cwd=folder, env=reach | environment | more, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         print(done.stdout, done.stderr, file=sys.stderr)
         done.check_returncode()
