@@ -21,6 +21,7 @@ from app.identity.guard import signed_in_router
 from app.identity.identity import Identity, PageRequest, address_of, user_agent_of, visitor_of
 from app.identity.passkey_forms import Asked, answer_of
 from app.signer import approvers_repository
+from app.web.row_ids import RowId
 
 PASSKEYS = "/account/security/passkeys"
 
@@ -123,7 +124,7 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, next_path or PASSKEYS, flash=f"The passkey “{form.text('name')}” is added.")
 
     @get("/{passkey_id:int}")
-    async def one(request: PageRequest, passkey_id: int) -> Response[Any]:
+    async def one(request: PageRequest, passkey_id: RowId) -> Response[Any]:
         passkey = await found(request, passkey_id)
         shown, signers = fingerprint(passkey.public_key), await approvers_repository.reported()
         context = {
@@ -143,7 +144,7 @@ def routers(identity: Identity) -> list[Router]:
         step_up=NoStepUp("a name opens nothing"),
         page="/{passkey_id:int}",
     )
-    async def rename(request: PageRequest, passkey_id: int) -> Response[Any]:
+    async def rename(request: PageRequest, passkey_id: RowId) -> Response[Any]:
         form, passkey = await identity.read_form(request), await found(request, passkey_id)
         person, back = await accounts_repository.by_id(passkey.account), f"{PASSKEYS}/{passkey_id}"
         try:
@@ -156,11 +157,11 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, back, flash="The passkey is renamed.")
 
     @get("/{passkey_id:int}/remove")
-    async def remove_page(request: PageRequest, passkey_id: int) -> Response[Any]:
+    async def remove_page(request: PageRequest, passkey_id: RowId) -> Response[Any]:
         return await show(request, "identity/passkey_remove.html", {"passkey": await found(request, passkey_id)})
 
     @form_post("/{passkey_id:int}/remove", does="Remove a passkey", step_up=StepUp.FRESH_CODE)
-    async def remove(request: PageRequest, passkey_id: int) -> Response[Any]:
+    async def remove(request: PageRequest, passkey_id: RowId) -> Response[Any]:
         form, passkey = await identity.read_form(request), await found(request, passkey_id)
         try:
             with form.catching():

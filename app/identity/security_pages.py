@@ -26,6 +26,7 @@ from app.identity.guard import signed_in_router
 from app.identity.identity import Identity, PageRequest, address_of, visitor_of
 from app.identity.keeping import kept_of
 from app.web.qr import qr
+from app.web.row_ids import RowId
 
 SECURITY = "/account/security"
 
@@ -187,7 +188,7 @@ def routers(identity: Identity) -> list[Router]:
         step_up=NoStepUp("all it does is that the next sign-in there is written about"),
         page="/",
     )
-    async def forget_browser(request: PageRequest, browser_id: int) -> Response[Any]:
+    async def forget_browser(request: PageRequest, browser_id: RowId) -> Response[Any]:
         person = await accounts_repository.by_id(visitor_of(request).account_id)
         await known_browsers.forget(person, browser_id, address=address_of(request), now=clock.now())
         words = "That browser is forgotten. You get an email about the next sign-in there."
