@@ -192,6 +192,7 @@ def test_without_a_script_at_320_px(browser: Browser, site: Site) -> None:
         for name, finding in FINDINGS.items():
             page.get_by_label("Transaction ID").fill(name)
             page.get_by_role("button", name="Look for it").click()
+            page.wait_for_load_state()  # with its sheets
             heading = page.get_by_role("heading", level=1).inner_text()
             assert heading != "Where is my payment?", finding.verdict
             assert page.get_by_text(DEPOSIT_ID).first.is_visible()
