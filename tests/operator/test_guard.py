@@ -95,7 +95,7 @@ async def test_an_operator_without_an_authenticator_is_sent_to_set_one_up(served
     token = await csrf_of(browser)
     for method, path in routes(served):
         status, location = await send_request(browser, method, path, token)
-        assert (status, location) == (303, "/account/security"), (method, path)
+        assert (status, location) == (303, "/account/security/second-step"), (method, path)
     assert (await log.page(Filters(action="switch."), None, 10)) == []
 
 

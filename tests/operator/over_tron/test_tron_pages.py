@@ -184,7 +184,7 @@ async def test_stake_is_requested_with_a_new_code_and_cancelled(
         ({"action": "stake", "amount": "10", "code": "000000"}, "code"),
         ({"action": "mint", "amount": "10"}, "Choose one"),
         ({"action": "stake", "amount": ""}, "Enter an amount"),
-        ({"action": "stake", "amount": "0.5"}, "at least 1 TRX"),
+        ({"action": "stake", "amount": "0.5", "code": "000000"}, "at least 1 TRX"),
     ):
         answer = await browser.send(page, page, **fields)
         assert words in errors(answer), fields
