@@ -1,6 +1,7 @@
 """Signing in and out: what is required, and what strangers learn."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal
@@ -43,6 +44,9 @@ async def test_with_an_authenticator_the_password_alone_opens_nothing(browser: B
     assert answer.headers["location"] == "/sign-in/code"
     assert mara.session is None
     assert not await mara.is_signed_in()
+    assert re.search(r'<input [^>]*name="code"[^>]* autofocus', (await mara.get("/sign-in/code")).text), (
+        "one types at once"
+    )
     wrong = await mara.send("/sign-in/code", code="000000")
     assert wrong.status_code == 422
     assert "wrong" in wrong.text

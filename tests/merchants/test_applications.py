@@ -102,7 +102,9 @@ async def test_approval_allows_everything_and_notifies_the_owner(services: Servi
     await applications.approve(waiting.id, services.networks, Staff(), clock.now(), public_url=URL)
     assert (await current_member(account_id, merchant_id)).standing == "approved"
     assert {one.asset for one in await enabled_assets(merchant_id, "test")} == {"USDT", "ETH"}
-    assert await database.fetch_value("SELECT recipient FROM mail_outbox") == "mara@example.test"
+    (letter,) = await letters()
+    assert letter.recipient == "mara@example.test"
+    assert f"{URL}/cabinet/{merchant_id}/live" in letter.body
     assert await recorded_actions(merchant_id) == ["merchant.applied", "merchant.approved"]
 
 
