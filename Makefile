@@ -40,7 +40,7 @@ test: .venv/.stamp node_modules/.stamp $(FOR_TESTS) ## Run the whole suite, or a
 mutate: .venv/.stamp node_modules/.stamp $(FOR_TESTS) ## Put faults into a copy of the code and see each noticed (ONLY=part of a name)
 	TEST_PROCESSES=$(TEST_PROCESSES) $(BIN)/python -m tests.mutation $(ONLY)
 
-newest: .venv/.stamp node_modules/.stamp ## Run a part of the suite on the newest Python that is here
+newest: .venv/.stamp node_modules/.stamp $(TRACING) ## Run a part of the suite on the newest Python that is here
 	@for python in $(NEWER_PYTHONS); do \
 		if $$python -c 'import ensurepip, venv' 2> /dev/null; then \
 			$(MAKE) --no-print-directory on-python WITH=$$python; exit $$?; \

@@ -51,7 +51,7 @@ class Collector:
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
     """A collector on loopback. The packages of the extra are those of its own environment, after ours."""
-    (packages,) = PACKAGES.glob("lib/python*/site-packages") or [None]
+    packages = next(PACKAGES.glob("lib/python*/site-packages"), None)
     assert packages is not None, "the environment of the extra `tracing` is missing: make var/tracing/.stamp"
     monkeypatch.setattr(sys, "path", [*sys.path, str(packages)])
     made = Collector()
