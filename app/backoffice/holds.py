@@ -8,7 +8,7 @@ from piccolo.querystring import QueryString
 from app.backoffice.case_filters import EVERY_CASE, CaseFilters, of_merchant
 from app.core.keyset import Page, Total
 from app.core.statement import Listing, Param
-from app.withdrawals.holds_repository import IS_OPEN, IS_REFUSED
+from app.withdrawals.holds_repository import IS_OPEN, IS_REFUSED, withdrawals_held
 from app.withdrawals.tables import Withdrawal, WithdrawalHold
 
 
@@ -75,14 +75,7 @@ _LEDGERS = Listing(
         WithdrawalHold.asset,
         WithdrawalHold.reason,
         WithdrawalHold.placed_at,
-        QueryString(
-            """(SELECT count(*) FROM withdrawals w WHERE w.held AND w.status IN ('pending_approval', 'approved')
-            AND (w.source, w.network, w.asset) = ({}, {}, {}))""",
-            WithdrawalHold.source,
-            WithdrawalHold.network,
-            WithdrawalHold.asset,
-            alias="withdrawals_held",
-        ),
+        withdrawals_held(),
     ).where(IS_OPEN),
     HeldLedger,
     key=(WithdrawalHold.placed_at, WithdrawalHold.id),

@@ -125,6 +125,18 @@ async def release_held(source: ChainId) -> int:
 _RELEASE_HELD = Command(Withdrawal.update({Withdrawal.held: False}).where(_IS_SOURCE, Withdrawal.held.eq(True)))
 
 
+def withdrawals_held() -> QueryString:
+    """The column of a hold that counts the payments which wait because of it."""
+    return QueryString(
+        """(SELECT count(*) FROM withdrawals w WHERE w.held AND w.status IN ('pending_approval', 'approved')
+        AND (w.source, w.network, w.asset) = ({}, {}, {}))""",
+        WithdrawalHold.source,
+        WithdrawalHold.network,
+        WithdrawalHold.asset,
+        alias="withdrawals_held",
+    )
+
+
 async def open_holds() -> list[Hold]:
     """Every open hold, oldest first."""
     return await _OPEN.all()
@@ -133,14 +145,7 @@ async def open_holds() -> list[Hold]:
 _OPEN = Statement(
     WithdrawalHold.select(
         *(getattr(WithdrawalHold, name) for name in Hold.__struct_fields__ if name != "withdrawals_held"),
-        QueryString(
-            """(SELECT count(*) FROM withdrawals w WHERE w.held AND w.status IN ('pending_approval', 'approved')
-            AND (w.source, w.network, w.asset) = ({}, {}, {}))""",
-            WithdrawalHold.source,
-            WithdrawalHold.network,
-            WithdrawalHold.asset,
-            alias="withdrawals_held",
-        ),
+        withdrawals_held(),
     )
     .where(IS_OPEN)
     .order_by(WithdrawalHold.placed_at, WithdrawalHold.id),

@@ -28,7 +28,7 @@ class Asked(dict[str, str]):
         super().__init__()
         self.names: set[str] = set()
 
-    def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
+    def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override] # dict's own takes any default
         self.names.add(key)
         return super().get(key, default)
 

@@ -11,7 +11,7 @@ from app.core.settings import Settings
 from app.identity import cookies
 from tests.factories.merchants import merchant
 from tests.fakes.authenticator import Authenticator
-from tests.identity.browsing import Browser, an_account, enrol, hidden, letters, mailed_path
+from tests.identity.browsing import Account, Browser, an_account, enrol, hidden, letters, mailed_path
 from tests.identity.test_passkey_pages import add
 from tests.identity.test_passkey_pages import sign_in as by_passkey
 
@@ -28,12 +28,12 @@ async def alerts_to(email: str) -> list[str]:
 
 def moved(browser: Browser, other: Browser) -> Browser:
     """The same browser at the other one's address."""
-    for name in (cookies.BROWSER,):
-        other.client.cookies.set(name, browser.client.cookies.get(name) or "", domain="pay.example.test")
+    token = browser.client.cookies.get(cookies.BROWSER)
+    other.client.cookies.set(cookies.BROWSER, token or "", domain="pay.example.test")
     return other
 
 
-async def signs_out_and_in(browser: Browser, account) -> None:  # type: ignore[no-untyped-def]
+async def signs_out_and_in(browser: Browser, account: Account) -> None:
     await browser.send("/sign-out", "/account")
     await browser.sign_in(account)
 
