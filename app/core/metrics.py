@@ -27,7 +27,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-    # Containers that share the folder may have the same process ids. The client's parser needs names without "_".
+    # Containers that share the folder may have the same process ids. The client's parser needs names without "_",
+    # and this class of it has no types.
     _HOST = socket.gethostname().replace("_", "-")
     values.ValueClass = values.MultiProcessValue(lambda: f"{_HOST}-{os.getpid()}")  # type: ignore[no-untyped-call]
 
