@@ -51,19 +51,3 @@ async def faults_of(page: Page, name: str) -> list[str]:
             SCREENS.mkdir(parents=True, exist_ok=True)
             await page.screenshot(path=SCREENS / f"{name}-{width}-{scheme}.png", full_page=True)
     return faults
-
-
-def complaints_of(page: Page) -> list[str]:
-    """Collect the console's messages about this page from now on, CSP reports and script errors included.
-
-    Chromium calls a form that was refused an error, too; that it is shown again is the page's business.
-    """
-    complaints: list[str] = []
-
-    def note(kind: str, text: str) -> None:
-        if kind == "error" and "status of 422" not in text:
-            complaints.append(text)
-
-    page.on("console", lambda message: note(message.type, message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return complaints

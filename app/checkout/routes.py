@@ -188,11 +188,12 @@ def routes(
 
     @get("/{slug:str}/link.svg", include_in_schema=False)
     async def link_code(request: PageRequest, slug: str) -> Response[bytes]:
-        """The payment link as a QR code, which few wallets read: the page shows it only where it is asked for."""
+        """The payment link as a QR code, which few wallets read: the page shows it only where it is asked for. Nothing
+        once nothing is to be paid: a page that was made a moment before may ask for it."""
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         view = await view_of(request, slug)
         if not (view.is_payable or view.may_still_be_paid):
-            raise ApiError(Code.NOT_FOUND, "there is nothing here")
+            return Response(b"", status_code=204)
         return Response(qr_image(view.payment_uri), media_type="image/svg+xml")
 
     @post("/{slug:str}/choose", include_in_schema=False)

@@ -74,7 +74,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target?.id !== "palette-list") return;
   part("palette-failure").hidden = true;
-  const isAsked = part("palette-input").value.trim() !== "";
+  const isAsked = (event.detail.requestConfig.parameters.q ?? "").trim() !== ""; // the box may hold a newer question
   if (!isAsked) showRecent();
   const found = options();
   select(isAsked ? found[0] : undefined);

@@ -604,11 +604,11 @@ class Site:
         request.send_header("Content-Type", "text/event-stream")
         request.send_header("Connection", "close")
         request.end_headers()
-        request.wfile.write(b": hello\n\n")
-        request.wfile.flush()
         listener = (name, queue.Queue[str]())
-        self._listeners.append(listener)
+        self._listeners.append(listener)  # before its page hears of the stream, and asks what it missed
         try:
+            request.wfile.write(b": hello\n\n")
+            request.wfile.flush()
             while message := listener[1].get(timeout=60):
                 request.wfile.write(message.encode())
                 request.wfile.flush()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from app.core import database
 from app.core.settings import Settings
@@ -15,6 +15,7 @@ from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
+from tests.complaints import complaints_of
 from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import terms
 from tests.fakes.browser_wallet import SECOND_KEY, BrowserWallet, install
@@ -61,16 +62,11 @@ class Shop:
         context = await self.browser.new_context(viewport={"width": width, "height": 800})
         await install(context, wallets, announced=announced)
         page = await context.new_page()
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        complaints_of(page, self.complaints)
         page.on("request", lambda request: self._note(request.url))
         await page.goto(self.web.url(self.services.links.slug(new.id)))
         yield page
         await context.close()
-
-    def _hear(self, line: ConsoleMessage) -> None:
-        if line.type in ("error", "warning"):
-            self.complaints.append(line.text)
 
     def _note(self, url: str) -> None:
         if not url.startswith(self.web.url("").removesuffix("/pay/")):

@@ -16,6 +16,7 @@ from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
+from tests.complaints import complaints_of
 from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms
 
@@ -45,8 +46,7 @@ async def opened(browser: Browser, url: str, complaints: list[str], **context: o
     """A page in a context of its own; what the browser complains of goes to `complaints`."""
     made = await browser.new_context(**context)  # type: ignore[arg-type]
     page = await made.new_page()
-    page.on("console", lambda words: complaints.append(words.text) if words.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints_of(page, complaints)
     await page.goto(url)
     return page
 

@@ -20,6 +20,7 @@ from app.web.headers import CONTENT_SECURITY_POLICY
 from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
+from tests.complaints import complaints_of
 from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms
 
@@ -179,8 +180,7 @@ async def shop(web: RunningApp, payment_url: str) -> AsyncIterator[str]:
 async def opened(browser: Browser, url: str, complaints: list[str]) -> Page:
     """A page in a context of its own; what the browser complains of goes to `complaints`."""
     page = await (await browser.new_context(bypass_csp=False)).new_page()
-    page.on("console", lambda words: complaints.append(words.text) if words.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints_of(page, complaints)
     await page.goto(url)
     return page
 

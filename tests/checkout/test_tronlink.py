@@ -20,6 +20,7 @@ from app.sandbox.tron_node import TronNode
 from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
+from tests.complaints import complaints_of
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.tron import tron_networks_toml
@@ -78,8 +79,7 @@ async def test_tronlink_signs_and_the_payment_arrives(
             context = await browser.new_context(viewport={"width": 320, "height": 800})
             await install(context, wallet, old=old)
             page = await context.new_page()
-            page.on("console", lambda line: complaints.append(line.text))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
+            complaints_of(page, complaints)
             await page.goto(web.url(slug))
             return page
 

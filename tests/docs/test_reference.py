@@ -9,14 +9,14 @@ from playwright.async_api import Browser, Page, async_playwright
 from tests.api.serving import Served
 from tests.browsing import AXE, AXE_RUN
 from tests.chromium import launch_options
+from tests.complaints import complaints_of
 
 
 async def opened(browser: Browser, url: str, complaints: list[str], width: int = 1280, **context: Any) -> Page:
     """Open the page; the browser's errors and warnings, also CSP violations, go to `complaints`."""
     made = await browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **context)
     page = await made.new_page()
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints_of(page, complaints)
     await page.goto(url)
     return page
 

@@ -15,12 +15,13 @@ from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 from tests.cabinet.world import make_world
 from tests.checkout.running import RunningApp, running_app
+from tests.complaints import complaints_of
 from tests.forms import filled
 from tests.forms.filled import MERCHANT, Filled
 from tests.forms.walking import address, audited
 from tests.identity.browsing import Account, an_account
 from tests.operator.browsing import chromium, past_code
-from tests.page_checks import check_page, complaints_of
+from tests.page_checks import check_page
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from app.identity.sentences import PLAIN_EMAIL
 from app.merchants import service as merchants
 from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
+from tests.complaints import complaints_of
 from tests.factories.merchants import merchant
 from tests.forms.test_browser import sign_in
 from tests.identity.browsing import Account, an_account, letters
 from tests.operator.browsing import chromium
-from tests.page_checks import check_page, complaints_of
+from tests.page_checks import check_page
 
 
 @pytest.fixture

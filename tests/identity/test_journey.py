@@ -16,6 +16,7 @@ from app.core import clock, database
 from app.identity import cookies
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
+from tests.complaints import complaints_of
 from tests.factories.letters import letters
 from tests.page_checks import check_page
 
@@ -58,9 +59,7 @@ def next_code(secret: str) -> str:
 async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Browser, script: bool) -> None:
     context = await chromium.new_context(java_script_enabled=script, timezone_id="Asia/Tokyo")
     page = await context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = complaints_of(page)
     base = f"http://127.0.0.1:{served.port}"
 
     async def seen(name: str) -> None:

@@ -4,11 +4,11 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from app.core import clock
 from app.merchants.members import member
+from tests.complaints import complaints_of
 from tests.factories.invoices import invoice
 from tests.factories.operators import operator
 from tests.factories.withdrawals import approve, confirm, fund, payout, send
 from tests.live.conftest import Person, Shop, browser_of
-from tests.page_checks import complaints_of
 
 SOON_MS = 1_000
 """Within this time a change is on every open page."""

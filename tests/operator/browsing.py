@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pyotp
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 from app.core import clock, database
 from tests.checkout.running import RunningApp
 from tests.chromium import launch_options
+from tests.complaints import complaints_of
 from tests.identity.browsing import Account
 
 STEP_S = 30
@@ -33,21 +34,14 @@ async def chromium() -> AsyncIterator[Browser]:
 @asynccontextmanager
 async def opened(browser: Browser, **context: Any) -> AsyncIterator[Page]:
     """A page in a context of its own; fails on any complaint of the browser, CSP violations included."""
-    complaints: list[str] = []
     made = await browser.new_context(**context)
     page = await made.new_page()
-    page.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = complaints_of(page)
     try:
         yield page
         assert complaints == []
     finally:
         await made.close()
-
-
-def _is_complaint(message: ConsoleMessage) -> bool:
-    """Whether a console message counts as a complaint. Chromium reports each refused form (422), which does not."""
-    return message.type in ("error", "warning") and "status of 422" not in message.text
 
 
 async def sign_in(page: Page, web: RunningApp, account: Account, *, code: str | None = None) -> None:

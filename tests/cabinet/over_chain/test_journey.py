@@ -15,10 +15,11 @@ from app.wiring import Services
 from tests.cabinet.world import ELSEWHERE, make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
+from tests.complaints import complaints_of
 from tests.factories.operators import operator
 from tests.factories.payments import pay_on_chain
 from tests.identity.browsing import Account, an_account
-from tests.page_checks import check_page, complaints_of
+from tests.page_checks import check_page
 
 
 @dataclass(frozen=True)

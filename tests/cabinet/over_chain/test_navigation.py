@@ -13,6 +13,7 @@ from app.merchants import service as merchants
 from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
+from tests.complaints import complaints_of
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 from tests.identity.browsing import PASSWORD, an_account
@@ -63,9 +64,7 @@ async def sign_in(page: Page, base: str) -> None:
 
 async def test_the_cabinet_moves_without_being_loaded_anew(context: BrowserContext, base: str) -> None:
     page = await context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = complaints_of(page)
     await sign_in(page, base)
     await page.goto(base)
     await page.evaluate("window.isStillHere = true")
