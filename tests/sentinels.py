@@ -97,7 +97,7 @@ class Cluster:
             self.servers.append(Node(f"server-{number}", folder, self._server))
         for number in range(HOSTS):
             self.sentinels.append(Node(f"sentinel-{number}", folder, self._sentinel, "--sentinel"))
-            self.sentinel(number).execute_command("SENTINEL", "DEBUG", *HURRY)
+            self.ask(self.sentinel(number), "SENTINEL", "DEBUG", *HURRY)
 
     def _server(self, port: int) -> str:
         replicaof = f"replicaof 127.0.0.1 {self.servers[0].port}\n" if self.servers else ""
@@ -129,10 +129,15 @@ class Cluster:
         port = self.sentinels[number].port
         return redis.Redis(port=port, password=self.sentinel_password, socket_timeout=2, decode_responses=True)
 
+    def ask(self, client: "redis.Redis", *command: str) -> Any:
+        """The answer to a command, and the connection closed."""
+        with client:
+            return client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py has no types here
+
     def role(self, node: Node) -> str | None:
         """`master` or `slave`, None if it does not answer."""
         with suppress(RedisError):
-            return str(self.server(node).execute_command("ROLE")[0])
+            return str(self.ask(self.server(node), "ROLE")[0])
         return None
 
     def primary(self) -> Node:
@@ -158,12 +163,13 @@ class Cluster:
         if known != {(str(primary.port), others, others)} or self.role(primary) != "master":
             return False
         with suppress(RedisError):
-            return bool(self.server(primary).info("replication")["connected_slaves"] == HOSTS - 1)
+            _, _, replicas = self.ask(self.server(primary), "ROLE")
+            return len(replicas) == HOSTS - 1
         return False
 
     def _monitored(self, number: int) -> dict[str, Any]:
         with suppress(RedisError):
-            fields = self.sentinel(number).execute_command("SENTINEL", "MASTER", SERVICE)
+            fields = self.ask(self.sentinel(number), "SENTINEL", "MASTER", SERVICE)
             return dict(zip(fields[::2], fields[1::2], strict=True))
         return {}
 

@@ -68,6 +68,7 @@ class Sentinels:
         self._lost_since_s: float | None = None
         self._is_known = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
+        self._is_closed = False
         self._connections: weakref.WeakSet[PrimaryConnection] = weakref.WeakSet()
 
     @property
@@ -113,6 +114,7 @@ class Sentinels:
 
     async def aclose(self) -> None:
         """Ask no more, and close the connections to the sentinels."""
+        self._is_closed = True
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
@@ -128,7 +130,7 @@ class Sentinels:
         self._connections.add(connection)
 
     async def _watch(self, sentinel: _Watched) -> None:
-        while True:
+        while not self._is_closed:  # in Python 3.11 redis-py may lose a cancellation
             sentinel.named = (await self._opinion(sentinel)).named
             sentinel.has_been_asked = True
             self._judge()
@@ -143,7 +145,10 @@ class Sentinels:
             )
         except (RedisError, OSError) as error:
             return Opinion(where, None, str(error) or type(error).__name__)
-        return Opinion(where, named, None if named else f"knows no {self._address.service}")
+        if named is None:
+            return Opinion(where, None, f"knows no {self._address.service}")
+        host, port = named
+        return Opinion(where, (host.decode(), port), None)
 
     def _judge(self) -> None:
         """Follow the majority. Its answer of a moment ago stands for `LOST_AFTER_S`."""

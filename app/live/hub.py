@@ -219,12 +219,11 @@ class LiveHub:
         CLOSED.inc()
 
     async def _listen(self) -> None:
-        # The Redis client may mistake the cancellation for its own time-out: then `_closing` ends both loops.
         while not self._closing:
             try:
                 async with subscribed(CHANNEL) as subscription:
                     self._begin_hearing()
-                    while not self._closing:
+                    while True:
                         message = await subscription.next()
                         if message is not None:
                             self._hear(message.text.split())
