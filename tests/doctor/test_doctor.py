@@ -146,7 +146,8 @@ async def test_a_redis_that_lets_anybody_in_evicts_and_saves_is_named(
         for name, (bad, _) in values.items():
             client.config_set(name, bad)
         try:
-            found = "\n".join(await symptoms_of(environment))
+            open_to_all = {"REDIS_URL": f"redis://127.0.0.1:{valkey_server.port}/0"}
+            found = "\n".join(await symptoms_of(environment | open_to_all))
         finally:
             for name, (_, good) in values.items():
                 client.config_set(name, good)
