@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import redis
 from redis.exceptions import RedisError
@@ -26,9 +26,11 @@ HOSTS = 3
 QUORUM = 2
 
 SERVER = """
-bind 127.0.0.1
+bind {inside}
+bind-source-addr {inside}
+replica-announce-ip {outside}
 port {port}
-dir "{folder}"
+dir "."
 save ""
 requirepass {password}
 primaryauth {password}
@@ -40,12 +42,14 @@ repl-timeout 5
 """
 
 SENTINEL = """
-bind 127.0.0.1
+bind {inside}
+bind-source-addr {inside}
+sentinel announce-ip {outside}
 port {port}
-dir "{folder}"
+dir "."
 requirepass {sentinel_password}
 sentinel sentinel-pass {sentinel_password}
-sentinel monitor {service} 127.0.0.1 {primary} {quorum}
+sentinel monitor {service} {primary} {quorum}
 sentinel auth-pass {service} {password}
 sentinel down-after-milliseconds {service} 1500
 sentinel failover-timeout {service} 5000
@@ -56,11 +60,36 @@ HURRY = ("info-period", "500", "publish-period", "250")
 """Options of SENTINEL DEBUG, in milliseconds."""
 
 
+class Network(Protocol):
+    """How the hosts reach each other; `Partitions` of tests/partitions.py can cut them off."""
+
+    def addresses(self, host: int) -> tuple[str, str]:
+        """The address that the servers of a host listen on and connect from, and the one that others know."""
+        ...
+
+    def open(self, host: int, port: int) -> None:
+        """A server of the host is about to listen on this port."""
+        ...
+
+
+class Loopback:
+    """All hosts have one address."""
+
+    def addresses(self, host: int) -> tuple[str, str]:
+        return "127.0.0.1", "127.0.0.1"
+
+    def open(self, host: int, port: int) -> None:
+        """Nothing is in between."""
+
+
 class Node:
     """A server or a sentinel. It can be killed and started again, with the configuration that it has written."""
 
-    def __init__(self, name: str, folder: Path, configuration: Callable[[int], str], *options: str) -> None:
+    def __init__(
+        self, name: str, host: int, folder: Path, configuration: Callable[[int, int], str], *options: str
+    ) -> None:
         self.name = name
+        self.host = host
         self._folder = folder / name
         self._configuration = configuration
         self._options = options
@@ -76,12 +105,13 @@ class Node:
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / "valkey.conf"
         if not self.port:
-            file.write_text(self._configuration(port))
+            file.write_text(self._configuration(self.host, port))
         ready = "+monitor" if self._options else "Ready to accept connections"
         return processes.start(
             self.name,
             [str(get_binary_path()), str(file), *self._options],
             var_dir=self._folder,
+            cwd=self._folder,
             ready=lambda process: ready in process.log_tail(),
         )
 
@@ -89,45 +119,58 @@ class Node:
 class Cluster:
     """Servers and sentinels; `start_cluster` makes it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, network: Network) -> None:
         self.password, self.sentinel_password = secrets.token_hex(8), secrets.token_hex(8)
+        self._network = network
         self.servers: list[Node] = []
         self.sentinels: list[Node] = []
-        for number in range(HOSTS):
-            self.servers.append(Node(f"server-{number}", folder, self._server))
-        for number in range(HOSTS):
-            self.sentinels.append(Node(f"sentinel-{number}", folder, self._sentinel, "--sentinel"))
-            self.ask(self.sentinel(number), "SENTINEL", "DEBUG", *HURRY)
+        for host in range(HOSTS):
+            self.servers.append(Node(f"server-{host}", host, folder, self._server))
+        for host in range(HOSTS):
+            self.sentinels.append(Node(f"sentinel-{host}", host, folder, self._sentinel, "--sentinel"))
+            self.ask(self.sentinel(host), "SENTINEL", "DEBUG", *HURRY)
 
-    def _server(self, port: int) -> str:
-        replicaof = f"replicaof 127.0.0.1 {self.servers[0].port}\n" if self.servers else ""
-        return SERVER.format(port=port, folder=".", password=self.password) + replicaof
+    def _server(self, host: int, port: int) -> str:
+        self._network.open(host, port)
+        inside, outside = self._network.addresses(host)
+        text = SERVER.format(inside=inside, outside=outside, port=port, password=self.password)
+        return text + (f"replicaof {self.outside(self.servers[0])[0]} {self.servers[0].port}\n" if self.servers else "")
 
-    def _sentinel(self, port: int) -> str:
+    def _sentinel(self, host: int, port: int) -> str:
+        self._network.open(host, port)
+        inside, outside = self._network.addresses(host)
         return SENTINEL.format(
+            inside=inside,
+            outside=outside,
             port=port,
-            folder=".",
             sentinel_password=self.sentinel_password,
             password=self.password,
             service=SERVICE,
-            primary=self.servers[0].port,
+            primary="{} {}".format(*self.outside(self.servers[0])),
             quorum=QUORUM,
         )
+
+    def outside(self, node: Node) -> tuple[str, int]:
+        """The address by which the others, and we, know a server."""
+        return self._network.addresses(node.host)[1], node.port
 
     @property
     def url(self) -> str:
         """`REDIS_URL`, with the passwords."""
-        hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        hosts = ",".join("{}:{}".format(*self.outside(sentinel)) for sentinel in self.sentinels)
         return f"redis+sentinel://:{self.password}@{hosts}/{SERVICE}/0?sentinel_password={self.sentinel_password}"
 
     def server(self, node: Node) -> "redis.Redis":
-        """A client of one server."""
-        return redis.Redis(port=node.port, password=self.password, socket_timeout=2, decode_responses=True)
+        """A client of one server, on its own host."""
+        return self._client(node, self.password)
 
     def sentinel(self, number: int) -> "redis.Redis":
-        """A client of one sentinel."""
-        port = self.sentinels[number].port
-        return redis.Redis(port=port, password=self.sentinel_password, socket_timeout=2, decode_responses=True)
+        """A client of one sentinel, on its own host."""
+        return self._client(self.sentinels[number], self.sentinel_password)
+
+    def _client(self, node: Node, password: str) -> "redis.Redis":
+        host = self._network.addresses(node.host)[0]
+        return redis.Redis(host=host, port=node.port, password=password, socket_timeout=2, decode_responses=True)
 
     def ask(self, client: "redis.Redis", *command: str) -> Any:
         """The answer to a command, and the connection closed."""
@@ -180,9 +223,9 @@ class Cluster:
 
 
 @contextmanager
-def start_cluster(folder: Path) -> Iterator[Cluster]:
+def start_cluster(folder: Path, network: Network | None = None) -> Iterator[Cluster]:
     """A cluster that is whole."""
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, network or Loopback())
     try:
         cluster.until_whole()
         yield cluster

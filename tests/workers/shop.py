@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import statistics
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -68,3 +69,24 @@ class Shop:
         for request in self.receiver.requests:
             first.setdefault(json.loads(request.body)["event_id"], request.at_s)
         return first
+
+
+@asynccontextmanager
+async def trade(shop: Shop) -> AsyncIterator[None]:
+    """Five events a second inside. At the end each has arrived once."""
+    ended = asyncio.Event()
+
+    async def record() -> None:
+        while not ended.is_set():
+            await shop.event()
+            await asyncio.sleep(0.2)
+
+    recording = asyncio.create_task(record())
+    try:
+        yield
+    finally:
+        ended.set()
+        await recording
+    await shop.receiver.until(lambda: set(shop.committed) == set(shop.arrived()), timeout_s=60)
+    times = Counter(json.loads(request.body)["event_id"] for request in shop.receiver.requests)
+    assert set(times.values()) == {1}, "a delivery was made twice"
