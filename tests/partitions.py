@@ -2,10 +2,11 @@
 
 Each host has an address that its servers listen on and connect from, and one that everybody else knows. Between them is
 a relay, which sees by the sender's address who speaks with whom, and holds back what may not pass. No connection is
-closed for it, so nobody is told.
+closed for it, so nobody is told. It can also speak TLS with us, for a server that was built without it.
 """
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +20,9 @@ READ_BYTES = 65_536
 class Partitions:
     """The relay, in a thread of its own. A `Network` of tests/sentinels.py."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """With `tls`, this process's connections are made with it, those between the hosts without."""
+        self._tls = tls
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
         self._cut: set[frozenset[int]] = set()
@@ -27,7 +30,8 @@ class Partitions:
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread.start()
 
-    def addresses(self, host: int) -> tuple[str, str]:
+    @staticmethod
+    def addresses(host: int) -> tuple[str, str]:
         """Inside and outside."""
         return f"127.0.{70 + host}.1", f"127.0.{70 + host}.2"
 
@@ -69,6 +73,8 @@ class Partitions:
         pair = frozenset({host, third - 70 if third else US})
         await self._may_pass(pair)
         try:
+            if self._tls is not None and US in pair:
+                await writer.start_tls(self._tls)
             there_reader, there_writer = await asyncio.open_connection(inside, port)
         except OSError:
             writer.close()

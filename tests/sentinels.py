@@ -1,12 +1,13 @@
-"""Valkey with Sentinel for tests: three hosts on loopback, each with a server and a sentinel.
+"""Valkey with Sentinel for tests, as docs/redis.md has it: three hosts on loopback, each with a server and a sentinel.
 
 The sentinels tell each other more often than by default what they see, so that an old primary is made a replica a
 second after its return, instead of ten.
 """
 
+import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,38 +24,7 @@ PATIENCE_S = 60.0
 
 SERVICE = "mymaster"
 HOSTS = 3
-QUORUM = 2
-
-SERVER = """
-bind {inside}
-bind-source-addr {inside}
-replica-announce-ip {outside}
-port {port}
-dir "."
-save ""
-requirepass {password}
-primaryauth {password}
-min-replicas-to-write 1
-min-replicas-max-lag 5
-repl-diskless-sync-delay 0
-repl-ping-replica-period 1
-repl-timeout 5
-"""
-
-SENTINEL = """
-bind {inside}
-bind-source-addr {inside}
-sentinel announce-ip {outside}
-port {port}
-dir "."
-requirepass {sentinel_password}
-sentinel sentinel-pass {sentinel_password}
-sentinel monitor {service} {primary} {quorum}
-sentinel auth-pass {service} {password}
-sentinel down-after-milliseconds {service} 1500
-sentinel failover-timeout {service} 5000
-sentinel parallel-syncs {service} 2
-"""
+CONFIGURATIONS = Path(__file__).parents[1] / "docs/deploy/valkey"
 
 HURRY = ("info-period", "500", "publish-period", "250")
 """Options of SENTINEL DEBUG, in milliseconds."""
@@ -120,7 +90,7 @@ class Cluster:
     """Servers and sentinels; `start_cluster` makes it."""
 
     def __init__(self, folder: Path, network: Network) -> None:
-        self.password, self.sentinel_password = secrets.token_hex(8), secrets.token_hex(8)
+        self.password, self.sentinel_password, self.app_password = (secrets.token_hex(8) for _ in range(3))
         self._network = network
         self.servers: list[Node] = []
         self.sentinels: list[Node] = []
@@ -131,24 +101,30 @@ class Cluster:
             self.ask(self.sentinel(host), "SENTINEL", "DEBUG", *HURRY)
 
     def _server(self, host: int, port: int) -> str:
-        self._network.open(host, port)
-        inside, outside = self._network.addresses(host)
-        text = SERVER.format(inside=inside, outside=outside, port=port, password=self.password)
-        return text + (f"replicaof {self.outside(self.servers[0])[0]} {self.servers[0].port}\n" if self.servers else "")
+        follows = "replicaof {} {}".format(*self.outside(self.servers[0])) if self.servers else ""
+        return self._written("valkey.conf", host, port, "6379", {"# replicaof 10.0.0.11 6379": follows})
 
     def _sentinel(self, host: int, port: int) -> str:
+        primary = "{} {}".format(*self.outside(self.servers[0]))
+        changes = {"10.0.0.11 6379": primary, "failover-timeout mymaster 10000": "failover-timeout mymaster 5000"}
+        return self._written("sentinel.conf", host, port, "26379", changes)
+
+    def _written(self, name: str, host: int, port: int, usual_port: str, changes: Mapping[str, str]) -> str:
+        """The documented configuration, with the addresses and passwords of this cluster."""
         self._network.open(host, port)
         inside, outside = self._network.addresses(host)
-        return SENTINEL.format(
-            inside=inside,
-            outside=outside,
-            port=port,
-            sentinel_password=self.sentinel_password,
-            password=self.password,
-            service=SERVICE,
-            primary="{} {}".format(*self.outside(self.servers[0])),
-            quorum=QUORUM,
-        )
+        announce = "replica-announce-ip" if name == "valkey.conf" else "sentinel announce-ip"
+        text = (CONFIGURATIONS / name).read_text()
+        for documented, ours in (
+            *changes.items(),
+            ("bind 10.0.0.11", f"bind {inside}\nbind-source-addr {inside}\n{announce} {outside}"),
+            (f"\nport {usual_port}\n", f"\nport {port}\n"),
+        ):
+            assert documented in text, documented
+            text = text.replace(documented, ours)
+        text = re.sub("^dir .*", "dir .", text, flags=re.MULTILINE)
+        passwords = {"SERVER": self.password, "SENTINEL": self.sentinel_password, "APP": self.app_password}
+        return re.sub("([A-Z]+)_PASSWORD", lambda found: passwords[found[1]], text)
 
     def outside(self, node: Node) -> tuple[str, int]:
         """The address by which the others, and we, know a server."""
@@ -156,9 +132,17 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """`REDIS_URL`, with the passwords."""
+        """`REDIS_URL` of the gateway's user."""
+        return self._url(f"swap_pay:{self.app_password}")
+
+    @property
+    def admin_url(self) -> str:
+        """The same for the user that may do everything."""
+        return self._url(f":{self.password}")
+
+    def _url(self, login: str) -> str:
         hosts = ",".join("{}:{}".format(*self.outside(sentinel)) for sentinel in self.sentinels)
-        return f"redis+sentinel://:{self.password}@{hosts}/{SERVICE}/0?sentinel_password={self.sentinel_password}"
+        return f"redis+sentinel://{login}@{hosts}/{SERVICE}/0?sentinel_password={self.sentinel_password}"
 
     def server(self, node: Node) -> "redis.Redis":
         """A client of one server, on its own host."""

@@ -16,7 +16,7 @@ from tests.workers.shop import working
 from workers.jobs import EVERY_SECOND, Context, Job, Queue
 
 TOPIC = "invoice:1"
-CHANNEL = "tests:wake"
+CHANNEL = "wake:tests"
 
 
 async def until(what: Callable[[], bool | Awaitable[bool]]) -> None:

@@ -5,16 +5,19 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from redis.exceptions import RedisError
 
-from app.core import clock
+from app.core import clock, redis
 from app.core.settings import load
 from app.doctor import valkey
 from app.doctor.symptoms import Symptom
 from app.monitoring.routes import readiness
 from app.wiring import Services, running, wire
+from tests.core.outbound_servers import TestCA
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
-from tests.sentinels import Cluster, start_cluster
+from tests.partitions import Partitions
+from tests.sentinels import HOSTS, Cluster, start_cluster
 from tests.webhooks.receiving import Receiver, receiving
 from tests.workers.redis_users import Users, replaced, until
 from tests.workers.shop import Shop, trade, working
@@ -81,25 +84,62 @@ async def test_all_goes_on_when_the_primary_is_killed_and_when_the_next_one_hang
         assert cluster.role(second) == "slave"
         await users.all_work()
         await until(is_ready)
-        assert {symptom.severity for symptom in await symptoms(cluster)} == {"ok"}
+        await until(lambda: is_sound(cluster.url))
 
         with cluster.sentinels[2].process.paused():
-            await until(lambda: said(cluster, f"sentinel 127.0.0.1:{cluster.sentinels[2].port}: Timeout"))
-            await until(lambda: said(cluster, "sentinels that agree: 2 of 3"))
+            await until(lambda: said(cluster.url, f"sentinel 127.0.0.1:{cluster.sentinels[2].port}: Timeout"))
+            await until(lambda: said(cluster.url, "sentinels that agree: 2 of 3"))
             assert not await is_ready()
             await users.all_work()
 
 
-async def symptoms(cluster: Cluster) -> list[Symptom]:
+async def said(url: str, text: str) -> bool:
+    """Whether the doctor says it of Redis."""
+    return any(text in symptom.message for symptom in await symptoms(url))
+
+
+async def is_sound(url: str) -> bool:
+    """Whether the doctor finds nothing to say."""
+    return {symptom.severity for symptom in await symptoms(url)} == {"ok"}
+
+
+async def symptoms(url: str) -> list[Symptom]:
     """What the doctor says of Redis."""
-    return [symptom async for symptom in valkey.examine(cluster.url)]
-
-
-async def said(cluster: Cluster, text: str) -> bool:
-    """Whether the doctor says it."""
-    return any(text in symptom.message for symptom in await symptoms(cluster))
+    return [symptom async for symptom in valkey.examine(url)]
 
 
 async def is_ready() -> bool:
     """Whether `/readyz` says that Redis lacks nothing."""
     return (await readiness()).redis == "ok"
+
+
+async def test_over_tls_servers_and_sentinels_must_have_certificates(tmp_path: Path) -> None:
+    ca, strangers = TestCA(tmp_path), tmp_path / "strangers"
+    strangers.mkdir()
+    names = [name for host in range(HOSTS) for name in Partitions.addresses(host)]
+    partitions = Partitions(ca.server_context(*names))
+    try:
+        with start_cluster(tmp_path / "sentinel", partitions) as cluster:
+            url = cluster.admin_url.replace("redis", "rediss", 1)
+            assert not await answers(url), "signed by nobody whom we know"
+            assert not await answers(f"{url}&ssl_ca_certs={TestCA(strangers).ca_file}")
+            assert not await answers(cluster.url), "without TLS"
+            url += f"&ssl_ca_certs={ca.ca_file}"
+            assert await answers(url)
+            cluster.server(cluster.primary()).config_set("min-replicas-to-write", 0)
+            redis.open_client(url)
+            await until(lambda: said(url, "min-replicas-to-write is 0"))
+            await redis.close_client()
+    finally:
+        partitions.close()
+
+
+async def answers(url: str) -> bool:
+    """Whether Redis can be used with this URL."""
+    redis.open_client(url)
+    try:
+        return bool(await redis.client().ping())
+    except RedisError:
+        return False
+    finally:
+        await redis.close_client()
