@@ -1,10 +1,11 @@
-"""The gauges of `/metrics` that are read from the database. Each is cheap enough for every scrape."""
+"""The gauges of `/metrics` that are read from the database and Redis. Each is cheap enough for every scrape."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.alerts import repository as alerts
 from app.backoffice import energy, sweeps
+from app.core import redis
 from app.core.metrics import Gauge
 from app.ledger import checkpoints_repository
 from app.monitoring import repository
@@ -26,6 +27,7 @@ async def gauges(now: datetime) -> list[Gauge]:
         *await _watch_gauges(now),
         *await _rate_gauges(now),
         *await _energy_gauges(),
+        *await _redis_gauges(),
     ]
 
 
@@ -131,3 +133,21 @@ async def _energy_gauges() -> list[Gauge]:
         waiting.add_metric([network, "dear"], counts.dear)
         waiting.add_metric([network, "usual"], counts.waiting - counts.dear)
     return [left, limit, size, price, waiting]
+
+
+async def _redis_gauges() -> list[Gauge]:
+    """Whether Redis could change over to another server; only under Sentinel, and not while Redis is away."""
+    if redis.sentinels() is None:
+        return []
+    try:
+        now = await redis.ask(lambda _: redis.standing())
+    except redis.RedisAway:
+        return []
+    return [
+        Gauge("swap_pay_redis_replicas", "Replicas that follow the primary", now.replicas),
+        Gauge(
+            "swap_pay_redis_sentinels_missing",
+            "Sentinels that don't answer or name another primary",
+            now.sentinels - now.agreeing,
+        ),
+    ]

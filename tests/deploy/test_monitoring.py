@@ -35,8 +35,8 @@ DASHBOARD = DEPLOY / "monitoring/dashboard.json"
 TOKEN = "t" * 40
 METRIC = re.compile(r"\b(swap_pay_[a-z_]+)(?:\{([^}]*)\})?")
 OF_PROMETHEUS = {"le", "job", "instance"}
-CONDITIONAL = {"swap_pay_reconciled_seconds"}
-"""Only there once it has happened; named in `app/monitoring/gauges.py`."""
+CONDITIONAL = {"swap_pay_reconciled_seconds", "swap_pay_redis_replicas", "swap_pay_redis_sentinels_missing"}
+"""Only there once it has happened, or under Sentinel; named in `app/monitoring/gauges.py`."""
 
 Rule = dict[str, Any]
 
