@@ -19,6 +19,7 @@ SLOWEST = (
     "cabinet/over_chain",
     "cabinet/test_journey.py",
     "workers/test_redis_away.py",
+    "workers/test_redis_failover.py",
     "api/test_schemathesis.py",
     "operator/test_layout.py",
     "operator/journeys",

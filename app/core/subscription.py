@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.core import clock, redis
@@ -75,9 +76,11 @@ class Subscription:
         if self._unanswered_since_s is None:
             self._unanswered_since_s = now_s
         try:
-            await redis.ask(lambda client: client.publish(self._own_channel, ""))
+            # Not by `redis.ask`: whether requests ask Redis must not depend on a heartbeat that was late.
+            async with asyncio.timeout(redis.SOCKET_TIMEOUT_S):
+                await redis.client().publish(self._own_channel, "")
             self._beat_at_s = now_s + BEAT_S
-        except redis.RedisAway:
+        except (RedisError, OSError):
             self._beat_at_s = now_s + BEAT_AGAIN_S
 
 
