@@ -20,7 +20,7 @@ from redis.asyncio.sentinel import MasterNotFoundError, SentinelConnectionPool, 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from app.core import clock
+from app.core import cancelling, clock
 from app.core.logging import get_logger
 from app.core.redis_address import HostPort, SentinelAddress
 
@@ -68,7 +68,6 @@ class Sentinels:
         self._lost_since_s: float | None = None
         self._is_known = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
-        self._is_closed = False
         self._connections: weakref.WeakSet[PrimaryConnection] = weakref.WeakSet()
 
     @property
@@ -114,10 +113,7 @@ class Sentinels:
 
     async def aclose(self) -> None:
         """Ask no more, and close the connections to the sentinels."""
-        self._is_closed = True
-        for watch in self._watches:
-            watch.cancel()
-        await asyncio.gather(*self._watches, return_exceptions=True)
+        await cancelling.end(*self._watches)
         self._watches = []
         for each in self._watched:
             with suppress(RedisError, OSError):
@@ -130,7 +126,7 @@ class Sentinels:
         self._connections.add(connection)
 
     async def _watch(self, sentinel: _Watched) -> None:
-        while not self._is_closed:  # in Python 3.11 redis-py may lose a cancellation
+        while True:
             sentinel.named = (await self._opinion(sentinel)).named
             sentinel.has_been_asked = True
             self._judge()

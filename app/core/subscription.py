@@ -50,9 +50,6 @@ class Subscription:
     async def next(self) -> Message | None:
         """The next message; None if there is none for a moment: ask again. Raises RedisError or OSError at the end of
         the subscription."""
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError  # in Python 3.11 redis-py may lose a cancellation, and no second one comes
         await self._beat()
         received = await self._pubsub.get_message(timeout=READ_S)
         if received is None:

@@ -8,12 +8,12 @@ import asyncio
 import random
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from redis.exceptions import RedisError
 
-from app.core import clock, metrics
+from app.core import cancelling, clock, metrics
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.core.subscription import subscribed
@@ -152,9 +152,7 @@ class LiveHub:
         """End every stream and the subscription."""
         self.end_streams()
         if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+            await cancelling.end(self._listener)
 
     async def stream(
         self,

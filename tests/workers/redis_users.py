@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from inspect import isawaitable
 
-from app.core import redis
+from app.core import cancelling, redis
 from app.live.hub import LiveHub
 from app.live.notices import changed
 from app.web.rate_limits import RateLimiter
@@ -71,9 +71,7 @@ class Users:
                 yield
         finally:
             await self.hub.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks, timeout=PATIENCE_S)
+            await cancelling.end(*tasks)
 
     async def count_together(self) -> bool:
         """Whether both counters count in Redis: alone, each would count from its own."""
