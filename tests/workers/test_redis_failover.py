@@ -17,7 +17,7 @@ from app.wiring import Services, running, wire
 from tests.core.outbound_servers import TestCA
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
-from tests.partitions import Partitions
+from tests.partitions import Partitions, needs_addresses
 from tests.sentinels import HOSTS, Cluster, start_cluster
 from tests.webhooks.receiving import Receiver, receiving
 from tests.workers.redis_users import Users, replaced, until
@@ -120,6 +120,7 @@ async def is_ready() -> bool:
     return (await readiness()).redis == "ok"
 
 
+@needs_addresses
 async def test_over_tls_servers_and_sentinels_must_have_certificates(tmp_path: Path) -> None:
     ca, strangers = TestCA(tmp_path), tmp_path / "strangers"
     strangers.mkdir()
