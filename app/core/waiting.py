@@ -14,8 +14,6 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import asyncpg
-from asyncpg.exceptions import TargetServerAttributeNotMatched
-
 from app.core import tracing
 
 T = TypeVar("T")
@@ -32,8 +30,10 @@ UNAVAILABLE_ERRORS = (
     asyncpg.IdleSessionTimeoutError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
     asyncpg.ReadOnlySQLTransactionError,
-    TargetServerAttributeNotMatched,
+    # No host takes writes; or a server has died in the middle of an answer, and asyncpg's state is wrong.
+    asyncpg.InternalClientError,
 )
 """What a wait for the database raises when the fault is in the server or the connection, not in the statement."""
 
