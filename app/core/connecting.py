@@ -114,7 +114,8 @@ async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
     """A connection to the first host of `dsn` that answers and takes writes; `options` are asyncpg's.
 
     The first is the one that was connected to last, then in the order of the URL. A server that a fail-over has left
-    read-only is skipped: what it shows may be out of date. Raises DatabaseUnavailable, NoWrites where that was the last.
+    read-only is skipped: what it shows may be out of date. Raises DatabaseUnavailable; NoWrites where the last host was
+    such a one.
     """
     options = options | {"connection_class": Connection}
     failure: Exception | None = None

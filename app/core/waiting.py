@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import asyncpg
+
 from app.core import tracing
 
 T = TypeVar("T")

@@ -101,6 +101,24 @@ class Host:
             with suppress(psutil.Error):
                 process.kill()
 
+    @contextmanager
+    def frozen(self, *, postgres: bool = True) -> Iterator[None]:
+        """Inside, everything on the host is stopped (SIGSTOP), as on a virtual machine that is paused: connections stay
+        open, and nothing answers. Without `postgres` the database server goes on alone, as on a host that is cut off
+        from its peers but not from its clients."""
+        stopped = [psutil.Process(process.pid) for process in self.processes.values()]
+        for process in stopped:
+            process.suspend()
+        servers = self.postgres_processes() if postgres else []
+        for process in servers:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in [*servers, *stopped]:
+                with suppress(psutil.Error):
+                    process.resume()
+
     def postgres_processes(self) -> list[psutil.Process]:
         """The database server's processes, the first first."""
         with suppress(OSError, ValueError, IndexError, psutil.Error):
@@ -192,9 +210,18 @@ class Cluster:
         """The URL of one host, not by the proxy."""
         return f"postgresql://postgres:{self.password}@{host.address}:{host.postgres_port}/{database}"
 
+    @contextmanager
+    def link(self, database: str) -> Iterator[tuple[str, Process]]:
+        """A proxy of a host's own, and the URL of a database by it: while it is paused, that host is cut off."""
+        port, process = self._start_proxy("link")
+        try:
+            yield self.dsn(database).replace(f":{self._port}/", f":{port}/"), process
+        finally:
+            process.kill()
+
     def start(self) -> None:
         """Start all, and return when each standby has what the primary has."""
-        self._port, self._proxy = ports.start_on(None, self._start_proxy)
+        self._port, self._proxy = self._start_proxy("proxy")
         with ThreadPoolExecutor() as threads:
             list(threads.map(lambda host: host.start(self), self.hosts))
         self.wait_until_whole()
@@ -248,15 +275,19 @@ class Cluster:
             time.sleep(POLL_S)
         return found
 
-    def _start_proxy(self, port: int) -> Process:
+    def _start_proxy(self, name: str) -> tuple[int, Process]:
         hosts = [f"{host.address}:{host.postgres_port}:{host.patroni_port}" for host in self.hosts]
-        return processes.start(
-            "proxy",
-            [sys.executable, "-m", "tests.hosts.proxy", str(port), *hosts],
-            var_dir=self.folder,
-            cwd=ROOT,
-            ready=lambda process: "listening" in process.log_tail(),
-        )
+
+        def start(port: int) -> Process:
+            return processes.start(
+                name,
+                [sys.executable, "-m", "tests.hosts.proxy", str(port), *hosts],
+                var_dir=self.folder,
+                cwd=ROOT,
+                ready=lambda process: "listening" in process.log_tail(),
+            )
+
+        return ports.start_on(None, start)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """What HAProxy does in docs/ha.md, in a process of its own: one address that leads to the primary.
 
-`python -m tests.hosts.proxy PORT HOST:POSTGRES_PORT:PATRONI_PORT…`. HAProxy can't be had everywhere without root, and the
-suite must run for a plain user. This asks Patroni's REST interface of each host for `/primary`, and closes all sessions
-to a host that is marked down (`on-marked-down shutdown-sessions`): a client that waits for a dead host learns it then.
+`python -m tests.hosts.proxy PORT HOST:POSTGRES_PORT:PATRONI_PORT…`. HAProxy can't be had everywhere without root, and
+the suite must run for a plain user. This asks Patroni's REST interface of each host for `/primary`, and closes all
+sessions to a host that is marked down (`on-marked-down shutdown-sessions`): a client that waits for a dead host learns
+it then.
 """
 
 import asyncio
@@ -94,6 +95,6 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 if __name__ == "__main__":
     _, at, *named = sys.argv
-    asyncio.run(
-        Proxy([Server(host, int(one), int(other)) for host, one, other in (n.split(":") for n in named)]).run(int(at))
-    )
+    split = (name.split(":") for name in named)
+    servers = [Server(host, int(postgres_port), int(patroni_port)) for host, postgres_port, patroni_port in split]
+    asyncio.run(Proxy(servers).run(int(at)))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.signer.signer_under_test import SignerUnderTest, new_address
 from tests.webhooks.receiving import Receiver
 
 API = "/api/v1/merchant"
-WORKERS = ("chain", "webhooks", "signer")
+WORKERS = ("chain", "webhooks")
 TILLS = 3
 """Customers who pay at the same time."""
 
@@ -52,6 +53,7 @@ class Shop:
     operators: list[Operator]
     logs: Path
     client: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
+    workers: dict[str, ForkServerProcess] = field(default_factory=dict)
     orders: dict[str, str] = field(default_factory=dict)
     payouts: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -61,7 +63,7 @@ class Shop:
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
-        """Inside, all processes of the gateway run, and the chain mines."""
+        """Inside, all processes of the gateway run but the signer, and the chain mines."""
         with served(self.environment, self.logs / "web.log") as web, self._workers():
             mining = asyncio.create_task(self._mine())
             try:
@@ -71,6 +73,20 @@ class Shop:
                 mining.cancel()
                 await asyncio.gather(mining, return_exceptions=True)
 
+    async def start_signer(self, name: str, database_url: str | None = None) -> None:
+        """Start a signer, by another way to the database where one is given. It ends with the others' work."""
+        way = {} if database_url is None else {"DATABASE_URL": database_url}
+        self._start(name, "signer", {**self.signer, **way})
+        await self.until(f"{name} at work", lambda: self.has_said(name, "worker_started"))
+
+    async def has_said(self, name: str, event: str, times: int = 1) -> bool:
+        """Whether a worker's log has an event that often."""
+        return self.log(name).read_text().count(f'"{event}"') >= times
+
+    def log(self, name: str) -> Path:
+        """The log of a worker."""
+        return self.logs / f"{name}.log"
+
     async def sell(self, count: int) -> None:
         """Create invoices, and have each paid."""
         orders = iter(range(count))
@@ -78,10 +94,10 @@ class Shop:
 
     async def pay_out(self, count: int) -> None:
         """Request payouts, and approve each."""
-        for number in range(count):
+        for _ in range(count):
             destination = new_address()
             body = {"asset": "USDT", "chain": "ethereum", "amount": PAYOUT, "destination": destination}
-            made = await self._post("/payouts", body, once=f"payout-{number}")
+            made = await self._post("/payouts", body, once=f"payout to {destination}")
             self.payouts[made["id"]] = destination
             await self._approve(made["id"])
             await asyncio.sleep(BLOCK_S)
@@ -120,8 +136,8 @@ class Shop:
         await self.until("the end of all payments, payouts and deliveries", at_rest)
 
     async def check(self, count: int) -> None:
-        """Each order has one invoice, which was paid, credited and told; each payout was paid once; the books agree with
-        each other and with the chain. After the work, since it watches the chain itself."""
+        """Each order has one invoice, which was paid, credited and told; each payout was paid once; the books agree
+        with each other and with the chain. After the work, since it watches the chain itself."""
         assert self.faults == []
         assert len(self.orders) == count == len(set(self.orders.values()))
         made = await database.fetch_all("SELECT order_id, id FROM invoices WHERE order_id IS NOT NULL")
@@ -135,14 +151,21 @@ class Shop:
         )
         credited = Counter(row["invoice"] for row in credits)
         assert [credited[invoice] for invoice in self.orders.values()] == [1] * count
-        told = {
-            (body["type"], body["data"]["id"]) for body in map(json.loads, (r.body for r in self.receiver.requests))
-        }
+        bodies = [json.loads(request.body) for request in self.receiver.requests]
+        told = {(body["type"], body["data"]["id"]) for body in bodies}
         assert told >= {("invoice.paid", invoice) for invoice in self.orders.values()}
         assert told >= {("payout.confirmed", payout) for payout in self.payouts}
         for destination in self.payouts.values():
             assert await self.setup.sent_to(destination) == [PAYOUT_RAW]
         await self.setup.check()
+
+    def report(self, what: str) -> None:
+        """Print the figures."""
+        print(
+            f"\n{what}: {len(self.orders)} payments, {len(self.payouts)} payouts,"
+            f" {len(self.receiver.requests)} webhooks; longest pause of a creation {self.slowest_s:.1f} s,"
+            f" {self.refused} requests answered with 503"
+        )
 
     async def _till(self, orders: Iterator[int]) -> None:
         for number in orders:
@@ -193,24 +216,27 @@ class Shop:
         try:
             yield
         except TimeoutError:
-            tails = "\n".join(
-                f"--- {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.logs.glob("*.log"))
-            )
+            logs = sorted(self.logs.glob("*.log"))
+            tails = "\n".join(f"--- {path.name}\n{path.read_text()[-1500:]}" for path in logs)
             raise AssertionError(f"not within {PATIENCE_S:g} s: {what}; {self.faults}\n{tails}") from None
 
     @contextmanager
     def _workers(self) -> Iterator[None]:
-        running = []
         try:
             for name in WORKERS:
-                env = {"PATH": os.environ["PATH"], **self.environment, **(self.signer if name == "signer" else {})}
-                running.append(commands.start("worker", name, env=env, log=self.logs / f"{name}.log"))
+                self._start(name, name, {})
             yield
-            assert [process.exitcode for process in running] == [None] * len(WORKERS), "a worker has ended"
+            ended = [name for name, process in self.workers.items() if process.exitcode is not None]
+            assert ended == [], "a worker must survive whatever the database does"
         finally:
-            for process in running:
+            for process in self.workers.values():
                 process.kill()
                 process.join()
+
+    def _start(self, name: str, worker: str, own: Mapping[str, str]) -> None:
+        env = {"PATH": os.environ["PATH"], **self.environment, **own}
+        self.log(name).touch()
+        self.workers[name] = commands.start("worker", worker, env=env, log=self.log(name))
 
     async def _mine(self) -> None:
         while True:
@@ -229,9 +255,8 @@ async def open_shop(
     """A shop with a key, an endpoint, and as many operators to approve its payouts; `signer` are the signer's own
     settings."""
     settings = setup.services.settings
-    key = await api_key(
-        settings.api_key_peppers, scopes=[scope.value for scope in Scope], merchant_id=setup.merchant_id
-    )
+    scopes = [scope.value for scope in Scope]
+    key = await api_key(settings.api_key_peppers, scopes=scopes, merchant_id=setup.merchant_id)
     await make_endpoint(
         merchant_id=setup.merchant_id, mode="test", url=receiver.url(), keys=settings.data_keys, now=clock.now()
     )
