@@ -33,6 +33,15 @@ READY_S = 120.0
 
 POLL_S = 0.1
 
+SETTINGS = {
+    "ttl": 20,
+    "loop_wait": 1,
+    "retry_timeout": 6,
+    "primary_start_timeout": 0,
+    "maximum_lag_on_failover": 1_048_576,
+    "synchronous_mode": True,
+    "synchronous_mode_strict": True,
+}
 PARAMETERS = {
     "wal_level": "replica",
     "hot_standby": "on",
@@ -165,8 +174,7 @@ class Host:
             "etcd3": {"hosts": ",".join(f"{host.address}:{host.etcd_port}" for host in cluster.hosts)},
             "bootstrap": {
                 "dcs": {
-                    **{"ttl": 20, "loop_wait": 1, "retry_timeout": 6, "primary_start_timeout": 0},
-                    **{"maximum_lag_on_failover": 1_048_576, "synchronous_mode": True, "synchronous_mode_strict": True},
+                    **SETTINGS,
                     "postgresql": {"use_pg_rewind": True, "use_slots": True, "parameters": PARAMETERS},
                 },
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "data-checksums", "no-sync"],
@@ -199,12 +207,12 @@ class Cluster:
         self.folder = folder
         self.password = secrets.token_hex(16)
         self.hosts = [Host(name, number, folder) for number, name in enumerate(NAMES, 1)]
-        self._port = 0
+        self.port = 0
         self._proxy: Process | None = None
 
     def dsn(self, database: str = "postgres") -> str:
         """The URL by which the gateway reaches the primary, whichever it is."""
-        return f"postgresql://postgres:{self.password}@127.0.0.1:{self._port}/{database}"
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def dsn_of(self, host: Host, database: str = "postgres") -> str:
         """The URL of one host, not by the proxy."""
@@ -215,13 +223,13 @@ class Cluster:
         """A proxy of a host's own, and the URL of a database by it: while it is paused, that host is cut off."""
         port, process = self._start_proxy("link")
         try:
-            yield self.dsn(database).replace(f":{self._port}/", f":{port}/"), process
+            yield self.dsn(database).replace(f":{self.port}/", f":{port}/"), process
         finally:
             process.kill()
 
     def start(self) -> None:
         """Start all, and return when each standby has what the primary has."""
-        self._port, self._proxy = self._start_proxy("proxy")
+        self.port, self._proxy = self._start_proxy("proxy")
         with ThreadPoolExecutor() as threads:
             list(threads.map(lambda host: host.start(self), self.hosts))
         self.wait_until_whole()

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from app.core import database
+from app.doctor import postgres as doctor
 from tests.hosts.cluster import Cluster, Host
 from tests.hosts.shop import Shop
 
@@ -64,6 +65,8 @@ async def test_the_primary_fails_during_payments(shop: Shop, hosts: Cluster, fau
     shop.report(f"{fault.__name__}, {TIMES} times")
     await shop.check(PAYMENTS)
     await assert_on_all_hosts(shop, hosts)
+    standbys = [one.message async for one in doctor.examine(production=False) if one.topic == "standbys"]
+    assert standbys == ["1 of 2 synchronous"]
 
 
 async def assert_on_all_hosts(shop: Shop, hosts: Cluster) -> None:
