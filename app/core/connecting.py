@@ -68,7 +68,7 @@ class NoWrites(DatabaseUnavailable):
     """The last host that was asked takes no writes: a standby, or a primary that a fail-over has left or just made."""
 
 
-class Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg is not typed
+class Connection(asyncpg.Connection):
     """A connection that knows when a commit was answered before a synchronous standby had it.
 
     That happens when somebody cancels the wait for the standby, such as an operator by `pg_cancel_backend`: Postgres
@@ -91,7 +91,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg is not typ
         connection: the pool forbids those that stay."""
         if fields.get("R") == _WAIT_FOR_STANDBY:
             self._on_one_host = True
-        super()._process_log_message(fields, last_query)
+        super()._process_log_message(fields, last_query)  # type: ignore[no-untyped-call] # asyncpg is not typed
 
 
 def server_settings() -> dict[str, str]:

@@ -259,7 +259,7 @@ async def _call(connection: asyncpg.Connection, method: Callable[..., Awaitable[
         if _is_lost(connection):
             raise DatabaseUnavailable(str(error)) from error
         raise
-    if not _is_lost(connection) and connection.committed_on_one_host():
+    if not _is_lost(connection) and connection.committed_on_one_host():  # type: ignore[attr-defined] # the pool's proxy
         raise DatabaseUnavailable("committed on one host: no synchronous standby has confirmed it")
     return answer
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import asyncpg
+from asyncpg.exceptions._base import InternalClientError
 
 from app.core import tracing
 
@@ -33,8 +34,7 @@ UNAVAILABLE_ERRORS = (
     asyncpg.TooManyConnectionsError,
     asyncpg.DiskFullError,
     asyncpg.ReadOnlySQLTransactionError,
-    # No host takes writes; or a server has died in the middle of an answer, and asyncpg's state is wrong.
-    asyncpg.InternalClientError,
+    InternalClientError,  # no host takes writes; or a server has died in an answer, and asyncpg's state is wrong
 )
 """What a wait for the database raises when the fault is in the server or the connection, not in the statement."""
 

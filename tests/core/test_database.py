@@ -74,8 +74,9 @@ def may_be_lost(path: Path) -> Iterator[tuple[str, str]]:
 @pytest.fixture
 def server_that_waits(tmp_path: Path) -> Iterator[str]:
     """The URL of a server whose commits must be on a standby too, and that has none."""
-    settings = postgres.FAST | {"wal_level": "replica", "max_wal_senders": "2", "synchronous_commit": "on"}
-    server = postgres.start(tmp_path / "postgres", settings=settings | {"synchronous_standby_names": "nobody"})
+    standby = {"wal_level": "replica", "max_wal_senders": "2", "synchronous_standby_names": "nobody"}
+    settings = {**postgres.FAST, **standby, "synchronous_commit": "on"}
+    server = postgres.start(tmp_path / "postgres", settings=settings)
     yield server.dsn()
     server.stop()
     postgres.remove(tmp_path / "postgres")

@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import yaml
+from asyncpg.exceptions._base import InterfaceError, PostgresError
 
 from app.core.advisory_lock import LEASE_S
 from app.sandbox import ports, processes
@@ -67,7 +68,7 @@ if os.environ.get("SOAK"):
             assert old is not None
             # When the primary's host is paused, which a connection alone would never notice,
             with old.frozen():
-                with pytest.raises((ConnectionError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+                with pytest.raises((ConnectionError, PostgresError, InterfaceError)):
                     async with asyncio.timeout(60):
                         while True:
                             await before.fetchval("SELECT 1")
@@ -86,6 +87,7 @@ async def connected(url: str) -> asyncpg.Connection:
     async with asyncio.timeout(120):
         while True:
             try:
-                return await asyncpg.connect(url, timeout=5)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                found: asyncpg.Connection = await asyncpg.connect(url, timeout=5)
+                return found
+            except (OSError, PostgresError, InterfaceError):
                 await asyncio.sleep(0.2)
