@@ -31,6 +31,7 @@ NAMES = ("db1", "db2", "db3")
 READY_S = 120.0
 """Three servers are initialised and copied, perhaps on one slow core."""
 
+STOP_S = 10.0
 POLL_S = 0.1
 
 SETTINGS = {
@@ -57,6 +58,7 @@ PARAMETERS = {
     "wal_receiver_status_interval": "1s",
     "wal_retrieve_retry_interval": "500ms",
     "jit": "off",
+    "dynamic_shared_memory_type": "mmap",  # in the data: a server that is killed leaves nothing elsewhere
 }
 
 
@@ -103,6 +105,16 @@ class Host:
         self.kill_postgres()
         for process in self.processes.values():
             process.kill()
+
+    def stop(self) -> None:
+        """End everything at once, but let the server give back its shared memory."""
+        for process in self.processes.values():
+            process.kill()
+        servers = self.postgres_processes()
+        with suppress(IndexError, psutil.Error):
+            servers[0].send_signal(signal.SIGQUIT)
+        processes.wait_until_ended(servers, STOP_S)
+        self.kill_postgres()
 
     def kill_postgres(self) -> None:
         """SIGKILL the database server alone. Its Patroni goes on."""
@@ -235,9 +247,9 @@ class Cluster:
         self.wait_until_whole()
 
     def stop(self) -> None:
-        """End all of it, without a shutdown of the servers."""
-        for host in self.hosts:
-            host.kill()
+        """End all of it."""
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(Host.stop, self.hosts))
         if self._proxy is not None:
             self._proxy.kill()
 

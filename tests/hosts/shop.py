@@ -32,6 +32,9 @@ WORKERS = ("chain", "webhooks")
 TILLS = 3
 """Customers who pay at the same time."""
 
+TRY_AGAIN = ((503, "UNAVAILABLE"), (409, "IDEMPOTENCY_IN_PROGRESS"))
+"""What docs/errors.md tells a shop to repeat. The second: an earlier attempt's commit still waits for its standby."""
+
 RETRY_S = 0.2
 BLOCK_S = 0.5
 PAYOUT = "0.25"
@@ -164,7 +167,7 @@ class Shop:
         print(
             f"\n{what}: {len(self.orders)} payments, {len(self.payouts)} payouts,"
             f" {len(self.receiver.requests)} webhooks; longest pause of a creation {self.slowest_s:.1f} s,"
-            f" {self.refused} requests answered with 503"
+            f" {self.refused} requests to be repeated"
         )
 
     async def _till(self, orders: Iterator[int]) -> None:
@@ -191,7 +194,8 @@ class Shop:
                 self.slowest_s = max(self.slowest_s, time.monotonic() - began_s)
                 return answer.json()
             self.refused += 1
-            if answer.status_code != 503 or "Retry-After" not in answer.headers:
+            code = answer.json()["error"]["code"]
+            if "Retry-After" not in answer.headers or (answer.status_code, code) not in TRY_AGAIN:
                 self.faults.append(f"{path}: {answer.status_code} {answer.text}")
             await asyncio.sleep(RETRY_S)
 
