@@ -4,7 +4,6 @@
 requests to nodes. It loads no key and starts no worker, so nothing is signed, and no webhook or email is sent.
 """
 
-import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -146,9 +145,8 @@ def begun(moment: datetime | None) -> Report:
 
 def how_to_reach(made: Copy, settings: Settings) -> str:
     """How to reach and stop a copy that was kept, in words."""
-    stop = shutil.which("pg_ctl") or str(made.place.programs / "pg_ctl")
-    database_name = settings.database_url.rpartition("/")[2].partition("?")[0]
+    data, name = made.place.data, settings.database_url.rpartition("/")[2].partition("?")[0]
     return (
-        f"PostgreSQL runs on 127.0.0.1:{made.place.port}, database {database_name}, with the roles and passwords of the"
-        f" backup; its files are in {made.place.data}; stop it with: {stop} -D {made.place.data} stop"
+        f"PostgreSQL runs on 127.0.0.1:{made.place.port}, database {name}, with the roles and passwords of the backup."
+        f" Its files are in {data}. Stop it with: {made.place.programs / 'pg_ctl'} -D {data} stop"
     )

@@ -50,7 +50,8 @@ def lines_of(report: NetworkReport, network: NetworkConfig) -> Iterator[Line]:
 
 
 def _deposit(found: Found, network: NetworkConfig) -> str:
-    what = f"{found.count} deposits of {_amount(network, found.asset, found.amount_raw)}"
+    deposits = "deposit" if found.count == 1 else "deposits"
+    what = f"{found.count} {deposits} of {_amount(network, found.asset, found.amount_raw)}"
     if found.verdict not in {str(each) for each in NEEDS_NO_REVIEW}:
         return f"{what} found again, and in review: {found.verdict}"
     how = {"credited": "credited", "seen": "wait for confirmations"}.get(found.status, found.status)
