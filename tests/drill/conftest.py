@@ -63,9 +63,9 @@ class Archived:
             os.chown(folder, self.user.uid, self.user.gid)
         return folder
 
-    def base_backup(self) -> Path:
-        """Take a base backup."""
-        folder = self.own_folder("base")
+    def base_backup(self, name: str) -> Path:
+        """Take a base backup into a folder of this name."""
+        folder = self.own_folder(name)
         parts = urlsplit(self.server.dsn())
         done = subprocess.run(
             [str(self.programs / "pg_basebackup"), "-D", str(folder), "--wal-method=stream", "--checkpoint=fast"],

@@ -62,7 +62,7 @@ class Story:
         journal = folder / "journal"
         journal.touch(mode=0o600)
         setup.signer = with_journal(setup, setup.services, journal)
-        base = await asyncio.to_thread(archived.base_backup)
+        base = await asyncio.to_thread(archived.base_backup, "base")
         open_invoice = await invoice(setup.services, setup.terms, amount="20.00", currency="USDT")
         sent, approved = await setup.approved("7.00"), await setup.request_payout("8.00")
         await setup.signer.tick()
