@@ -13,7 +13,7 @@ import msgspec
 from app.cli.running import plain_errors, settings
 from app.core import clock, logging
 from app.core.clock import rfc3339
-from app.drill import run
+from app.drill import figures, run
 from app.drill.refusal import DrillRefused
 from app.drill.report import Report
 from app.drill.run import Wanted
@@ -63,6 +63,7 @@ def drill() -> None:
 @click.option("--journal", type=FILE, envvar="SIGNER_JOURNAL_FILE", help="The signer's journal, or a copy of it.")
 @click.option("--no-journal", is_flag=True, help="The signer of this deployment has none.")
 @click.option("--published", type=FILE, help="What /.well-known/swap-pay/checkpoints has answered, saved earlier.")
+@click.option("--metrics-file", type=FILE, help="Where to write figures for the node exporter, such as drill.prom.")
 @click.option("--keep", is_flag=True, help="Let the copy run, to attach transactions in it and to go on with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def restore(
@@ -76,6 +77,7 @@ def restore(
     journal: Path | None,
     no_journal: bool,
     published: Path | None,
+    metrics_file: Path | None,
     keep: bool,
     as_json: bool,
 ) -> None:
@@ -100,12 +102,12 @@ def restore(
         journal=journal,
         published=published,
     )
-    report = _drill(wanted, keep=keep)
+    report = _drill(wanted, metrics_file, keep=keep)
     click.echo(msgspec.json.encode(report).decode() if as_json else "\n".join(_lines(report)))
     sys.exit(0 if report.is_complete else 1)
 
 
-def _drill(wanted: Wanted, *, keep: bool) -> Report:
+def _drill(wanted: Wanted, metrics_file: Path | None, *, keep: bool) -> Report:
     of_the_environment = settings()
     logging.configure(level="ERROR", json=of_the_environment.log_format == "json")
     with plain_errors(), _plain_refusals():
@@ -117,6 +119,8 @@ def _drill(wanted: Wanted, *, keep: bool) -> Report:
             asyncio.run(run.examine(of_the_environment, prepared, made, report, _say))
             kept = keep
             report.kept = run.how_to_reach(made, of_the_environment) if keep else None
+            if metrics_file is not None:
+                figures.write(metrics_file, report)
         finally:
             if not kept:
                 made.remove()

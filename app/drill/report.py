@@ -67,6 +67,7 @@ class Report(msgspec.Struct, kw_only=True):
 
     `rpo_s`: the time between the newest transaction of the copy and the drill's begin, all of which would be lost but
     for what the chain knows. `rto_s`: how long it took until the copy was checked. `durations_s` names its parts.
+    `finished_s` is when the drill ended, `base_backup_s` when its base backup began, both as Unix time.
     """
 
     began_at: datetime
@@ -78,6 +79,8 @@ class Report(msgspec.Struct, kw_only=True):
     durations_s: dict[str, float] = {}
     rpo_s: float | None = None
     rto_s: float = 0.0
+    finished_s: float | None = None
+    base_backup_s: float | None = None
     signing: Literal["may start", "must wait", "must not start"] = "must not start"
     is_complete: bool = False
     """Whether everything was found, and has a way back."""

@@ -120,6 +120,8 @@ async def examine(settings: Settings, prepared: Prepared, made: Copy, report: Re
         report.durations_s["chains_read"] = clock.monotonic_s() - begun_s
         verdict.judge(report, services.networks)
     report.rto_s = sum(report.durations_s.values())
+    report.finished_s = clock.now().timestamp()
+    report.base_backup_s = prepared.base.began_at.timestamp() if prepared.base.began_at else None
 
 
 @asynccontextmanager

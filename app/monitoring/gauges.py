@@ -26,6 +26,7 @@ async def gauges(now: datetime) -> list[Gauge]:
         *await _watch_gauges(now),
         *await _rate_gauges(now),
         *await _energy_gauges(),
+        *await _archive_gauges(now),
     ]
 
 
@@ -131,3 +132,15 @@ async def _energy_gauges() -> list[Gauge]:
         waiting.add_metric([network, "dear"], counts.dear)
         waiting.add_metric([network, "usual"], counts.waiting - counts.dear)
     return [left, limit, size, price, waiting]
+
+
+async def _archive_gauges(now: datetime) -> list[Gauge]:
+    """Whether the WAL is archived, without which a backup ends with the last base backup; nothing where it is off."""
+    state = await repository.archiver()
+    if state is None:
+        return []
+    archived_s = max((now - state.archived_at).total_seconds(), 0.0)
+    return [
+        Gauge("swap_pay_wal_archived_seconds", "Time since a segment of WAL was last archived", archived_s),
+        Gauge("swap_pay_wal_archive_failing", "1 if the last attempt to archive one has failed", int(state.fails)),
+    ]
