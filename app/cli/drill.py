@@ -1,6 +1,7 @@
 """`swap-pay drill restore`: restore a backup in another place, and see what it lacks. docs/backups.md."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,7 +111,7 @@ def restore(
 def _drill(wanted: Wanted, metrics_file: Path | None, *, keep: bool) -> Report:
     of_the_environment = settings()
     logging.configure(level="ERROR", json=of_the_environment.log_format == "json")
-    with plain_errors(), _plain_refusals():
+    with plain_errors(), _plain_refusals(), _ended_in_order():
         prepared = run.prepare(wanted, clock.now())
         report = run.begun(prepared.moment)
         made = run.restore(prepared, report, _say)
@@ -125,6 +126,20 @@ def _drill(wanted: Wanted, metrics_file: Path | None, *, keep: bool) -> Report:
             if not kept:
                 made.remove()
     return report
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """End by SIGTERM as by Ctrl-C: the copy's Postgres is stopped, and the copy deleted."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(what: str) -> None:

@@ -125,7 +125,8 @@ def restore(base: Base, archive: Archive, place: Place, moment: datetime | None)
             f"{moment:%Y-%m-%dT%H:%M:%SZ} is before the base backup, which began at {base.began_at:%Y-%m-%dT%H:%M:%SZ}:"
             " take an older base backup, or a later moment"
         )
-    place.target.mkdir(parents=True, exist_ok=True)
+    place.target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.target.chmod(0o700)
     socket_folder = Path(tempfile.mkdtemp(prefix="swap-pay-drill-"))
     try:
         shutil.copytree(base.folder, place.data, symlinks=True)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 
 from app.core.migrations import migrate
 from app.sandbox import placement, postgres
+from app.sandbox.home import ROOT
 from app.sandbox.postgres import FAST, Postgres
 from app.sandbox.processes import User, as_user
 from tests.factories.deployment import environment_of
@@ -100,6 +102,13 @@ class Archived:
         await admin.close()
 
 
+def documented_script() -> str:
+    """The script for archive_command in docs/backups.md."""
+    page = (ROOT / "docs/backups.md").read_text()
+    (script,) = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    return str(script)
+
+
 @pytest.fixture(scope="session")
 def archiving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archived]:
     with roomy_directory(tmp_path_factory.mktemp("archived")) as directory:
@@ -107,7 +116,9 @@ def archiving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archived]:
         user = placement.run_as(home)
         folder = placement.prepare(home, user).parent
         archive = Archived(None, user, folder).own_folder("archive")  # type: ignore[arg-type] # its server starts next
-        command = f"test ! -f {archive}/%f && cp %p {archive}/%f.part && mv {archive}/%f.part {archive}/%f"
+        script = folder / "archive-wal"
+        script.write_text(documented_script().replace("archive=/srv/wal", f"archive={archive}"))
+        command = f"sh {script} %p %f"
         durable = {"wal_level": "replica", "max_wal_senders": "4", "archive_mode": "on", "archive_command": command}
         server = postgres.start(home, settings={**FAST, **durable})
         try:

@@ -1,6 +1,8 @@
 """What `/metrics` says of a server that archives its WAL, and while that fails."""
 
 import asyncio
+import subprocess
+from pathlib import Path
 
 import asyncpg
 
@@ -13,6 +15,21 @@ from tests.drill.conftest import Archived
 async def figures() -> dict[str, float]:
     found = await gauges._archive_gauges(clock.now())
     return {family.name: family.samples[0].value for family in found}
+
+
+def test_the_documented_script_never_overwrites_a_segment(archiving: Archived, tmp_path: Path) -> None:
+    (segment := tmp_path / ("0" * 24)).write_bytes(b"one")
+    archived = archiving.archive / segment.name
+
+    def archive() -> int:
+        script = archiving.folder / "archive-wal"
+        return subprocess.run(["sh", str(script), str(segment), segment.name], check=False).returncode
+
+    assert (archive(), archived.read_bytes()) == (0, b"one")
+    assert archive() == 0  # the same again, as after a crash
+    segment.write_bytes(b"two")
+    assert (archive(), archived.read_bytes()) == (1, b"one")
+    archived.unlink()
 
 
 async def test_a_failing_archive_command_shows_and_ends(archiving: Archived) -> None:

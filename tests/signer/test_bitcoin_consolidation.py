@@ -1,12 +1,15 @@
 """Small coins become one while fees are low, once an operator has approved that, and never elsewhere than with us."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import asyncpg
 import pytest
 
 from app.accounts.totp import CodeRefused
 from app.core import clock, database
+from app.networks.bitcoin.sending import BitcoinSender
+from app.signer import missing
 from app.signer.account_spending import account_for
 from app.signer.funds import UnknownTransaction
 from app.signer.refusal import NothingToAccountFor
@@ -174,6 +177,9 @@ async def test_one_that_a_restored_backup_lacks_is_accounted_for_and_the_signer_
     await setup.confirm_blocks()
     with pytest.raises(NothingToAccountFor, match="does not stop"):
         await account_for(networks, NETWORK, "f" * 64, setup.operator.id, reason)
+    (unknown,) = await missing.of_coins(networks.get(NETWORK), cast(BitcoinSender, networks.sender(NETWORK)))
+    told = await missing.explain(networks.get(NETWORK), networks.sender(NETWORK), unknown, in_journal=False)
+    assert (told.txid, told.state, told.payments, told.problem) == (txid, "final", (), None)
     await account_for(networks, NETWORK, txid, setup.operator.id, reason)
     with pytest.raises(NothingToAccountFor, match="does not stop"):
         await account_for(networks, NETWORK, txid, setup.operator.id, reason)
