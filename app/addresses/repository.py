@@ -104,6 +104,19 @@ _REST_FREE = Statement(
 )
 
 
+async def every(network: str) -> list[str]:
+    """Every address of a network's pool, in the order in which they were derived."""
+    return await _EVERY.all(network=network)
+
+
+_EVERY = Statement(
+    DepositAddress.select(DepositAddress.address)
+    .where(DepositAddress.network == Param("network"))
+    .order_by(DepositAddress.derivation_index),
+    str,
+)
+
+
 async def pool_size(network: str) -> int:
     """How many addresses of a network have been derived: indices run from 0 without a gap."""
     highest = await _HIGHEST_INDEX.first(network=network)

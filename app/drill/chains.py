@@ -42,6 +42,9 @@ async def read(services: Services, journal: Sequence[Entry], now: datetime) -> l
         reports.append(report)
         try:
             await _set_apart(services, network, report, now)
+            if network.hot_wallet_address is not None:
+                attach = KINDS[network.kind].attach_moves
+                report.moves_attached = await attach(network, services.networks.sender(network.key), now)
             await _scan(watcher)
             report.head_height = (await repository.heights())[network.key]
             report.deposits = await repository.deposits_above(network.key, report.backup_height)

@@ -43,7 +43,8 @@ class NetworkReport(msgspec.Struct, kw_only=True):
     """What a network's chain knows beyond the backup.
 
     `backup_height`, `head_height`: the last block that the backup had read, and that was read now. `problem`: why the
-    chain could not be read. `drift`: what the ledgers have otherwise than the chain.
+    chain could not be read. `moves_attached`: transactions that only moved money between our own accounts, and were
+    stored in the copy. `drift`: what the ledgers have otherwise than the chain.
     """
 
     network: str
@@ -52,6 +53,7 @@ class NetworkReport(msgspec.Struct, kw_only=True):
     problem: str | None = None
     deposits: Sequence[Found] = ()
     missing: Sequence[Missing] = ()
+    moves_attached: int = 0
     drift: Sequence[str] = ()
     addresses_resting: int = 0
     addresses_left: int | None = None

@@ -33,6 +33,9 @@ def lines_of(report: NetworkReport, network: NetworkConfig) -> Iterator[Line]:
     yield Line(topic, "ok", f"read again from block {report.backup_height + 1} to {report.head_height}")
     for found in report.deposits:
         yield Line(topic, "ok", _deposit(found, network))
+    if report.moves_attached:
+        moves = "move" if report.moves_attached == 1 else "moves"
+        yield Line(topic, "ok", f"{report.moves_attached} {moves} between our own accounts found again, and attached")
     for missing in report.missing:
         yield _transaction(missing, network)
     if not report.drift:

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from app.networks.config import NetworkConfig
 from app.networks.sending import Sender
-from app.signer import missing
+from app.signer import account_moves, missing
 from app.signer.account_funds import AccountFunds
 from app.signer.account_keys import AccountKeys
 from app.signer.account_sweeping import AccountSweeper
@@ -34,7 +35,7 @@ class SignerKind:
 
     `funds`, `keys` and `own_moves` make the parts that `funds.py` describes. `hot_wallet_address`: where the keys say
     that operators' top-ups belong; None where the configuration has derived it from the account already. `unknown`
-    finds the transactions of ours that the books lack.
+    finds the transactions of ours that the books lack, and `attach_moves` stores those that only moved our own money.
     """
 
     funds: Callable[[Any, Any, Treasury], Any]
@@ -42,6 +43,7 @@ class SignerKind:
     own_moves: Callable[[Any, Any, Wallet, Tracker, Any, AllowedMoves], Any]
     hot_wallet_address: Callable[[SpendingKeys], str] | None
     unknown: Callable[[Any, Any], Awaitable[list[Unknown]]]
+    attach_moves: Callable[[Any, Any, datetime], Awaitable[int]] = account_moves.nothing
 
 
 KINDS: dict[str, SignerKind] = {
@@ -51,6 +53,7 @@ KINDS: dict[str, SignerKind] = {
         lambda *parts: AccountSweeper(*parts[:5]),
         lambda keys: keys.hot_wallet_address,
         missing.of_counting_account,
+        account_moves.attach,
     ),
     "tron": SignerKind(
         TimedFunds, AccountKeys, TimedSweeper, lambda keys: keys.tron_hot_wallet_address, missing.of_timed_account

@@ -74,9 +74,12 @@ async def of_counting_account(network: NetworkConfig, sender: AccountSender) -> 
     counted = (await sender.next_nonces([hot]))[hot]
     head = await sender.head_height()
     known = await account_nonces_repository.next_nonce(network.key, hot)
-    return [
+    found = [
         Unknown(await sender.who_used(hot, nonce, head), f"nonce {nonce}", nonce) for nonce in range(known, counted)
     ]
+    # Of the next ones some may be stored: the books' nonce only steps past the first that is not.
+    lacking = await not_in_books(network.key, [one.txid for one in found if one.txid is not None])
+    return [one for one in found if one.txid is None or one.txid in lacking]
 
 
 async def of_timed_account(network: NetworkConfig, _: Sender) -> list[Unknown]:

@@ -22,7 +22,7 @@ from tests.drill.conftest import Archived
 from tests.factories.deployment import environment_of
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
-USAGE = shutil._ntuple_diskusage  # type: ignore[attr-defined]
+USAGE = shutil._ntuple_diskusage
 
 
 @dataclass(frozen=True)
