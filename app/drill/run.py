@@ -7,7 +7,7 @@ requests to nodes. It loads no key and starts no worker, so nothing is signed, a
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from app.core import clock, database
@@ -142,7 +142,7 @@ async def _on_the_copy(settings: Settings) -> AsyncIterator[Services]:
 
 def begun(moment: datetime | None) -> Report:
     """A report that begins now."""
-    return Report(began_at=datetime.now(UTC), moment=moment)
+    return Report(began_at=clock.now(), moment=moment)
 
 
 def how_to_reach(made: Copy, settings: Settings) -> str:
