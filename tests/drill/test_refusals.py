@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli.main import main
-from app.drill import backup, copy
+from app.drill import backup, copy, run
 from app.drill.moments import parse_moment
 from app.drill.refusal import DrillRefused
 from tests.drill.conftest import Archived
@@ -44,8 +44,9 @@ def backed_up(archiving: Archived) -> Backup:
         await admin.execute("INSERT INTO notes VALUES (1)")
         await archiving.archive_all()
         moment = await archiving.moment()
-        await admin.execute("INSERT INTO notes VALUES (2)")
-        await archiving.archive_all()
+        for number in (2, 3, 4):
+            await admin.execute("INSERT INTO notes VALUES ($1)", number)
+            await archiving.archive_all()
         await admin.close()
         return moment
 
@@ -102,13 +103,13 @@ def target(archiving: Archived) -> Path:
 
 @pytest.fixture
 def refused(backed_up: Backup, environment: dict[str, str], target: Path) -> Callable[..., str]:
-    def run(*arguments: str) -> str:
+    def call(*arguments: str) -> str:
         done = drill(backed_up, target, environment, *arguments)
         assert done.exit_code == 2, done.output
         assert not target.exists() or "not an empty folder" in done.output
         return " ".join(done.output.split())
 
-    return run
+    return call
 
 
 def test_what_is_seen_before_anything_is_copied(
@@ -157,15 +158,50 @@ def test_what_is_seen_before_anything_is_copied(
     assert [path.name for path in target.iterdir()] == ["kept"]
 
 
-def test_an_archive_that_lacks_what_is_needed(refused: Callable[..., str], own: Changed) -> None:
-    segments = sorted(path for path in own.archive.iterdir() if len(path.name) == 24)
-    needed = [path for path in segments if path.name > backup.read_base(own.base).first_segment]
-    needed[-1].unlink()
+def test_an_archive_that_lacks_what_is_needed(
+    refused: Callable[..., str], backed_up: Backup, own: Changed, target: Path
+) -> None:
+    base = backup.read_base(own.base)
+    created, _, reached, later, _ = sorted(
+        path for path in own.archive.iterdir() if len(path.name) == 24 and path.name > base.first_segment
+    )
+    # A gap after the moment does not keep it from being restored, and is a fault all the same.
+    later.unlink()
+    archive = backup.read_archive(own.archive, base)
+    place = copy.place_for(base, target, None, backed_up.archived.programs)
+    report = run.begun(backed_up.moment)
+    made = run.restore(run.Prepared(base, archive, place, backed_up.moment, [], None), report, lambda _: None)
+    made.remove()
+    assert [(line.state, line.message) for line in report.lines if line.topic == "archive"] == [
+        ("bad", f"the archive has a gap: {later.name} missing: nothing can be restored to a later moment")
+    ]
+    # One before the moment does.
+    for path in own.archive.glob("*"):
+        if path.name >= reached.name:
+            path.unlink()
     assert "the archive ends with the transaction of" in (words := refused("--archive", str(own.archive)))
     assert "Restore to `latest`" in words
-    needed[0].unlink()
+    created.unlink()
     words = refused("--archive", str(own.archive))
-    assert f"the archive has a gap: {needed[0].name} missing" in words
+    assert f"the archive has a gap: {created.name} missing" in words
+
+
+def test_gaps_are_counted_on_each_timeline() -> None:
+    """After a fail-over the segments go on, under the number of another timeline."""
+    names = {
+        f"{timeline:08X}{log:08X}{segment:08X}"
+        for timeline, log, segment in [
+            (1, 0, 3),
+            (1, 0, 9),
+            (1, 0, 0xFE),
+            (1, 0, 0xFF),
+            (1, 1, 1),
+            (2, 1, 1),
+            (2, 1, 3),
+        ]
+    }
+    found = backup._gaps(names, f"{1:08X}{0:08X}{0xFE:08X}", 16 * 2**20)
+    assert found == [f"{1:08X}{1:08X}{0:08X}", f"{2:08X}{1:08X}{2:08X}"]
 
 
 async def test_a_moment_after_which_nothing_happened_is_the_end_of_the_archive(backed_up: Backup, target: Path) -> None:
@@ -179,7 +215,7 @@ async def test_a_moment_after_which_nothing_happened_is_the_end_of_the_archive(b
     try:
         assert made.notes == ["the archive has no transaction after the moment: all of it was replayed"]
         connection = await asyncpg.connect(made.dsn("postgresql://postgres@live.example/postgres"))
-        assert [row["id"] for row in await connection.fetch("SELECT id FROM notes ORDER BY id")] == [1, 2]
+        assert [row["id"] for row in await connection.fetch("SELECT id FROM notes ORDER BY id")] == [1, 2, 3, 4]
         await connection.close()
     finally:
         made.remove()
