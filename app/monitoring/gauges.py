@@ -28,6 +28,7 @@ async def gauges(now: datetime) -> list[Gauge]:
         *await _rate_gauges(now),
         *await _energy_gauges(),
         *await _redis_gauges(),
+        *await _archive_gauges(now),
     ]
 
 
@@ -150,4 +151,16 @@ async def _redis_gauges() -> list[Gauge]:
             "Sentinels that don't answer or name another primary",
             now.sentinels - now.agreeing,
         ),
+    ]
+
+
+async def _archive_gauges(now: datetime) -> list[Gauge]:
+    """Whether the WAL is archived, without which a backup ends with the last base backup; nothing where it is off."""
+    state = await repository.archiver()
+    if state is None:
+        return []
+    archived_s = max((now - state.archived_at).total_seconds(), 0.0)
+    return [
+        Gauge("swap_pay_wal_archived_seconds", "Time since a segment of WAL was last archived", archived_s),
+        Gauge("swap_pay_wal_archive_failing", "1 if the last attempt to archive one has failed", int(state.fails)),
     ]
