@@ -13,6 +13,7 @@ import yaml
 
 from app.core.settings import load
 from app.monitoring.routes import routes
+from app.web.stopping import Stopping
 from app.sandbox.home import ROOT
 from tests.deploy.files import (
     DEPLOY,
@@ -220,7 +221,7 @@ def test_pods_reach_only_what_a_policy_names(where: str) -> None:
 
 def test_probes_ask_for_pages_that_exist(etc: Path) -> None:
     env = {**of_compose(etc)[0].environment, "NETWORKS_FILE": str(etc / "networks.toml")}
-    pages = {path for handler in routes(load(env)) for path in handler.paths}
+    pages = {path for handler in routes(load(env), Stopping()) for path in handler.paths}
     assert pages >= {"/healthz", "/readyz", "/metrics"}
     asked = 0
     for one in every_process(etc):
