@@ -1,7 +1,8 @@
 """Health, readiness and metrics, for operators.
 
 `/healthz` answers 200 while the process runs; restart the process when it does not answer. `/readyz` answers 503
-while the database is unreachable, and while this process is about to stop. Without Redis the process still works, so the state is "degraded" with status 200.
+while the database is unreachable, and once this process is about to stop (app/web/stopping.py). Without Redis the
+process still works, so the state is "degraded" with status 200.
 The same holds for a network that is behind or halted: sending traffic to another instance would not help, and if
 every instance answered 503 at once, a late block would become an outage of the API. Set alerts on `/metrics`.
 """
@@ -43,7 +44,10 @@ class NetworkCheck(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer of `/readyz`: the overall state, and the state of each check. `stopping`: send this process nothing."""
+    """The answer of `/readyz`: the overall state, and the state of each check.
+
+    `stopping` is there where this process is about to stop: send it no more requests.
+    """
 
     state: State
     database: State

@@ -1,9 +1,9 @@
 """How a web process stops: it drains first, then the server ends its connections.
 
-A load balancer learns by asking `/readyz` that a process is about to stop, some seconds after the process itself. Until
-then it sends requests here, and a process that no longer listens would refuse them. So for `WEB_DRAIN_S` after SIGTERM
-the process answers everything as before, `/readyz` is 503, and each answer ends its connection: clients and proxies that
-keep connections go elsewhere for their next request.
+A load balancer learns by asking `/readyz` that a process is about to stop, some seconds after the process itself.
+Until then it sends requests here, and a process that no longer listens would refuse them. So for `WEB_DRAIN_S` after
+SIGTERM the process answers everything as before, `/readyz` is 503, and each answer ends its connection: clients and
+proxies that keep connections go elsewhere for their next request.
 
 Then event streams are ended, since Granian waits until each connection has ended, and the server is told.
 """
@@ -30,8 +30,9 @@ class Stopping:
 def drained(stopping: Stopping, drain_s: float, end_streams: Callable[[], None]) -> Iterator[None]:
     """Until the block ends, SIGTERM begins `stopping`; `drain_s` later `end_streams` is called and the server stops.
 
-    Granian handles SIGINT and SIGTERM alike, in this event loop. Its handler of SIGTERM is replaced here, and afterwards
-    called by SIGINT. SIGINT itself (Ctrl-C) stops at once. Without a server's handler, as in tests, nothing is done.
+    Granian handles SIGINT and SIGTERM alike, in this event loop. Its handler of SIGTERM is replaced here, and
+    afterwards called by SIGINT. SIGINT itself (Ctrl-C) stops at once. Without a server's handler, as in tests, nothing
+    is done.
     """
     if not callable(signal.getsignal(signal.SIGTERM)) or threading.current_thread() is not threading.main_thread():
         yield

@@ -13,8 +13,8 @@ import yaml
 
 from app.core.settings import load
 from app.monitoring.routes import routes
-from app.web.stopping import Stopping
 from app.sandbox.home import ROOT
+from app.web.stopping import Stopping
 from tests.deploy.files import (
     DEPLOY,
     KUBERNETES,
