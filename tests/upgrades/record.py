@@ -1,8 +1,8 @@
 """Record this version, so that the next ones are held against it: `make record`, at each release.
 
 Every statement of this version with the types of its parameters and of its rows, and what its schema holds rows to, go
-into `released.json.gz`. `tests/upgrades/test_version_before.py` asks whether this version could go on with the schema of
-the next one.
+into `released.json.gz`. `tests/upgrades/test_version_before.py` asks whether this version could go on with the schema
+of the next one.
 """
 
 import asyncio
