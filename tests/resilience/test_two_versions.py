@@ -34,6 +34,7 @@ def test_the_version_before_works_beside_this_one(running: Running, tmp_path: Pa
     before = checked_out(os.environ.get("UPGRADE_FROM") or record.read().commit, tmp_path / "before")
     fleet = Fleet(running, tmp_path, second=before)
     with fleet.up(), load(running, fleet.base_url) as traffic:
+        assert {os.readlink(f"/proc/{member.pid}/cwd") for member in fleet.numbered(2)} == {str(before)}
         until("traffic on both versions", lambda: traffic.answers > 10 * BESIDE_S and len(traffic.paid) > 5)
         for member in fleet.numbered(2):  # the upgrade: each old one is replaced
             member.code = ROOT
