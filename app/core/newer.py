@@ -23,11 +23,11 @@ def plain(name: str) -> str:
     return name.replace(".", " ").replace("_", " ").capitalize()
 
 
-class Words(dict[str, str]):
+class Words(dict[K, str]):
     """Words for stored values. `table[name]` is the plain name where there are none."""
 
-    def __missing__(self, name: str) -> str:
-        return plain(name)
+    def __missing__(self, name: K) -> str:
+        return plain(str(name))
 
 
 class Rights(dict[K, frozenset[V]]):

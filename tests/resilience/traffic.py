@@ -73,7 +73,7 @@ class Traffic:
             self._load_checkout,
             self._load_cabinet,
             self._pay,
-            *(lambda stream=stream: self._listen(stream) for stream in self.streams),  # type: ignore[misc]
+            *(lambda stream=stream: self._listen(stream) for stream in self.streams),
         ]
         with ThreadPoolExecutor(len(work)) as threads:
             working = [threads.submit(each) for each in work]

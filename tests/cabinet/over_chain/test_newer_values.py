@@ -57,14 +57,15 @@ async def store(dsn: str, statements: str) -> None:
 async def test_every_page_goes_on_beside_a_newer_version(
     world: World, works: Services, browser: Callable[..., Browser], settings: Settings, app: Edge
 ) -> None:
-    people = {name: account.id for name, account in world.people.items()}
+    people: dict[str, str] = {role: account.id for role, account in world.people.items()}
     names = {"paid": world.paid_invoice.id, "late": world.late_invoice.id, "job": world.ids["job_id"], **people}
     key = await api_key(settings.api_key_peppers, merchant_id=world.terms.merchant_id, mode="test")
     await store(settings.database_url, NEWER.format(**names))
     # Every page of the cabinet is shown.
     owner = browser()
     await owner.sign_in(world.people["owner"])
-    pages, wrong = {}, {}
+    pages: dict[str, str] = {}
+    wrong: dict[str, int] = {}
     for method, path in ROUTES:
         if method == "GET":
             answer = await owner.get(address(path, world.base, world.ids))
