@@ -1,7 +1,8 @@
 """A double of a load balancer: connections go to processes whose `/readyz` is 200, as behind a Service of Kubernetes.
 
 It knows no HTTP but that question, so a client that keeps a connection stays with its process until that process ends
-it. That is the hardest case for a process that stops: a proxy that reads requests could choose anew for each.
+it; and where a process refuses a connection, it is refused. That is the hardest case for a process that stops: a proxy
+that reads requests could choose anew for each, and try another process.
 """
 
 import asyncio
@@ -10,8 +11,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-CHECK_S = 0.2
+CHECK_S = 0.1
 """Between two questions, as `inter` of HAProxy and `periodSeconds` of Kubernetes, which are longer."""
+
+FALL = 3
+"""So many questions without a good answer take a process out, as in HAProxy. One that says that it stops goes at once.
+"""
 
 ANSWER_S = 10.0
 
@@ -23,7 +28,7 @@ class Balancer:
         self.port = 0
         self.ready: set[int] = set()
         self.refused = 0
-        """Connections that no backend took."""
+        """Connections that their backend did not take."""
         self._backends = backends
         self._turn = itertools.count()
         self._stop: asyncio.Event | None = None
@@ -57,22 +62,27 @@ class Balancer:
         await asyncio.gather(*checks, return_exceptions=True)
 
     async def _check(self, backend: int) -> None:
+        failed = 0
         while True:
-            (self.ready.add if await _is_ready(backend) else self.ready.discard)(backend)
+            said = await _readiness(backend)
+            failed = 0 if b" 200 " in said else failed + 1
+            if not failed:
+                self.ready.add(backend)
+            elif b'"stopping":true' in said or failed >= FALL:
+                self.ready.discard(backend)
             await asyncio.sleep(CHECK_S)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         turn = next(self._turn)
         ready = sorted(self.ready)
-        for place in range(len(ready)):
-            with suppress(OSError):
-                to_reader, to_writer = await asyncio.open_connection("127.0.0.1", ready[(turn + place) % len(ready)])
-                break
-        else:
+        try:
+            to_reader, to_writer = await asyncio.open_connection("127.0.0.1", ready[turn % len(ready)])
+        except (OSError, ZeroDivisionError):
             self.refused += 1
             writer.close()
             return
-        await asyncio.gather(_pass_on(reader, to_writer), _pass_on(to_reader, writer))
+        with suppress(asyncio.CancelledError):  # of the end of the double; asyncio would log it
+            await asyncio.gather(_pass_on(reader, to_writer), _pass_on(to_reader, writer))
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -86,14 +96,15 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         writer.close()
 
 
-async def _is_ready(port: int) -> bool:
+async def _readiness(port: int) -> bytes:
+    """The answer of a process, empty where there is none."""
     try:
         async with asyncio.timeout(ANSWER_S):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 writer.write(b"GET /readyz HTTP/1.1\r\nhost: balancer\r\nconnection: close\r\n\r\n")
-                return b" 200 " in await reader.readline()
+                return await reader.read()
             finally:
                 writer.close()
     except (OSError, TimeoutError):
-        return False
+        return b""

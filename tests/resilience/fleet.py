@@ -21,8 +21,8 @@ from tests.resilience.world import Running
 START_S, STOP_S = 90, 60
 """Long, for a busy machine. A process may take 30 s to finish its work."""
 
-DRAIN_S = 2
-"""Ten times as long as the balancer takes to notice."""
+DRAIN_S = 4
+"""Many times as long as the balancer takes to notice, for a busy machine."""
 
 
 @dataclass

@@ -28,11 +28,13 @@ from tests.resilience.world import Running
 PAUSE_S = 0.15
 """Between two requests of one client."""
 
-PAGE_EVERY_S = 2.5
+PAGE_EVERY_S = 3.5
 """One address may load 30 checkout pages a minute."""
 
 PAY_EVERY_S = 1.0
-WAIT_S = 30.0
+WAIT_S = 90.0
+"""Long, for a busy machine."""
+
 PAGES = ("", "/invoices", "/payouts", "/balances", "/webhooks", "/team")
 """Of the cabinet."""
 
@@ -132,6 +134,9 @@ class Traffic:
             retry_ms = 0
             try:
                 with self._client() as client, client.stream("GET", stream.url) as answer:
+                    if answer.status_code == 503 and "retry-after" in answer.headers:
+                        self._stop.wait(float(answer.headers["retry-after"]))
+                        continue
                     if answer.status_code != 200:
                         self.faults.append(f"stream: {answer.status_code}")
                         return
