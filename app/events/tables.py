@@ -1,6 +1,6 @@
 """The outbox: an event is written in the transaction of the change that it reports, and numbered after the commit."""
 
-from piccolo.columns import UUID, BigSerial
+from piccolo.columns import UUID, BigInt, BigSerial
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -34,11 +34,15 @@ class Event(Table, tablename="events"):
 
 
 class EventHead(Table, tablename="event_heads"):
-    """The last number given to an event of a merchant in a mode."""
+    """The last number given to an event of a merchant in a mode.
+
+    Up to `purged_through_seq` events were deleted for their age, but for those that still wait for an endpoint.
+    """
 
     id = BigSerial(primary_key=True)
     merchant_id = columns.words(20)
     mode = columns.words(4)
     last_seq = columns.big_number()
+    purged_through_seq = BigInt(default=0)
 
     event_heads_once = Unique(["merchant_id", "mode"])

@@ -7,7 +7,6 @@ import msgspec
 
 from app.core import database
 from app.core.statement import Command, Param, Statement, any_of, select
-from app.events.tables import Event
 from app.webhooks.tables import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookQueue
 
 
@@ -19,20 +18,28 @@ class DeliveryOfEvent(msgspec.Struct, frozen=True):
     status: str
 
 
-async def lock_purgeable_events(before: datetime, limit: int) -> list[int]:
-    """Ids of events older than `before` without a waiting delivery, oldest first, locked in the caller's transaction.
+class OldEvent(msgspec.Struct, frozen=True):
+    """An event that may be deleted."""
 
-    Those that another transaction has locked are left out.
+    id: int
+    created_at: datetime
+
+
+async def lock_purgeable_events(before: datetime, limit: int, since: datetime | None) -> list[OldEvent]:
+    """Events older than `before` without a waiting delivery, oldest first, locked in the caller's transaction.
+
+    Those that another transaction has locked are left out, and so are those before `since`, where a batch before this
+    one ended: an endpoint that was paused for months may have a million events that stay.
     """
-    rows = await database.fetch_all(_PURGEABLE, before, limit)
-    return [row["id"] for row in rows]
+    rows = await database.fetch_all(_PURGEABLE, before, limit, since)
+    return [OldEvent(row["id"], row["created_at"]) for row in rows]
 
 
 # SQL: NOT EXISTS.
 # An event without a number has not been fanned out: its deliveries do not exist yet.
 _PURGEABLE = """
-    SELECT e.id FROM events e
-    WHERE e.created_at < $1 AND e.seq IS NOT NULL
+    SELECT e.id, e.created_at FROM events e
+    WHERE e.created_at < $1 AND e.created_at >= coalesce($3, '-infinity'::timestamptz) AND e.seq IS NOT NULL
         AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event = e.id AND d.status = 'pending')
     ORDER BY e.created_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
@@ -60,14 +67,6 @@ async def delete_deliveries(deliveries: Sequence[int]) -> None:
 
 _DELETE_ATTEMPTS = Command(WebhookAttempt.delete().where(any_of(WebhookAttempt.delivery, Param("deliveries"))))
 _DELETE_DELIVERIES = Command(WebhookDelivery.delete().where(any_of(WebhookDelivery.id, Param("deliveries"))))
-
-
-async def delete_events(events: Sequence[int]) -> int:
-    """Delete events that have no delivery; return how many."""
-    return await _DELETE_EVENTS.run(events=events)
-
-
-_DELETE_EVENTS = Command(Event.delete().where(any_of(Event.id, Param("events"))))
 
 
 async def unused_implicit(before: datetime, limit: int) -> list[str]:
