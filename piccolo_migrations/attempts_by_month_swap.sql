@@ -59,11 +59,11 @@ $$;
 -- where nothing is left to do, or another process is doing it. Each step is a short transaction of the caller's.
 --
 -- It runs as its owner, because the processes' role owns no table. A month of which the rest already has attempts stays
--- there: moving them would stop deliveries.
-CREATE FUNCTION keep_webhook_attempts(at timestamptz, months_ahead integer) RETURNS text
+-- there: moving them would stop deliveries. A rest of `most_read` bytes is read in a fraction of a second.
+CREATE FUNCTION keep_webhook_attempts(at timestamptz, months_ahead integer, most_read bigint DEFAULT 268435456)
+    RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '300ms' AS $$
     DECLARE
-        most_read CONSTANT bigint := 256 * 1024 * 1024; -- bytes that Postgres reads in a fraction of a second
         proven text;
         said text;
         month timestamptz;

@@ -134,8 +134,8 @@ async def table_sizes() -> dict[str, int]:
     rows = await database.fetch_all(
         """
         SELECT name, pg_total_relation_size(name::regclass) + (
-            SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_partition_tree(name::regclass) WHERE level > 0
-        )::bigint AS bytes
+            SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_partition_tree(name::regclass)
+            WHERE level > 0)::bigint AS bytes
         FROM unnest($1::text[]) AS name
         """,
         GROWING,
