@@ -189,11 +189,11 @@ _UNNUMBERED = Statement(
 
 
 async def number(ids: Sequence[int], seqs: Sequence[int], bodies: Sequence[str]) -> None:
-    """Store number and body of each of these events."""
+    """Store number and body of each of these events. The body has all of `data`, which is emptied: half of the row."""
     # SQL, since the builder knows no UPDATE ... FROM.
     await database.execute(
         """
-        UPDATE events SET seq = numbered.seq, body = numbered.body
+        UPDATE events SET seq = numbered.seq, body = numbered.body, data = ''
         FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS numbered (id, seq, body)
         WHERE events.id = numbered.id
         """,

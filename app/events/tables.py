@@ -10,9 +10,9 @@ from app.core import columns
 class Event(Table, tablename="events"):
     """A change that a merchant is notified of.
 
-    `data` is the JSON of the event's `data` field. `seq` and `body` (exactly the bytes that are delivered) are null
-    until the sequencer has numbered the event. `override_url` is the invoice's own webhook, if it has one;
-    `only_endpoint` is the one endpoint that a test event is for.
+    `data` is the JSON of the event's `data` field until the sequencer has numbered the event; then it is empty, and
+    `body` has exactly the bytes that are delivered. `seq` and `body` are null until then. `override_url` is the
+    invoice's own webhook, if it has one; `only_endpoint` is the one endpoint that a test event is for.
     """
 
     id = BigSerial(primary_key=True)
