@@ -1,8 +1,9 @@
 """How large everything is, and how fast, with millions of invoices: `python -m bench.growth --invoices 1000000`.
 
-Invoices of the last year, of a thousand merchants, one of whom has a twentieth of them. Each has three events, as many
-deliveries and as many attempts; a tenth is paid. Rows are written in bulk and indexes are built afterwards, so indexes
-are as small as they can be: those whose keys come in no order are about a third larger after a while (docs/growth.md).
+Invoices of the last year, of a thousand merchants, one of whom has a twentieth of them. Each has three events (or
+`--events`), as many deliveries and as many attempts; a tenth is paid. Rows are written in bulk and indexes are built
+afterwards, so indexes are as small as they can be: those whose keys come in no order are about a third larger after a
+while (docs/growth.md).
 """
 
 import argparse
@@ -54,28 +55,32 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--invoices", type=int, default=1_000_000)
-    count = parser.parse_args().invoices
-    print(f"{count:,} invoices; before the start {os.getloadavg()[0]:.1f} programs wanted to run", flush=True)
+    parser.add_argument("--events", type=int, default=3, choices=(1, 2, 3))
+    given = parser.parse_args()
+    print(
+        f"{given.invoices:,} invoices, {given.events} events each; before the start {os.getloadavg()[0]:.1f} programs wanted to run",
+        flush=True,
+    )
     with running_stack(web_processes=1) as stack:
         first = json.loads(_Client(stack).post())
-        asyncio.run(_measure(stack, first["id"], count))
+        asyncio.run(_measure(stack, first["id"], given.invoices, given.events))
     print(f"At the end {os.getloadavg()[0]:.1f} programs wanted to run, this one among them.")
 
 
-async def _measure(stack: Stack, first: str, count: int) -> None:
+async def _measure(stack: Stack, first: str, count: int, events_each: int) -> None:
     connection = await asyncpg.connect(stack.dsn, command_timeout=None)
     await database.open_pool(stack.dsn, max_size=4)
     redis.open_client(stack.environment["REDIS_URL"])
     try:
         with _timed(f"filled, {shutil.disk_usage('/').free / 1e9:.0f} GB free before"):
-            filled = await fill(connection, stack.merchant_id, first, count)
+            filled = await fill(connection, stack.merchant_id, first, count, events_each)
         await connection.execute("CREATE EXTENSION IF NOT EXISTS pageinspect")
         await _vacuums(connection, "first VACUUM ANALYZE", "ANALYZE")
         await _sizes(connection)
         await connection.execute("CHECKPOINT")
         _requests(stack, filled)
         await _webhooks(stack)
-        await _purge(connection, count)
+        await _purge(connection, count * events_each)
         await _drop_a_month()
     finally:
         await redis.close_client()
@@ -195,9 +200,9 @@ async def _webhooks(stack: Stack) -> None:
     print(f"  claim and record {sent} deliveries: {took_s * 1e3:.0f} ms, {sent / took_s:,.0f}/s", flush=True)
 
 
-async def _purge(connection: asyncpg.Connection, count: int) -> None:
+async def _purge(connection: asyncpg.Connection, events: int) -> None:
     """Delete the oldest events as the job does, then clean up after it."""
-    share = int(min(PURGED_SHARE * 3 * count, PURGED_AT_MOST))
+    share = int(min(PURGED_SHARE * events, PURGED_AT_MOST))
     oldest_kept: datetime = await connection.fetchval(
         "SELECT created_at FROM events ORDER BY created_at OFFSET $1", share
     )

@@ -7,6 +7,7 @@ from tests.mutation.faults import (
     bitcoin,
     coin_signer,
     coins,
+    growth,
     lookups,
     money,
     rates,
@@ -53,6 +54,7 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "rates": rates.RATES,
     "lookups": lookups.LOOKUPS,
     "wallets": wallets.WALLETS,
+    "growth": growth.GROWTH,
 }
 
 FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)
