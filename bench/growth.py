@@ -58,7 +58,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=3, choices=(1, 2, 3))
     given = parser.parse_args()
     print(
-        f"{given.invoices:,} invoices, {given.events} events each; before the start {os.getloadavg()[0]:.1f} programs wanted to run",
+        f"{given.invoices:,} invoices, {given.events} events each;"
+        f" before the start {os.getloadavg()[0]:.1f} programs wanted to run",
         flush=True,
     )
     with running_stack(web_processes=1) as stack:
