@@ -22,8 +22,8 @@ async def purge_events(now: datetime, retention_days: int) -> int:
     purged, began_s, reached = 0, clock.monotonic_s(), None
     while True:
         async with database.transaction():
-            found = await repository.lock_purgeable_events(oldest_kept, BATCH, reached)
-            events = [event.id for event in found]
+            found = await repository.lock_old_events(oldest_kept, BATCH, reached)
+            events = [event.id for event in found if not event.waits]
             # A replay meanwhile makes a delivery wait again: such an event stays.
             deliveries = await repository.lock_deliveries(events)
             waiting = {delivery.event for delivery in deliveries if delivery.status == "pending"}
@@ -31,7 +31,7 @@ async def purge_events(now: datetime, retention_days: int) -> int:
             purged += await events_repository.purge([event for event in events if event not in waiting])
         if len(found) < BATCH or clock.monotonic_s() - began_s > SLICE_S:
             return purged
-        reached = found[-1].created_at
+        reached = found[-1]
 
 
 async def purge_implicit_endpoints(now: datetime, retention_days: int) -> int:

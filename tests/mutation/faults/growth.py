@@ -5,8 +5,8 @@ from tests.mutation.table import Fault
 GROWTH = (
     Fault(
         "app/webhooks/retention_repository.py",
-        "d.event = e.id AND d.status = 'pending')",
-        "d.event = e.id AND d.status = 'dead')",
+        "WHERE event = old.id AND status = 'pending' LIMIT 1",
+        "WHERE event = old.id AND status = 'dead' LIMIT 1",
         "events whose deliveries were given up are kept for ever",
         ("webhooks/test_attempts_by_month.py::test_an_old_event_that_waits_stays_and_leaves_no_gap",),
     ),
