@@ -105,6 +105,7 @@ class Settings:
     log_level: str
     log_format: Literal["json", "console"]
     event_retention_days: int
+    attempt_retention_days: int
     webhook_concurrency: int
     withdrawal_approval_days: int
     mail_url: str | None = field(repr=False)
@@ -186,6 +187,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         log_level=read("LOG_LEVEL", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
         log_format=read("LOG_FORMAT", _choice("json", "console"), "json"),
         event_retention_days=read("EVENT_RETENTION_DAYS", _integer(1, 3650), "90"),
+        attempt_retention_days=read("ATTEMPT_RETENTION_DAYS", _integer(1, 3650), "56"),
         webhook_concurrency=read("WEBHOOK_CONCURRENCY", _integer(4, 2000), "256"),
         withdrawal_approval_days=read("WITHDRAWAL_APPROVAL_DAYS", _integer(1, 365), "7"),
         mail_url=read("MAIL_URL", _optional(_mail_url), ""),

@@ -13,6 +13,7 @@ from app.monitoring.repository import NetworkState
 from app.rates import median
 from app.rates import repository as rates
 from app.reconciliation import repository as reconciliation
+from app.webhooks import partitions_repository as partitions
 
 RATES_SHOWN_FOR = timedelta(minutes=10)
 """A pair that was not refreshed for so long is not refreshed any more: its currency was taken out."""
@@ -29,6 +30,7 @@ async def gauges(now: datetime) -> list[Gauge]:
         *await _energy_gauges(),
         *await _redis_gauges(),
         *await _archive_gauges(now),
+        *await _growth_gauges(now),
     ]
 
 
@@ -163,4 +165,18 @@ async def _archive_gauges(now: datetime) -> list[Gauge]:
     return [
         Gauge("swap_pay_wal_archived_seconds", "Time since a segment of WAL was last archived", archived_s),
         Gauge("swap_pay_wal_archive_failing", "1 if the last attempt to archive one has failed", int(state.fails)),
+    ]
+
+
+async def _growth_gauges(now: datetime) -> list[Gauge]:
+    """How large the tables that grow are, and whether the next months' partitions are there (docs/growth.md)."""
+    size = Gauge("swap_pay_table_bytes", "Size of a table on disk, with its indexes", labels=["table"])
+    for table, size_bytes in (await repository.table_sizes()).items():
+        size.add_metric([table], size_bytes)
+    ahead = await partitions.months_ahead(now)
+    rest = int(await partitions.rest_has_attempts())
+    return [
+        size,
+        Gauge("swap_pay_partitions_ahead", "Months after this one that have a partition; -1: this one has none", ahead),
+        Gauge("swap_pay_partitions_rest", "1 if attempts are in no month's partition", rest),
     ]
