@@ -10,6 +10,7 @@ SLOWEST = (
     "resilience",
     "docs/test_guides.py",
     "install/test_wheel.py",
+    "hosts",
     "sandbox/test_demo.py",
     "sandbox/test_money_out.py",
     "forms/test_browser.py",
@@ -43,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-TOGETHER = ("tests/resilience/",)
+TOGETHER = ("tests/resilience/", "tests/hosts/")
 """Folders whose files share something expensive: one worker runs them all, as it does the tests of any one file."""
 
 

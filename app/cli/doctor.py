@@ -6,7 +6,7 @@ import sys
 import click
 
 from app.cli.running import settings as load_settings
-from app.core import database, logging, redis
+from app.core import connecting, database, logging, redis
 from app.core.settings import Settings
 from app.doctor import approvals, configuration, postgres, reachability, valkey
 from app.doctor.symptoms import ORDER, Symptom, exit_code
@@ -53,6 +53,8 @@ async def examine(settings: Settings) -> list[Symptom]:
         symptoms += [symptom async for symptom in reachability.examine_networks(networks)]
         symptoms += [symptom async for symptom in reachability.examine_watch(settings)]
         symptoms += [symptom async for symptom in reachability.examine_rates(settings)]
+    except connecting.NoWrites:
+        symptoms.append(Symptom("unsafe", "postgres", "DATABASE_URL leads to a read-only server: name the primary"))
     except database.Unavailable as error:
         symptoms.append(Symptom("unsafe", "postgres", f"can't be examined further: {type(error).__name__}: {error}"))
     finally:

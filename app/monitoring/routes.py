@@ -1,10 +1,11 @@
 """Health, readiness and metrics, for operators.
 
 `/healthz` answers 200 while the process runs; restart the process when it does not answer. `/readyz` answers 503
-while the database is unreachable. Without Redis the process still works, so the state is "degraded" with status 200;
-under Sentinel also while a replica or the word of a sentinel is missing. The same holds for a network that is behind or
-halted: sending traffic to another instance would not help, and if every instance answered 503 at once, a late block
-would become an outage of the API. Set alerts on `/metrics`.
+while the database is unreachable, and once this process is about to stop (app/web/stopping.py). Without Redis the
+process still works, so the state is "degraded" with status 200; under Sentinel also while a replica or the word of a
+sentinel is missing. The same holds for a network that is behind or halted: sending traffic to another instance would
+not help, and if every instance answered 503 at once, a late block would become an outage of the API. Set alerts on
+`/metrics`.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from app.core.settings import Settings
 from app.deposits import outages_repository
 from app.monitoring import gauges, repository
 from app.monitoring.repository import NetworkState
+from app.web.stopping import Stopping
 
 log = get_logger(__name__)
 
@@ -42,16 +44,20 @@ class NetworkCheck(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-class Readiness(msgspec.Struct, frozen=True):
-    """The answer of `/readyz`: the overall state, and the state of each check."""
+class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer of `/readyz`: the overall state, and the state of each check.
+
+    `stopping` is there where this process is about to stop: send it no more requests.
+    """
 
     state: State
     database: State
     redis: State
     networks: dict[str, NetworkCheck]
+    stopping: bool = False
 
 
-def routes(settings: Settings) -> list[HTTPRouteHandler]:
+def routes(settings: Settings, stopping: Stopping) -> list[HTTPRouteHandler]:
     """The handlers to mount at the root of the app. `/metrics` is a 404 without the token of the settings."""
 
     @get("/healthz", include_in_schema=False, sync_to_thread=False)
@@ -61,6 +67,8 @@ def routes(settings: Settings) -> list[HTTPRouteHandler]:
     @get("/readyz", include_in_schema=False)
     async def readyz() -> Response[Readiness]:
         ready = await readiness()
+        if stopping.has_begun:
+            ready = msgspec.structs.replace(ready, state="down", stopping=True)
         headers = {"Retry-After": "5"} if ready.state == "down" else None
         return Response(ready, status_code=503 if ready.state == "down" else 200, headers=headers)
 
