@@ -154,7 +154,7 @@ class Cluster:
 
     def _client(self, node: Node, password: str) -> "redis.Redis":
         host = self._network.addresses(node.host)[0]
-        return redis.Redis(host=host, port=node.port, password=password, socket_timeout=2, decode_responses=True)
+        return redis.Redis(host=host, port=node.port, password=password, socket_timeout=10, decode_responses=True)
 
     def ask(self, client: "redis.Redis", *command: str) -> Any:
         """The answer to a command, and the connection closed."""
