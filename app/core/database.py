@@ -20,6 +20,7 @@ from asyncpg.exceptions._base import InterfaceError, PostgresError
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from app.core import connecting, tracing
+from app.core.commits_repository import WITHOUT_STANDBY
 from app.core.connecting import STATEMENT_CACHE_SIZE, server_settings
 from app.core.waiting import UNAVAILABLE_ERRORS, WORKER_LIMIT_S, DatabaseUnavailable, limit_each_wait, waiting
 
@@ -140,7 +141,7 @@ async def transaction(*, may_be_lost: bool = False) -> AsyncIterator[asyncpg.Con
             token = engine.current_transaction.set(current)
             try:
                 if may_be_lost:
-                    await _call(connection, connection.execute, _WITHOUT_STANDBY)
+                    await _call(connection, connection.execute, WITHOUT_STANDBY)
                 yield connection
             except BaseException as error:
                 if not isinstance(error, _LEAVES_CONNECTION_UNSURE):
@@ -230,10 +231,6 @@ class NamedStatement:
 
 
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
-
-_WITHOUT_STANDBY = "SET LOCAL synchronous_commit = local"
-"""`local`, not `off`: a single host keeps these commits as safe as all others."""
-
 
 _LEAVES_CONNECTION_UNSURE = (asyncio.CancelledError, *UNAVAILABLE_ERRORS)
 """After these the connection's state is unknown. It is terminated: a server that hangs would not answer a ROLLBACK or a
