@@ -59,7 +59,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with running(services, limit_each_wait_s=settings.database_wait_s):
+        async with running(services, limit_each_wait_s=settings.database_wait_s, reads_standbys=True):
             hub.open()
             with limited_connections(settings), at_stop_signal(hub.end_streams):
                 yield

@@ -7,13 +7,16 @@ server process that is stopped still answers TCP: only the limits of `core.waiti
 import asyncio
 import socket
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from app.core import waiting
 from app.core.waiting import DatabaseUnavailable
+
+Wanted = Literal["read-write", "standby", "any"]
+"""Which server a connection is for, as libpq's `target_session_attrs` says it."""
 
 CONNECT_TIMEOUT_S = 5.0
 """For each host that the URL names, until a connection is ready to use."""
@@ -68,19 +71,17 @@ def server_settings() -> dict[str, str]:
     }
 
 
-async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
+async def connect(dsn: str, *, server: Wanted = "read-write", **options: Any) -> asyncpg.Connection:
     """A connection to the first host of `dsn` that answers and takes writes; `options` are asyncpg's.
 
-    A server that a fail-over has left read-only is skipped: what it shows may be out of date. Raises
-    DatabaseUnavailable.
+    A server that a fail-over has left read-only is skipped: what it shows may be out of date. `server` asks for
+    another kind of server. Raises DatabaseUnavailable.
     """
     failure: Exception | None = None
-    for one_host in _hosts(dsn):
+    for one_host in hosts(dsn):
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                connection: asyncpg.Connection = await asyncpg.connect(
-                    one_host, target_session_attrs="read-write", **options
-                )
+                connection: asyncpg.Connection = await asyncpg.connect(one_host, target_session_attrs=server, **options)
                 try:
                     await _prepare(connection)
                 except BaseException:
@@ -92,7 +93,7 @@ async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
     raise DatabaseUnavailable(f"no connection: {failure or 'no answer in time'}") from failure
 
 
-def _hosts(dsn: str) -> list[str]:
+def hosts(dsn: str) -> list[str]:
     """The URL once for each host in it: asyncpg would use up the whole limit on a first host that doesn't answer."""
     parts = urlsplit(dsn)
     user, at, hosts = parts.netloc.rpartition("@")
