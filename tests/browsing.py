@@ -8,6 +8,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from app.sandbox.home import ROOT
+from tests.complaints import complaints_of
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 SCREENS = ROOT / "var" / "screens"
@@ -28,13 +29,9 @@ was checked in light is checked for all else at a second width: comparing colour
 @contextmanager
 def opened(browser: Browser, url: str = "about:blank", width: int = 1280, **context: Any) -> Iterator[Page]:
     """Open a page at `url`; fails on any error or warning of the browser, also CSP violations."""
-    complaints: list[str] = []
     made = browser.new_context(viewport={"width": width, "height": 800}, **context)
     page = made.new_page()
-    page.on(
-        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
-    )
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = complaints_of(page)
     page.goto(url)
     try:
         yield page

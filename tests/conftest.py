@@ -13,6 +13,7 @@ import pytest
 import structlog
 from argon2 import PasswordHasher
 from litestar.utils.signature import ParsedSignature
+from playwright import async_api, sync_api
 
 from app.accounts import passwords
 from app.core import clock, database, gc_tuning, redis
@@ -71,6 +72,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(f"make test T='{name}' TEST_PROCESSES=0")
         if len(names) > MAX_SUGGESTIONS:
             terminalreporter.line(f"and {len(names) - MAX_SUGGESTIONS} more")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_browsers() -> None:
+    """What a page will show may take long on a busy machine: five seconds is what Playwright waits by itself."""
+    for playwright in (async_api, sync_api):
+        playwright.expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.browsing import SCREENS, overflow_px
 from tests.checkout.site import Site, pictured
 from tests.chromium import launch_options
+from tests.complaints import complaints_of
 from tests.docs.served_reference import served_reference
 
 WIDTHS_PX = (1280, 360)
@@ -76,7 +77,7 @@ def _take(browser: Browser, area: Area, folder: Path, complaints: list[str]) -> 
             )
             area.sign_in(context)
             page = context.new_page()
-            _watch(page, complaints)
+            complaints_of(page, complaints)
             for name, url in area.pages:
                 picture = f"{name}-{width}-{scheme}.png"
                 page.goto(url)
@@ -85,17 +86,6 @@ def _take(browser: Browser, area: Area, folder: Path, complaints: list[str]) -> 
                 page.screenshot(path=folder / picture, full_page="#" not in url)
             context.close()
     return len(area.pages) * len(WIDTHS_PX) * len(SCHEMES)
-
-
-def _watch(page: Page, complaints: list[str]) -> None:
-    """Add each error and warning of the page's console, and each exception, to `complaints`."""
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ async def read_only(dsn: str) -> AsyncIterator[None]:
     async def reloaded(statement: str, wanted: str) -> None:
         await admin.execute(statement)
         await admin.execute("SELECT pg_reload_conf()")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await _fresh(dsn) != wanted:
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.1)  # idle sessions read it at their next statement

@@ -12,7 +12,7 @@ from typing import Any
 
 from arq.worker import Worker
 
-from app.core import clock, redis
+from app.core import cancelling, clock, redis
 from app.core.logging import get_logger
 from app.wiring import Services
 from workers import heartbeat
@@ -134,13 +134,12 @@ async def _end(worker: Worker, working: "asyncio.Task[None]") -> None:
 
     Works without Redis: a job can't report its end then, but has done its work.
     """
-    working.cancel()
+    worker.allow_pick_jobs = False
+    await cancelling.end(working)
     jobs = set(worker.tasks.values())
     if jobs:
         await asyncio.wait(jobs, timeout=GRACE_S)
-    for job in jobs:
-        job.cancel()
-    await asyncio.gather(working, *jobs, return_exceptions=True)
+    await cancelling.end(*jobs)
     with suppress(Exception):
         await worker.pool.aclose(close_connection_pool=True)
 

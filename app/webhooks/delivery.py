@@ -14,7 +14,7 @@ from typing import Protocol
 
 import asyncpg
 
-from app.core import carried_traces, clock, crypto, redis, tracing
+from app.core import cancelling, carried_traces, clock, crypto, redis, tracing
 from app.core.logging import get_logger
 from app.core.outbound import Outcome
 from app.core.settings import DataKeys
@@ -89,7 +89,7 @@ class Dispatcher:
             await stop.wait()
         finally:
             self._stopping = True
-            await _cancel(listeners)
+            await cancelling.end(*listeners)
             await self._finish(loops, recorder)
 
     async def _loop(self, step: Callable[[], Awaitable[bool]], wake: asyncio.Event) -> None:
@@ -271,11 +271,11 @@ class Dispatcher:
         await asyncio.wait(loops, timeout=GRACE_S)  # not cancelled: a claim that runs now would be lost
         if self._sending:
             await asyncio.wait(set(self._sending), timeout=GRACE_S)
-        await _cancel(list(self._sending))
+        await cancelling.end(*self._sending)
         self._all_ended = True
         self._ended_wake.set()
         await asyncio.wait([recorder], timeout=GRACE_S)
-        await _cancel([*loops, recorder])
+        await cancelling.end(*loops, recorder)
         await self._release(list(self._claimed.values()))
 
 
@@ -285,9 +285,3 @@ async def _wait(event: asyncio.Event, timeout_s: float) -> None:
             await event.wait()
     except TimeoutError:
         pass
-
-
-async def _cancel(tasks: list["asyncio.Task[None]"]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -151,6 +151,6 @@ async def _read(live: hub.LiveHub, changes: list[bytes]) -> None:
 
 
 async def _until(what: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not what():
             await asyncio.sleep(0.02)

@@ -32,7 +32,7 @@ async def the_endpoint(office: Office) -> EndpointView:
     return endpoint
 
 
-async def until_waiting(count: int, *, tried: int = 0, timeout_s: float = 15) -> None:
+async def until_waiting(count: int, *, tried: int = 0, timeout_s: float = 30) -> None:
     """Wait until this many deliveries are pending, each after this many attempts."""
     async with asyncio.timeout(timeout_s):
         while (

@@ -35,7 +35,7 @@ class RunningApp:
         figures = dict(re.findall(r"^swap_pay_checkout_streams_(opened|closed)_total (\S+)$", answer.text, re.M))
         return int(float(figures["opened"]) - float(figures["closed"]))
 
-    async def until_open(self, wanted: int, timeout_s: float = 10) -> None:
+    async def until_open(self, wanted: int, timeout_s: float = 30) -> None:
         """Wait until it holds exactly this many streams."""
         async with asyncio.timeout(timeout_s):
             while await self.open_streams() != wanted:

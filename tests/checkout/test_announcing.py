@@ -53,7 +53,7 @@ async def test_it_is_shown_until_the_network_has_it_and_changes_no_state(
     for text in (TXID, TXID, TXID.upper().replace("0X", "0x")):
         answer = await client.post(f"{path}/sent", data={"txid": text}, headers=ORIGIN)
         assert (answer.status_code, answer.content) == (204, b"")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert b"event: changed" in await anext(events)
     await hub.close()
     assert [each async for each in events] == []

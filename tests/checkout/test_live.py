@@ -34,12 +34,12 @@ def test_events_carry_the_page_from_waiting_to_paid(page: Page, site: Site) -> N
 
     site.put("journey", replace(waiting, status=Status.CONFIRMING, confirmations_seen=3, deposits=(a_deposit(),)))
     site.tell("journey")
-    expect(page.get_by_role("progressbar")).to_have_attribute("value", "3", timeout=2_000)
+    expect(page.get_by_role("progressbar")).to_have_attribute("value", "3")
     expect(page.get_by_role("status")).to_contain_text("We see your payment")
 
     site.put("journey", replace(states()["paid"], success_url=None))
     site.tell("journey")
-    expect(page.locator("#headline")).to_have_text("Payment complete", timeout=2_000)
+    expect(page.locator("#headline")).to_have_text("Payment complete")
     expect(page).to_have_title("Payment complete · Harbour & Pine")
     expect(page.get_by_role("status")).to_contain_text("Payment complete")
     assert site.pages.count("journey") == 1

@@ -33,7 +33,7 @@ async def test_a_caller_that_repeats_at_once_is_answered() -> None:
         for number in range(first, first + 50):
             assert await batcher.ask(number) == number
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.gather(*(call_repeatedly(1000 * n) for n in range(20)))
 
 

@@ -107,7 +107,7 @@ async def sign_in(page: Page, site: str, account: Account) -> None:
 
 async def until_audited(wanted: int) -> None:
     """Wait until the audit log has this many rows, and no more follow."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await audited() < wanted:
             await asyncio.sleep(0.02)
     await asyncio.sleep(0.15)

@@ -1,4 +1,4 @@
-"""Open pages of signed-in people follow what others do, within a second and without losing anything."""
+"""Open pages of signed-in people follow what others do, and lose nothing."""
 
 from playwright.async_api import Browser, Locator, Page, expect
 
@@ -10,8 +10,9 @@ from tests.factories.operators import operator
 from tests.factories.withdrawals import approve, confirm, fund, payout, send
 from tests.live.conftest import Person, Shop, browser_of
 
-SOON_MS = 1_000
-"""Within this time a change is on every open page."""
+SOON_MS = 4_500
+"""Less than the 5 s between two polls, so that the stream has told it. How soon it does, is measured by
+bench.open_pages."""
 
 
 async def test_two_people_see_each_others_changes_and_lose_nothing(shop: Shop, chromium: Browser) -> None:
@@ -120,7 +121,7 @@ async def test_a_payout_goes_from_approved_to_confirmed_on_open_pages(shop: Shop
     await more[0].get_by_role("button", name="Your account").click()
     await more[0].get_by_role("button", name="Sign out").click()
     await more[0].wait_for_url("**/sign-in*")
-    await expect(the_list.locator("#live-notice")).to_contain_text("You are signed out", timeout=2 * SOON_MS)
+    await expect(the_list.locator("#live-notice")).to_contain_text("You are signed out", timeout=SOON_MS)
     await expect(row(the_list, asked.id)).to_contain_text("Confirmed")
     await shop.served.until_open(0)
     assert second.id not in await the_list.locator("tbody").inner_text()

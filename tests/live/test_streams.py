@@ -31,7 +31,7 @@ class Heard:
     async def next(self) -> tuple[str, str]:
         """The next event and its data; comments are left out. ("", "") where the stream has ended."""
         event = ""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             async for line in self._lines:
                 if line.startswith("event: "):
                     event = line.removeprefix("event: ")

@@ -104,7 +104,7 @@ async def test_it_is_stored_kept_where_a_look_fails_and_not_shown_once_it_is_old
     stop = asyncio.Event()
     *_, looking = QUEUE.loops(services)
     running = asyncio.ensure_future(looking(stop))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (found := await customer_fees.current(clock.now())):
             customer_fees.forget()
             await asyncio.sleep(0.02)

@@ -47,7 +47,7 @@ async def test_a_phone_shows_the_decision_first_and_follows_what_others_decide(
         await services.approvals.reject(second.id, otto.id, "another case", clock.now())
         await expect(page.get_by_label("Code from your authenticator")).to_have_value("123")
         await services.approvals.reject(first.id, otto.id, "not this one", clock.now())
-        await expect(page.locator("#decision")).to_contain_text("Rejected a payout", timeout=3_000)
+        await expect(page.locator("#decision")).to_contain_text("Rejected a payout")
         await expect(page.locator("#decision")).to_contain_text("not this one")
         await expect(page.locator("#approve")).to_have_count(0)
 

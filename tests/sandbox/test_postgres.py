@@ -88,7 +88,7 @@ async def test_a_stale_pid_file_of_an_unrelated_process_is_ignored(server: Postg
 
 
 async def until_it_takes_connections(server: Postgres) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             with contextlib.suppress(asyncpg.CannotConnectNowError, OSError):
                 await run_query(server, "SELECT 1")

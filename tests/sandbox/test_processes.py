@@ -31,7 +31,7 @@ def runs(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10) -> bool:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> bool:
     deadline_s = time.monotonic() + timeout_s
     while not (met := condition()) and time.monotonic() < deadline_s:
         time.sleep(0.02)

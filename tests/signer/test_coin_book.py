@@ -588,5 +588,5 @@ async def test_thousands_of_claims_are_looked_up_at_once(
     others = {f"coin:{number:064x}:0" for number in range(10_000)}
     started_s = clock.monotonic_s()
     assert await coin_book_repository.coins_among(NETWORK, known | others) == known
-    assert timedelta(seconds=clock.monotonic_s() - started_s) < timedelta(seconds=2)
+    assert timedelta(seconds=clock.monotonic_s() - started_s) < timedelta(seconds=5)
     assert {coin.claim for coin in await coins_repository.by_claims(NETWORK, known | others)} == known

@@ -63,7 +63,7 @@ async def test_head_of_a_stream_ends_it(settings: Settings) -> None:
         return Stream(endless(), media_type="text/event-stream")
 
     async with client(Edge(Litestar([stream], openapi_config=None, logging_config=None), settings)) as http:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             head = await http.head("/stream")
             await ended.wait()
     assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")

@@ -117,7 +117,7 @@ async def test_without_redis_each_process_still_limits_and_nobody_waits(settings
         finally:
             await redis.close_client()
     assert Counter(statuses) == {200: 10, 429: 5}
-    assert took_s < 1.0  # one request waited a quarter of a second; the others did not call Redis
+    assert took_s < 2.5  # one request waited a quarter of a second; the others did not call Redis
 
 
 async def test_counting_goes_back_to_redis_when_it_is_back(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

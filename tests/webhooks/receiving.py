@@ -67,7 +67,7 @@ class Receiver:
 
         self.answers[path] = same
 
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 15) -> None:
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 30) -> None:
         """Wait until the condition is true, or fail."""
         async with asyncio.timeout(timeout_s):
             while not condition():

@@ -59,7 +59,7 @@ async def recorded_attempts() -> int:
     return count
 
 
-async def until_recorded(attempts: int, timeout_s: float = 15) -> None:
+async def until_recorded(attempts: int, timeout_s: float = 30) -> None:
     async with asyncio.timeout(timeout_s):
         while await recorded_attempts() < attempts:
             await asyncio.sleep(0.02)
@@ -67,12 +67,12 @@ async def until_recorded(attempts: int, timeout_s: float = 15) -> None:
 
 async def until_numbered() -> None:
     """Wait until every event has a number, and with it its deliveries."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while await database.fetch_value("SELECT 1 FROM events WHERE seq IS NULL LIMIT 1"):
             await asyncio.sleep(0.02)
 
 
-async def until_settled(timeout_s: float = 15) -> None:
+async def until_settled(timeout_s: float = 30) -> None:
     """Wait until no delivery is pending or in flight."""
     async with asyncio.timeout(timeout_s):
         while await database.fetch_value(
