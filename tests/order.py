@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-TOGETHER = ("tests/resilience/",)
+TOGETHER = ("tests/resilience/", "tests/standby/")
 """Folders whose files share something expensive: one worker runs them all, as it does the tests of any one file."""
 
 

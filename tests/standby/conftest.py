@@ -1,5 +1,6 @@
 """A primary with a hot standby for the tests of this folder, and the app that reads from it."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from app.sandbox import postgres as sandbox
 from app.sandbox.postgres import Postgres
 from tests.identity.conftest import app, browser
 from tests.services import TEMPLATE, roomy_directory
-from tests.standby.replication import SERVERS, copy_database, standby_of
+from tests.standby.replication import READER, SERVERS, copy_database, make_reader, standby_of
 
 __all__ = ["app", "browser"]
 
@@ -29,6 +30,7 @@ def postgres(postgres: Postgres, folder: Path) -> Iterator[Postgres]:
     try:
         server.create_database(TEMPLATE)
         copy_database(postgres, server, TEMPLATE)
+        asyncio.run(make_reader(server))
         yield server
     finally:
         server.stop()
@@ -47,9 +49,9 @@ def replica(postgres: Postgres, folder: Path) -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def read_url(database_url: str, postgres: Postgres, replica: Postgres) -> str:
-    """The test's database on the standby."""
-    return database_url.replace(f":{postgres.port}/", f":{replica.port}/")
+def read_url(database_url: str, replica: Postgres) -> str:
+    """The test's database on the standby, for a role that is no superuser."""
+    return f"postgresql://{READER}:{READER}@127.0.0.1:{replica.port}/{database_url.rpartition('/')[2]}"
 
 
 @pytest.fixture

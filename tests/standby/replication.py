@@ -43,6 +43,17 @@ def standby_of(primary: Postgres, home_dir: Path) -> Postgres:
     return postgres.start(home_dir, settings=SERVERS | {"max_standby_streaming_delay": "100ms"})
 
 
+READER = "reader"
+"""The role that reads: no superuser, as in a deployment. Its password is its name."""
+
+
+async def make_reader(primary: Postgres) -> None:
+    """Create the role; the standby follows."""
+    connection = await asyncpg.connect(primary.dsn())
+    await connection.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER}' IN ROLE pg_read_all_data")
+    await connection.close()
+
+
 async def until(true: Callable[[], Awaitable[object] | object]) -> None:
     """Wait until something is true."""
     async with asyncio.timeout(PATIENCE_S):

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from app.cli.doctor import examine
-from app.core import clock, database, standby, waiting
+from app.core import clock, database, standby, waiting, wal_repository
 from app.core.reading import WroteWhileReading
 from app.core.settings import load
 from app.core.standby import Standby
@@ -113,6 +113,19 @@ async def test_a_reader_who_has_seen_more_and_a_standby_that_is_behind_read_from
         await on(replica, RESUME)
     await until(lambda: strict.is_usable and strict.can_show(written_at))
     assert await asked("SELECT count(*) FROM things", seen_until=written_at) == 2
+
+
+async def test_a_process_needs_no_rights_of_an_administrator_to_know_where_both_are(
+    one: Standby, postgres: Postgres, read_url: str, replica: Postgres
+) -> None:
+    places = []
+    for port in (postgres.port, replica.port):
+        connection = await asyncpg.connect(read_url.replace(f":{replica.port}/", f":{port}/"))
+        places.append(await wal_repository.place(connection.fetchrow))
+        await connection.close()
+    primary, here = places
+    assert (primary.is_standby, here.is_standby) == (False, True)
+    assert (primary.system, primary.timeline) == (here.system, here.timeline)
 
 
 async def test_an_idle_primary_with_a_new_segment_of_its_log_has_a_standby_that_is_up_to_date(
@@ -221,10 +234,10 @@ async def test_the_doctor_and_the_metrics_say_how_the_standby_is(
         return [(each.severity, each.message) for each in found if each.topic == "standby"]
 
     assert await said("") == []
-    assert await said(read_url) == [
-        ("ok", f"{one.name} follows this database"),
-        ("warning", f"postgres at {one.name} is a superuser: reading needs no more than the role of DATABASE_URL"),
-    ]
+    follows = ("ok", f"{one.name} follows this database")
+    assert await said(read_url) == [follows]
+    superuser = f"postgres at {one.name} is a superuser: reading needs no more than the role of DATABASE_URL"
+    assert await said(replica.dsn(database_url.rpartition("/")[2])) == [follows, ("warning", superuser)]
     (found,) = await said(database_url)
     assert found[0] == "advice"
     assert "takes the writes" in found[1]
