@@ -19,6 +19,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import asyncpg
+from asyncpg.exceptions import ReadOnlySQLTransactionError
 from asyncpg.exceptions._base import InterfaceError, PostgresError
 
 from app.core import clock, connecting, metrics, reading, waiting, wal_repository
@@ -63,7 +64,8 @@ class Standby:
     def __init__(self, dsn: str, *, pool_size: int, max_lag_s: float, primary: PlaceOfPrimary) -> None:
         self._dsn = dsn
         self._pool_size = pool_size
-        self._max_lag_s = max_lag_s
+        self.max_lag_s = max_lag_s
+        """How far behind it may be asked."""
         self._primary = primary
         self.name = urlsplit(dsn).netloc.rpartition("@")[2]
         self.reason: Reason | None = "starting"
@@ -82,7 +84,7 @@ class Standby:
     @property
     def is_usable(self) -> bool:
         """Whether it may be asked now."""
-        return self.reason is None and not self._doubted.is_set() and self.lag_s <= self._max_lag_s
+        return self.reason is None and not self._doubted.is_set() and self.lag_s <= self.max_lag_s
 
     @property
     def lag_s(self) -> float:
@@ -99,11 +101,11 @@ class Standby:
         return moment is None or (self.fresh_at is not None and self.fresh_at - CLOCKS_DIFFER >= moment)
 
     def failed(self, error: Exception) -> None:
-        """Note that a statement failed there. Where the server or the connection is at fault, nobody asks it again
-        before the next look at it."""
+        """Note that a statement failed there. Where the server or the connection is at fault, and not a statement that
+        writes, nobody asks it again before the next look at it."""
         READS.labels("primary_again").inc()
         log.info("standby_read_failed", server=self.name, error=str(error) or type(error).__name__)
-        if isinstance(error, DatabaseUnavailable):
+        if isinstance(error, DatabaseUnavailable) and not isinstance(error.__cause__, ReadOnlySQLTransactionError):
             self._doubted.set()
 
     def open(self) -> None:
@@ -246,6 +248,11 @@ async def close_standbys() -> None:
 def standbys() -> Sequence[Standby]:
     """Every standby that this process knows, usable or not."""
     return _standbys
+
+
+def is_any_usable() -> bool:
+    """Whether there is a standby that may be asked now."""
+    return any(one.is_usable for one in _standbys)
 
 
 def allow(reader: str, seen_until: datetime | None) -> Standby | None:

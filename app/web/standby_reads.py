@@ -102,7 +102,7 @@ async def allow_key(opt: Mapping[str, Any], principal: Any, parameters: Collecti
         return
     writer = _writer(principal)
     with suppress(RedisAway):
-        standby.allow(writer, await writes.last(writer))
+        standby.allow(writer, await writes.last(writer) if standby.is_any_usable() else None)
 
 
 def allow_visitor(request: Any, opt: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ def complete(tmp_path: Path) -> dict[str, str]:
     networks.touch()
     return {
         "DATABASE_URL": "postgresql://swap:hunter2@db/swap",
+        "DATABASE_READ_URL": "postgresql://swap:hunter2@db2,db3/swap",
         "REDIS_URL": "redis://:hunter2@cache/0",
         "PUBLIC_URL": "https://pay.example.com",
         "NETWORKS_FILE": str(networks),
@@ -49,6 +50,8 @@ def test_each_missing_setting_is_named() -> None:
         ("API_KEY_PEPPERS", f"1:{SECRET},1:{SECRET}", "different version"),
         ("DATA_KEYS", f"k1:{base64.b64encode(bytes(range(33))).decode()}", "exactly 32"),
         ("DATABASE_URL", "mysql://x", "postgres"),
+        ("DATABASE_READ_URL", "db2.example.com", "postgres"),
+        ("DATABASE_READ_MAX_LAG_S", "61", "from 1 to 60"),
         ("WEB_WORKERS", "0", "from 1 to 256"),
         ("WEB_REQUEST_TIMEOUT_S", "10", "must be more than WEB_HEADER_TIMEOUT_S"),
         ("WEB_CONNECTIONS_PER_ADDRESS", "0", "from 1 to"),

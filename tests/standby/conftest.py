@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core import database, redis, standby
 from app.sandbox import postgres as sandbox
 from app.sandbox.postgres import Postgres
 from tests.identity.conftest import app, browser
@@ -46,6 +47,14 @@ def replica(postgres: Postgres, folder: Path) -> Iterator[Postgres]:
     finally:
         server.stop()
         sandbox.remove(folder / "standby")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a server that is there may not answer within a second."""
+    monkeypatch.setattr(standby, "LOOK_LIMIT_S", 30.0)
+    monkeypatch.setattr(database, "CONNECTION_LIMIT_S", 30.0)
+    monkeypatch.setattr(redis, "ANSWER_S", 20.0)
 
 
 @pytest.fixture

@@ -14,8 +14,14 @@ from app.core.standby import Standby
 from app.sandbox import placement, postgres
 from app.sandbox.postgres import Postgres, _run
 
-SERVERS = {**postgres.FAST, "wal_level": "replica", "max_wal_senders": "6", "wal_retrieve_retry_interval": "100ms"}
-"""A standby must allow as many connections as its primary."""
+SERVERS = {
+    **postgres.FAST,
+    "wal_level": "replica",
+    "max_wal_senders": "6",
+    "wal_retrieve_retry_interval": "100ms",
+    "autovacuum": "off",
+}
+"""A standby must allow as many connections as its primary, and no vacuum may end a read of a test there."""
 
 PATIENCE_S = 60
 """For what happens in a second on a machine that has nothing else to do."""

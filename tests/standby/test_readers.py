@@ -64,7 +64,8 @@ async def paused(replica: Postgres) -> AsyncIterator[Callable[[], Any]]:
     """Called, it stops the standby from following, once it shows all that there is; after the test it goes on."""
 
     async def pause() -> None:
-        await until_shown()
+        one = await until_shown()
+        one.max_lag_s = 600
         await on(replica, PAUSE)
 
     yield pause
@@ -149,7 +150,11 @@ async def test_who_wrote_or_was_told_sees_it_and_others_may_see_what_was(
 
 
 async def test_without_redis_a_servers_lists_are_read_from_the_primary(
-    office: Office, browser: Callable[..., Browser], key: IssuedKey, paused: Callable[[], Any]
+    office: Office,
+    browser: Callable[..., Browser],
+    key: IssuedKey,
+    paused: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shop = Shop(browser(), key)
     await shop.create("order 1")
@@ -159,7 +164,7 @@ async def test_without_redis_a_servers_lists_are_read_from_the_primary(
     with pytest.raises(RedisAway):
         await redis.ask(lambda client: client.ping())
     await shop.create("order 2")
-    standby_reads.writes = Writes()
+    monkeypatch.setattr(standby_reads, "writes", Writes())
     assert await shop.orders() == ["order 2", "order 1"]
 
 
@@ -195,7 +200,11 @@ async def test_an_export_has_what_there_was_when_it_was_asked_for_and_is_read_on
 
 
 async def test_each_declared_read_is_carried_out_on_the_standby(
-    office: Office, browser: Callable[..., Browser], key: IssuedKey, settings: Settings
+    office: Office,
+    browser: Callable[..., Browser],
+    key: IssuedKey,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shop = Shop(browser(), key)
     await shop.create("order 1")
@@ -206,7 +215,7 @@ async def test_each_declared_read_is_carried_out_on_the_standby(
     owner.browser.client.cookies.delete(SEEN)
     operator.client.cookies.delete(SEEN)
     shop.client.headers.update(key.bearer)
-    standby_reads.writes = Writes()
+    monkeypatch.setattr(standby_reads, "writes", Writes())
     await redis.client().flushall()
     await until_shown()
     for route in FROM_STANDBY:

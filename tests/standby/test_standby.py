@@ -24,6 +24,7 @@ WHERE = "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END"
 ENDLESS_THERE = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_sleep(600)::text ELSE 'primary' END FROM things"
 """Ends at once on the primary, and never on a standby."""
 
+INSERTS = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
 PAUSE, RESUME = "SELECT pg_wal_replay_pause()", "SELECT pg_wal_replay_resume()"
 
 
@@ -128,11 +129,21 @@ async def test_a_process_needs_no_rights_of_an_administrator_to_know_where_both_
     assert (primary.system, primary.timeline) == (here.system, here.timeline)
 
 
-async def test_an_idle_primary_with_a_new_segment_of_its_log_has_a_standby_that_is_up_to_date(
-    one: Standby, postgres: Postgres
+async def test_a_standby_can_be_where_an_idle_primary_is_that_has_begun_a_new_segment_of_its_log(
+    one: Standby, postgres: Postgres, replica: Postgres
 ) -> None:
     """`archive_timeout` begins one: then the next record's place lies behind the head of a page without records."""
-    await on(postgres, "SELECT pg_switch_wal()")
+    primary, there = await asyncpg.connect(postgres.dsn()), await asyncpg.connect(replica.dsn())
+
+    async def is_reached() -> bool:
+        await primary.execute("SELECT pg_switch_wal()")
+        insert, position = await primary.fetchval(INSERTS), (await wal_repository.place(primary.fetchrow)).position
+        is_between = insert != position and insert == await primary.fetchval(INSERTS)
+        return is_between and (await wal_repository.place(there.fetchrow)).position == position
+
+    await until(is_reached)
+    await primary.close()
+    await there.close()
     await until_shown()
     assert await asked() == "standby"
 
@@ -164,12 +175,17 @@ async def test_a_killed_standby_is_left_in_the_middle_of_reads_and_asked_again_w
     assert await asked() == "standby"
 
 
-async def test_a_standby_that_hangs_is_left_in_the_middle_of_reads(one: Standby, replica: Postgres) -> None:
+async def test_a_standby_that_hangs_is_left_in_the_middle_of_reads(
+    one: Standby, replica: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standby, "LOOK_LIMIT_S", 1.0)
+    waiting.limit_each_wait(600)  # it is not the statement that gives up
     reading = await in_vain(replica)
     with replica.process.paused():
         async with asyncio.timeout(60):
             assert await reading == "primary"
             assert await asked() == "primary"
+    monkeypatch.setattr(standby, "LOOK_LIMIT_S", 30.0)
     await until_shown()
     assert await asked() == "standby"
 

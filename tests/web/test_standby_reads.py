@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from litestar import Litestar
 
 from app.asgi import create_app
+from app.core import clock, redis
 from app.core.settings import Settings
 from app.sandbox.home import ROOT
-from app.web.standby_reads import OPT
+from app.web.standby_reads import COVERS, KEPT, OPT, Writes
 
 API, CABINET, DESK = "/api/v1/merchant", "/cabinet/{merchant_id:str}/{mode:str}", "/desk"
 
@@ -79,3 +82,27 @@ def test_nothing_else_lets_anything_read_from_a_standby() -> None:
         if used and str(path.relative_to(ROOT)) not in OFFERS:
             (found[str(path.relative_to(ROOT))],) = used
     assert found == USES
+
+
+async def test_a_merchant_s_last_write_is_known_to_all_processes_and_costs_one_question_a_second(
+    valkey: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis, "ANSWER_S", 20.0)
+    one, other, now = Writes(), Writes(), clock.now()
+    await redis.client().config_resetstat()
+    assert await one.last("MCH-1/test") is None
+    for n in range(10):  # within the second that the first note covers
+        at = now + n * COVERS / 10
+        await one.note("MCH-1/test", at)
+        for process in (one, other):
+            known = await process.last("MCH-1/test")
+            assert known is not None
+            assert at <= known <= at + COVERS + timedelta(milliseconds=1)
+    await other.note("MCH-1/test", now + timedelta(seconds=5))
+    await one.note("MCH-2/test", now)
+    seen = await one.last("MCH-1/test")
+    assert seen is not None
+    assert seen >= now + timedelta(seconds=5), "what another process was told later"
+    counts = await redis.client().info("commandstats")
+    assert counts["cmdstat_set"]["calls"] == 3
+    assert 0 < await redis.client().pttl("wrote:MCH-1/test") <= KEPT.total_seconds() * 1000
