@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import database, redis, standby
+from app.core import database, redis, standby, waiting
 from app.sandbox import postgres as sandbox
 from app.sandbox.postgres import Postgres
 from tests.identity.conftest import app, browser
@@ -51,7 +51,8 @@ def replica(postgres: Postgres, folder: Path) -> Iterator[Postgres]:
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine a server that is there may not answer within a second."""
+    """On a busy machine a server that is there may not answer within a second. And no statement gives up by itself."""
+    monkeypatch.setattr(waiting, "WORKER_LIMIT_S", 600.0)
     monkeypatch.setattr(standby, "LOOK_LIMIT_S", 30.0)
     monkeypatch.setattr(database, "CONNECTION_LIMIT_S", 30.0)
     monkeypatch.setattr(redis, "ANSWER_S", 20.0)
