@@ -233,7 +233,7 @@ _standbys: list[Standby] = []
 def open_standbys(url: str, *, pool_size: int, max_lag_s: float, primary: PlaceOfPrimary) -> None:
     """Watch each host of `url` from now on, with at most `pool_size` connections to each. Needs none of them to be
     there. `primary` says where the primary is, and raises DatabaseUnavailable."""
-    for dsn in connecting.hosts(url):
+    for dsn in sorted(connecting.hosts(url)):  # in the same order in every process
         one = Standby(dsn, pool_size=pool_size, max_lag_s=max_lag_s, primary=primary)
         _standbys.append(one)
         one.open()

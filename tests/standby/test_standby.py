@@ -196,7 +196,8 @@ async def test_a_promoted_standby_is_noticed_and_a_host_that_is_the_primary_is_l
     other = standby_of(postgres, folder / "promoted")
     try:
         hosts = f"127.0.0.1:{postgres.port},127.0.0.1:{other.port}"
-        primary, promoted = watch(database_url.replace(f"127.0.0.1:{postgres.port}", hosts))
+        known = {each.name: each for each in watch(database_url.replace(f"127.0.0.1:{postgres.port}", hosts))}
+        primary, promoted = known[f"127.0.0.1:{postgres.port}"], known[f"127.0.0.1:{other.port}"]
         await until(lambda: promoted.is_usable and primary.reason == "a primary")
         assert await asked() == "standby"
         assert await on(other, "SELECT pg_promote()")
