@@ -57,7 +57,7 @@ def start_postgres_for_tests(tmp_dir: Path) -> Iterator[Postgres]:
 
 @contextmanager
 def roomy_directory(tmp_dir: Path) -> Iterator[Path]:
-    """A directory in memory, deleted at the end; `tmp_dir` where there is too little."""
+    """A directory in memory, deleted at the end; `tmp_dir` where there is not enough of it."""
     try:
         roomy = shutil.disk_usage(_MEMORY).free >= _MEMORY_NEEDED_BYTES and os.access(_MEMORY, os.W_OK)
     except OSError:

@@ -18,7 +18,7 @@ from app.identity import cookies
 from app.identity.identity import visitor_of
 from app.merchants import team
 from app.merchants.members import Member, member
-from app.merchants.roles import Permission, in_words
+from app.merchants.roles import ALLOWED, Permission, in_words
 from app.merchants.terms import Mode
 from app.web.routing import Router
 
@@ -72,6 +72,8 @@ async def require(found: Member, needed: Sequence[Permission], mode: Mode) -> No
         for permission in needed:
             found.require(permission, mode)
     except Forbidden as refused:
+        if found.role not in ALLOWED:  # nobody can help but the upgrade
+            raise
         givers = [one for one in await team.who_give_roles(found.merchant_id) if one.account_id != found.account_id]
         if not givers:
             raise

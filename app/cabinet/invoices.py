@@ -138,7 +138,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "explorer": (network and network.explorer_tx_url) or "",
             "network_name": network.display_name if network else "",
             "verdicts": labels.VERDICTS,
-            "deposit_states": labels.DEPOSIT_STATES,
+            "deposit_state": labels.deposit_state,
             "outcomes": labels.OUTCOMES,
             "returns": [row_of_case(cabinet, ctx, case) for case in cases],
             "return_waits": any(case.rule == "confirmed" and waits_for_merchant(case) for case in cases),

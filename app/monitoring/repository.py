@@ -143,3 +143,22 @@ async def paused_switches() -> list[str]:
 
 
 _PAUSED_SWITCHES = Statement(Switch.select(Switch.name), str)
+
+
+GROWING = ("invoices", "deposits", "ledger_entries", "events", "webhook_deliveries", "webhook_attempts")
+"""The tables that get rows with every payment."""
+
+
+async def table_sizes() -> dict[str, int]:
+    """The bytes on disk of each of the GROWING tables, with indexes and partitions."""
+    # SQL: functions of the catalogue.
+    rows = await database.fetch_all(
+        """
+        SELECT name, pg_total_relation_size(name::regclass) + (
+            SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_partition_tree(name::regclass)
+            WHERE level > 0)::bigint AS bytes
+        FROM unnest($1::text[]) AS name
+        """,
+        GROWING,
+    )
+    return {row["name"]: row["bytes"] for row in rows}

@@ -37,6 +37,8 @@ METRIC = re.compile(r"\b(swap_pay_[a-z_]+)(?:\{([^}]*)\})?")
 OF_PROMETHEUS = {"le", "job", "instance"}
 CONDITIONAL = {
     "swap_pay_reconciled_seconds": "app/monitoring/gauges.py",
+    "swap_pay_redis_replicas": "app/monitoring/gauges.py",
+    "swap_pay_redis_sentinels_missing": "app/monitoring/gauges.py",
     "swap_pay_wal_archived_seconds": "app/monitoring/gauges.py",
     "swap_pay_wal_archive_failing": "app/monitoring/gauges.py",
     "swap_pay_drill_finished_seconds": "app/drill/figures.py",
@@ -45,7 +47,8 @@ CONDITIONAL = {
     "swap_pay_drill_rto_seconds": "app/drill/figures.py",
     "swap_pay_drill_base_backup_seconds": "app/drill/figures.py",
 }
-"""Only there once it has happened, where WAL is archived, or in the file that a drill writes; by where it is named."""
+"""Only there once it has happened, under Sentinel, where WAL is archived, or in the file that a drill writes; by where
+it is named."""
 
 Rule = dict[str, Any]
 
