@@ -11,6 +11,8 @@ LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url 
 COMPILE := $(LOCK) pyproject.toml
 # The tools that make the wheel and install it in the image (docs/deploy/install.sh), in the versions of the suite.
 COMPILE_TOOLS := $(LOCK) --group build --python-version 3.11 --constraint var/lock-check/tools
+# Patroni and etcd, for the database hosts of tests/hosts.
+COMPILE_HOSTS := $(LOCK) --group hosts --python-version 3.11
 # Pythons newer than the oldest that we support, the newest first: on PATH, or pyenv's, whose shims offer one alone.
 NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
 	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version)))
@@ -18,9 +20,10 @@ NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
 NEWEST_TESTS ?= tests/install tests/cli tests/core tests/ledger tests/invoices
 EXCHANGES := var/exchanges/.stamp
 TRACING := var/tracing/.stamp
+HOSTS := var/hosts/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
 # What the tests need beside the environment itself.
-FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) $(TRACING) chromium
+FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record lock clean chromium
@@ -82,6 +85,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 	@$(call lock_in_step,requirements-tracing.lock,$(COMPILE) --extra tracing)
 	@$(pins_of_the_suite)
 	@$(call lock_in_step,requirements-build.lock,$(COMPILE_TOOLS))
+	@$(call lock_in_step,requirements-hosts.lock,$(COMPILE_HOSTS))
 	@cp package.json package-lock.json .npmrc "$$(mkdir -p var/lock-check && echo var/lock-check)"
 	@cd var/lock-check && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
 	@cmp package-lock.json var/lock-check/package-lock.json || \
@@ -105,6 +109,7 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	$(COMPILE) --extra tracing -o requirements-tracing.lock
 	@$(pins_of_the_suite)
 	$(COMPILE_TOOLS) -o requirements-build.lock
+	$(COMPILE_HOSTS) -o requirements-hosts.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
@@ -147,6 +152,12 @@ $(EXCHANGES): requirements-exchanges.lock | .venv/.stamp
 $(TRACING): requirements-tracing.lock | .venv/.stamp
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/tracing
 	$(BIN)/uv pip install --quiet --python var/tracing --require-hashes -r requirements-tracing.lock
+	@touch $@
+
+# Patroni and etcd. They run beside the gateway, never in its process.
+$(HOSTS): requirements-hosts.lock | .venv/.stamp
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/hosts
+	$(BIN)/uv pip install --quiet --python var/hosts --require-hashes -r requirements-hosts.lock
 	@touch $@
 
 pictures: screens ## Take the small pictures of the README anew

@@ -38,7 +38,7 @@ from app.networks import assets
 from app.networks.customer_fees import CustomerFeeWatch
 from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
-from app.networks.throttle import SharedThrottle
+from app.networks.throttle import SharedThrottle, Throttle
 from app.payouts.service import PayoutService
 from app.rates.refresh import Refresher
 from app.rates.sources import chosen
@@ -154,9 +154,12 @@ class Services:
         ]
 
 
-def wire(settings: Settings) -> Services:
-    """Put the services together; they work while `running`. Raises ConfigError for the networks file."""
-    networks = Networks(load_networks(settings.networks_file), _mined_in, SharedThrottle())
+def wire(settings: Settings, throttle: Throttle | None = None) -> Services:
+    """Put the services together; they work while `running`. Raises ConfigError for the networks file.
+
+    `throttle` counts requests to nodes; unless one is given, all processes count together, in Redis.
+    """
+    networks = Networks(load_networks(settings.networks_file), _mined_in, throttle or SharedThrottle())
     links = PaymentLinks(settings.public_url, settings.link_secret)
     presenter = InvoicePresenter(networks, links)
     reader = InvoiceReader(presenter)

@@ -46,7 +46,7 @@ def start_postgres_for_tests(tmp_dir: Path) -> Iterator[Postgres]:
     Its files are in memory if there is enough space, else below `tmp_dir`: each clone of a database creates seven
     hundred files, which takes 20 ms in memory and up to half a second on a disk.
     """
-    with _roomy_directory(tmp_dir) as directory:
+    with roomy_directory(tmp_dir) as directory:
         server = postgres.start(directory / "postgres", settings=postgres.FAST)
         try:
             yield server
@@ -56,7 +56,8 @@ def start_postgres_for_tests(tmp_dir: Path) -> Iterator[Postgres]:
 
 
 @contextmanager
-def _roomy_directory(tmp_dir: Path) -> Iterator[Path]:
+def roomy_directory(tmp_dir: Path) -> Iterator[Path]:
+    """A directory in memory, deleted at the end; `tmp_dir` where there is not enough of it."""
     try:
         roomy = shutil.disk_usage(_MEMORY).free >= _MEMORY_NEEDED_BYTES and os.access(_MEMORY, os.W_OK)
     except OSError:

@@ -143,6 +143,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "now": clock.now(),
             "waiting": group_digits(waiting) + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
             "pause_after": PAUSE_AFTER_FAILURES,
+            "kept_days": services.settings.event_retention_days,
+            "answers_kept_days": min(services.settings.attempt_retention_days, services.settings.event_retention_days),
             "deliveries": deliveries,
             "delivery_states": SHOWN_DELIVERY_STATES,
             "status": status,

@@ -6,9 +6,9 @@ import sys
 import click
 
 from app.cli.running import settings as load_settings
-from app.core import database, logging, redis
+from app.core import connecting, database, logging, redis
 from app.core.settings import Settings
-from app.doctor import approvals, configuration, postgres, reachability
+from app.doctor import approvals, configuration, postgres, reachability, valkey
 from app.doctor.symptoms import ORDER, Symptom, exit_code
 from app.networks.networks_file import ConfigError, load_networks
 from app.networks.registry import Networks
@@ -46,13 +46,15 @@ async def examine(settings: Settings) -> list[Symptom]:
     networks = Networks(configs)
     redis.open_client(settings.redis_url)
     try:
-        symptoms += [symptom async for symptom in reachability.examine_redis(settings)]
+        symptoms += [symptom async for symptom in valkey.examine(settings.redis_url)]
         await database.open_pool(settings.database_url, max_size=2)
         symptoms += [symptom async for symptom in postgres.examine(production=settings.is_production)]
         symptoms += [symptom async for symptom in approvals.examine(production=settings.is_production)]
         symptoms += [symptom async for symptom in reachability.examine_networks(networks)]
         symptoms += [symptom async for symptom in reachability.examine_watch(settings)]
         symptoms += [symptom async for symptom in reachability.examine_rates(settings)]
+    except connecting.NoWrites:
+        symptoms.append(Symptom("unsafe", "postgres", "DATABASE_URL leads to a read-only server: name the primary"))
     except database.Unavailable as error:
         symptoms.append(Symptom("unsafe", "postgres", f"can't be examined further: {type(error).__name__}: {error}"))
     finally:

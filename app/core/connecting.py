@@ -1,16 +1,21 @@
 """Making connections to Postgres: within a limit, with TCP keepalive, and to a server that takes writes.
 
+Several hosts may be behind one URL. Where a standby must have each commit too, a connection notices a commit that did
+not wait for it.
+
 TCP notices on both sides within `DEAD_LINK_S` that the peer is gone (a partition, a powered-off host). The kernel of a
 server process that is stopped still answers TCP: only the limits of `core.waiting` help then.
 """
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+from asyncpg.exceptions import TargetServerAttributeNotMatched
 
 from app.core import waiting
 from app.core.waiting import DatabaseUnavailable
@@ -51,6 +56,43 @@ stays good."""
 STATEMENT_CACHE_SIZE = 512
 """Prepared statements kept per connection: more than we have."""
 
+_WAIT_FOR_STANDBY = "SyncRepWaitForLSN"
+"""The function of Postgres that warns of a commit that no standby has. Its name is the same in all languages."""
+
+_answered: dict[str, str] = {}
+"""For each URL with several hosts, the one that was connected to last. It is asked first: a host that is silent would
+cost every new connection CONNECT_TIMEOUT_S."""
+
+
+class NoWrites(DatabaseUnavailable):
+    """The last host that was asked takes no writes: a standby, or a primary that a fail-over has left or just made."""
+
+
+class Connection(asyncpg.Connection):
+    """A connection that knows when a commit was answered before a synchronous standby had it.
+
+    That happens when somebody cancels the wait for the standby, such as an operator by `pg_cancel_backend`: Postgres
+    then answers as if all was well, with no more than a warning.
+    """
+
+    __slots__ = ("_on_one_host",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._on_one_host = False
+
+    def committed_on_one_host(self) -> bool:
+        """Whether that has happened since the last call."""
+        happened, self._on_one_host = self._on_one_host, False
+        return happened
+
+    def _process_log_message(self, fields: Mapping[str, str], last_query: str) -> None:
+        """Called by asyncpg for each notice, before the answer that follows it. Its listeners are for owners of a
+        connection: the pool forbids those that stay."""
+        if fields.get("R") == _WAIT_FOR_STANDBY:
+            self._on_one_host = True
+        super()._process_log_message(fields, last_query)  # type: ignore[no-untyped-call] # asyncpg is not typed
+
 
 def server_settings() -> dict[str, str]:
     """Parameters of each session."""
@@ -71,9 +113,11 @@ def server_settings() -> dict[str, str]:
 async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
     """A connection to the first host of `dsn` that answers and takes writes; `options` are asyncpg's.
 
-    A server that a fail-over has left read-only is skipped: what it shows may be out of date. Raises
-    DatabaseUnavailable.
+    The first is the one that was connected to last, then in the order of the URL. A server that a fail-over has left
+    read-only is skipped: what it shows may be out of date. Raises DatabaseUnavailable; NoWrites where the last host was
+    such a one.
     """
+    options = options | {"connection_class": Connection}
     failure: Exception | None = None
     for one_host in _hosts(dsn):
         try:
@@ -86,9 +130,12 @@ async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
                 except BaseException:
                     connection.terminate()  # not `close`: that waits for the server, which may hang
                     raise
+                _answered[dsn] = one_host
                 return connection
         except waiting.UNAVAILABLE_ERRORS as error:
             failure = error
+    if isinstance(failure, TargetServerAttributeNotMatched):
+        raise NoWrites("no connection: the server takes no writes") from failure
     raise DatabaseUnavailable(f"no connection: {failure or 'no answer in time'}") from failure
 
 
@@ -98,7 +145,8 @@ def _hosts(dsn: str) -> list[str]:
     user, at, hosts = parts.netloc.rpartition("@")
     if "," not in hosts:
         return [dsn]
-    return [urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")]
+    each = [urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")]
+    return sorted(each, key=lambda one_host: one_host != _answered.get(dsn))
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

@@ -121,12 +121,15 @@ def pool() -> asyncpg.Pool:
 
 
 @asynccontextmanager
-async def transaction() -> AsyncIterator[asyncpg.Connection]:
+async def transaction(*, may_be_lost: bool = False) -> AsyncIterator[asyncpg.Connection]:
     """The transaction of one use case: commits when the block ends, rolls back when it raises.
 
     Raises NestedTransactionError inside another transaction: a use case that is part of a larger one opens no
     transaction of its own but calls `in_transaction()`. Raises DatabaseUnavailable; a COMMIT without an answer may have
-    succeeded.
+    succeeded, and one that is on a single host although a standby must have it too counts as without an answer.
+
+    With `may_be_lost` the commit does not wait for a standby: on this host's disk it is safe, and a fail-over may lose
+    it, unless a later transaction that waited was answered. Only for what can be done again; docs/ha.md lists them.
     """
     if engine.current_transaction.get() is not None:
         raise NestedTransactionError("a transaction is already open")
@@ -136,6 +139,8 @@ async def transaction() -> AsyncIterator[asyncpg.Connection]:
             await _call(connection, current.transaction.start)
             token = engine.current_transaction.set(current)
             try:
+                if may_be_lost:
+                    await _call(connection, connection.execute, _WITHOUT_STANDBY)
                 yield connection
             except BaseException as error:
                 if not isinstance(error, _LEAVES_CONNECTION_UNSURE):
@@ -226,6 +231,9 @@ class NamedStatement:
 
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
 
+_WITHOUT_STANDBY = "SET LOCAL synchronous_commit = local"
+"""`local`, not `off`: a single host keeps these commits as safe as all others."""
+
 
 _LEAVES_CONNECTION_UNSURE = (asyncio.CancelledError, *UNAVAILABLE_ERRORS)
 """After these the connection's state is unknown. It is terminated: a server that hangs would not answer a ROLLBACK or a
@@ -242,14 +250,18 @@ async def _run(method: str, *args: object) -> Any:
 
 
 async def _call(connection: asyncpg.Connection, method: Callable[..., Awaitable[Any]], *args: object) -> Any:
-    """The server's answer. Raises DatabaseUnavailable if it takes too long or the connection is lost."""
+    """The server's answer. Raises DatabaseUnavailable if it takes too long, the connection is lost, or what was
+    committed is on one host only although a standby must have it."""
     try:
         async with waiting():
-            return await method(*args)
+            answer = await method(*args)
     except InterfaceError as error:
         if _is_lost(connection):
             raise DatabaseUnavailable(str(error)) from error
         raise
+    if not _is_lost(connection) and connection.committed_on_one_host():  # type: ignore[attr-defined] # the pool's proxy
+        raise DatabaseUnavailable("committed on one host: no synchronous standby has confirmed it")
+    return answer
 
 
 class _borrowed:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from app.core.currencies import is_currency
 from app.core.email_address import EmailAddress
+from app.core.redis_address import sentinel_address
 
 Environment = Literal["production", "sandbox", "test"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -104,6 +105,7 @@ class Settings:
     log_level: str
     log_format: Literal["json", "console"]
     event_retention_days: int
+    attempt_retention_days: int
     webhook_concurrency: int
     withdrawal_approval_days: int
     mail_url: str | None = field(repr=False)
@@ -160,7 +162,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         database_url=read("DATABASE_URL", _url("postgres", "postgresql")),
         database_pool_size=read("DATABASE_POOL_SIZE", _integer(1, 1000), "20"),
         database_wait_s=read("DATABASE_WAIT_S", _integer(1, 9), "8"),
-        redis_url=read("REDIS_URL", _url("redis", "rediss", "unix")),
+        redis_url=read("REDIS_URL", _redis_url),
         public_url=read("PUBLIC_URL", _public_url(environment)),
         networks_file=read("NETWORKS_FILE", _existing_file),
         api_key_peppers=read("API_KEY_PEPPERS", _peppers),
@@ -185,6 +187,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         log_level=read("LOG_LEVEL", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
         log_format=read("LOG_FORMAT", _choice("json", "console"), "json"),
         event_retention_days=read("EVENT_RETENTION_DAYS", _integer(1, 3650), "90"),
+        attempt_retention_days=read("ATTEMPT_RETENTION_DAYS", _integer(1, 3650), "56"),
         webhook_concurrency=read("WEBHOOK_CONCURRENCY", _integer(4, 2000), "256"),
         withdrawal_approval_days=read("WITHDRAWAL_APPROVAL_DAYS", _integer(1, 365), "7"),
         mail_url=read("MAIL_URL", _optional(_mail_url), ""),
@@ -242,6 +245,14 @@ def _url(*schemes: str) -> Callable[[str], str]:
         return text
 
     return convert
+
+
+def _redis_url(text: str) -> str:
+    try:
+        sentinel_address(text)
+    except ValueError as error:
+        raise _Fault(str(error)) from None
+    return text
 
 
 def _public_url(environment: Environment) -> Callable[[str], str]:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import asyncpg
-from asyncpg.exceptions import TargetServerAttributeNotMatched
+from asyncpg.exceptions._base import InternalClientError
 
 from app.core import tracing
 
@@ -32,8 +32,9 @@ UNAVAILABLE_ERRORS = (
     asyncpg.IdleSessionTimeoutError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
     asyncpg.ReadOnlySQLTransactionError,
-    TargetServerAttributeNotMatched,
+    InternalClientError,  # no host takes writes; or a server has died in an answer, and asyncpg's state is wrong
 )
 """What a wait for the database raises when the fault is in the server or the connection, not in the statement."""
 

@@ -1,4 +1,4 @@
-"""Checks of Postgres: migrations, triggers, role, durability, clock."""
+"""Checks of Postgres: migrations, triggers, role, durability, standbys, clock."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
@@ -11,6 +11,9 @@ MAX_CLOCK_SKEW = timedelta(seconds=2)
 """Expiry, leases and signatures compare this host's clock with times that other hosts wrote."""
 
 MIN_VERSION = 140_000
+
+_OWN_SOURCES = ("database", "user", "database user")
+"""Where a setting for these alone is shown to come from in pg_settings; the server's own file has the rest."""
 
 GUARDS = (
     ("ledger_entries", "ledger_entries_append_only"),
@@ -30,13 +33,15 @@ GUARDS = (
 
 async def examine(*, production: bool) -> AsyncIterator[Symptom]:
     """Check the database that the pool is connected to."""
-    async for symptom in _migrations():
+    async for symptom in migrations():
         yield symptom
-    async for symptom in _guards():
+    async for symptom in guards():
         yield symptom
     async for symptom in _role():
         yield symptom
     async for symptom in _durability(production=production):
+        yield symptom
+    async for symptom in _standbys():
         yield symptom
     before, theirs, after = clock.now(), await database.fetch_value("SELECT clock_timestamp()"), clock.now()
     skew = max(before - theirs, theirs - after, timedelta())
@@ -46,7 +51,8 @@ async def examine(*, production: bool) -> AsyncIterator[Symptom]:
         yield Symptom("ok", "clock", f"within {MAX_CLOCK_SKEW.total_seconds():g} s of Postgres")
 
 
-async def _migrations() -> AsyncIterator[Symptom]:
+async def migrations() -> AsyncIterator[Symptom]:
+    """Whether the database has the schema of this version."""
     shipped = {path.stem for path in resources.MIGRATIONS.glob("swap_pay_*.py")}
     is_there = await database.fetch_value("SELECT to_regclass('migration') IS NOT NULL")
     rows = await database.fetch_all("SELECT name FROM migration WHERE app_name = 'swap_pay'") if is_there else []
@@ -60,7 +66,8 @@ async def _migrations() -> AsyncIterator[Symptom]:
         yield Symptom("ok", "migrations", f"all {len(shipped)} applied")
 
 
-async def _guards() -> AsyncIterator[Symptom]:
+async def guards() -> AsyncIterator[Symptom]:
+    """Whether the triggers that protect the books are in force."""
     rows = await database.fetch_all(
         """
         SELECT c.relname, t.tgname, t.tgenabled::text AS enabled FROM pg_trigger t
@@ -105,11 +112,15 @@ async def _role() -> AsyncIterator[Symptom]:
 
 async def _durability(*, production: bool) -> AsyncIterator[Symptom]:
     names: Sequence[str] = ("fsync", "full_page_writes", "synchronous_commit", "archive_mode", "max_connections")
-    rows = await database.fetch_all("SELECT name, setting FROM pg_settings WHERE name = ANY($1)", list(names))
+    rows = await database.fetch_all("SELECT name, setting, source FROM pg_settings WHERE name = ANY($1)", list(names))
     values = {row["name"]: row["setting"] for row in rows}
+    sources = {row["name"]: row["source"] for row in rows}
     for name in ("fsync", "full_page_writes", "synchronous_commit"):
         if values[name] == "off":
-            yield Symptom("unsafe" if production else "warning", "durability", f"{name} is off: a crash loses money")
+            by = f" (set for the {sources[name]})" if sources[name] in _OWN_SOURCES else ""
+            yield Symptom(
+                "unsafe" if production else "warning", "durability", f"{name} is off{by}: a crash loses money"
+            )
     if values["archive_mode"] == "off":
         yield Symptom("warning", "backups", "archive_mode is off: without WAL no point-in-time recovery is possible")
     if await database.fetch_value("SELECT current_setting('server_version_num')::int") < MIN_VERSION:
@@ -117,4 +128,41 @@ async def _durability(*, production: bool) -> AsyncIterator[Symptom]:
     if int(values["max_connections"]) < 100:
         yield Symptom(
             "advice", "connections", f"max_connections is {values['max_connections']}: see docs/operations.md"
+        )
+
+
+async def _standbys() -> AsyncIterator[Symptom]:
+    """What a fail-over would find. Details of other sessions are shown only to roles with pg_read_all_stats."""
+    row = await database.fetch_one(
+        """
+        SELECT current_setting('synchronous_standby_names') AS wanted,
+            current_setting('synchronous_commit') AS commits,
+            pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_all,
+            (SELECT count(*) FROM pg_stat_replication) AS streaming,
+            (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS synchronous
+        """
+    )
+    assert row is not None
+    if row["wanted"]:
+        if row["commits"] in ("local", "remote_write"):
+            yield Symptom(
+                "unsafe",
+                "standbys",
+                f"synchronous_commit is {row['commits']}: a fail-over loses payments that were answered",
+            )
+        elif not row["sees_all"]:
+            yield Symptom(
+                "advice", "standbys", "whether one is synchronous can't be seen: GRANT pg_read_all_stats to this role"
+            )
+        elif not row["synchronous"]:
+            yield Symptom(
+                "warning", "standbys", "no synchronous standby is connected: commits wait until one is (docs/ha.md)"
+            )
+        else:
+            yield Symptom("ok", "standbys", f"{row['synchronous']} of {row['streaming']} synchronous")
+    elif row["streaming"]:
+        yield Symptom(
+            "warning",
+            "standbys",
+            f"{row['streaming']} connected, none synchronous: a fail-over loses what was answered last (docs/ha.md)",
         )

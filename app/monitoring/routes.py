@@ -2,9 +2,10 @@
 
 `/healthz` answers 200 while the process runs; restart the process when it does not answer. `/readyz` answers 503
 while the database is unreachable, and once this process is about to stop (app/web/stopping.py). Without Redis the
-process still works, so the state is "degraded" with status 200.
-The same holds for a network that is behind or halted: sending traffic to another instance would not help, and if
-every instance answered 503 at once, a late block would become an outage of the API. Set alerts on `/metrics`.
+process still works, so the state is "degraded" with status 200; under Sentinel also while a replica or the word of a
+sentinel is missing. The same holds for a network that is behind or halted: sending traffic to another instance would
+not help, and if every instance answered 503 at once, a late block would become an outage of the API. Set alerts on
+`/metrics`.
 """
 
 import asyncio
@@ -88,17 +89,18 @@ def routes(settings: Settings, stopping: Stopping) -> list[HTTPRouteHandler]:
 
 async def readiness() -> Readiness:
     """Check database, Redis and networks. Never raises."""
-    states, outages, redis_ok = await asyncio.gather(
-        _attempt(repository.network_states()), _attempt(outages_repository.outages()), _attempt(_ping_redis())
+    states, outages, standing = await asyncio.gather(
+        _attempt(repository.network_states()), _attempt(outages_repository.outages()), _attempt(redis.standing())
     )
+    redis_state: State = "down" if standing is None else "ok" if standing.is_whole else "degraded"
     out = {outage.network: "node syncing" if outage.is_syncing else "node unavailable" for outage in outages or []}
     networks = {network: NetworkCheck("degraded", 0, reason) for network, reason in out.items()}
     networks |= {state.network: _judge(state, out.get(state.network)) for state in states or []}
-    impaired = not redis_ok or any(check.state != "ok" for check in networks.values())
+    impaired = redis_state != "ok" or any(check.state != "ok" for check in networks.values())
     return Readiness(
         state="down" if states is None else "degraded" if impaired else "ok",
         database="down" if states is None else "ok",
-        redis="ok" if redis_ok else "down",
+        redis=redis_state,
         networks=networks,
     )
 
@@ -115,10 +117,6 @@ def _judge(state: NetworkState, outage: str | None) -> NetworkCheck:
     else:
         return NetworkCheck("ok", state.lag_blocks, None)
     return NetworkCheck("degraded", state.lag_blocks, reason)
-
-
-async def _ping_redis() -> bool:
-    return bool(await redis.client().ping())
 
 
 async def _attempt(check: Awaitable[T]) -> T | None:

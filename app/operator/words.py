@@ -68,6 +68,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "merchant.terms_changed": "Changed a merchant’s terms",
         "merchant.asset_changed": "Changed a merchant’s asset",
         "reconciliation.requested": "Requested a reconciliation run",
+        "attempts.dropped": "Deleted old webhook attempts",
         "dear_sweep.approved": "Approved a dear sweep",
         "dear_sweep.revoked": "Revoked the approval of a dear sweep",
         "payout.requested": "Requested a payout",

@@ -93,7 +93,7 @@ async def claim(*, slots: int, failing: bool, now: datetime) -> Claim:
     """
     per_endpoint = min(MAX_IN_FLIGHT_PER_ENDPOINT, slots)
     most = max(1, min(MAX_ENDPOINTS_PER_CLAIM, slots if failing else slots // per_endpoint))
-    async with database.transaction():
+    async with database.transaction(may_be_lost=True):
         if failing:
             queues = await database.fetch_all(_LOCK_FAILING, now, most, PAUSE_AFTER_FAILURES)
         else:
@@ -112,7 +112,7 @@ async def release(deliveries: Sequence[ClaimedDelivery], *, now: datetime) -> No
     """Release claims without an attempt, so that others need not wait for the lease. Opens its own transaction."""
     if not deliveries:
         return
-    async with database.transaction():
+    async with database.transaction(may_be_lost=True):
         await lock_queues({delivery.endpoint for delivery in deliveries})
         await database.execute(
             """

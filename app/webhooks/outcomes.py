@@ -46,14 +46,15 @@ async def record(attempts: Sequence[Attempt]) -> None:
         )
         for attempt in attempts
     ]
-    async with database.transaction():
+    gone = {attempt.delivery.endpoint for attempt in attempts if attempt.status == schedule.GONE}
+    # Lost, they are made again. But a 410 disables its endpoint, which is in the audit log.
+    async with database.transaction(may_be_lost=not gone):
         counts = await claims_repository.lock_queues({attempt.delivery.endpoint for attempt in attempts})
         for attempt in attempts:
             endpoint = attempt.delivery.endpoint
             counts[endpoint] = schedule.failures_in_a_row(counts[endpoint], attempt.delivered)
         await outcomes_repository.record(attempts, verdicts, now)
         await outcomes_repository.move_queues(counts, now)
-        gone = {attempt.delivery.endpoint for attempt in attempts if attempt.status == schedule.GONE}
         await pausing.disable_gone(sorted(gone), now=now)
         for merchant_id, mode in {(attempt.delivery.merchant_id, attempt.delivery.mode) for attempt in attempts}:
             await notices.changed(*topics.of_merchant(merchant_id, mode, "deliveries"))

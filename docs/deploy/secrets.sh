@@ -7,7 +7,8 @@
 # owner.env      for migrations: the database as the owner of its tables
 # postgres.env, valkey.env    for the two servers of compose.yaml
 #
-# It overwrites nothing. Keep a copy of secrets.env apart from the database's backups (docs/operations.md).
+# REDIS_URL names one server; docs/redis.md has the form that names sentinels. It overwrites nothing. Keep a copy of
+# secrets.env apart from the database's backups (docs/operations.md).
 set -eu
 folder=${1:?"which folder to write to"}
 postgres=${2:-postgres}

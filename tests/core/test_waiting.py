@@ -220,6 +220,11 @@ async def test_a_first_host_that_does_not_answer_is_skipped(database_url: str, m
         connection = await connecting.connect(two_hosts)
         assert await connection.fetchval("SELECT 1") == 1
         await connection.close()
+        await (await connecting.connect(two_hosts)).close()  # the one that answered is asked first now
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
         with pytest.raises(DatabaseUnavailable, match="no connection"):
             await connecting.connect(database_url.replace(host, f"127.0.0.1:{silent.getsockname()[1]}"))
 

@@ -1,13 +1,17 @@
 """The doctor: each unsafe setting is named, and a correct deployment has none."""
 
+import asyncio
 import base64
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
+from redis import Redis
 
 from app.cli.doctor import examine
 from app.core import clock, database, redis
@@ -16,9 +20,12 @@ from app.doctor.configuration import examine_networks
 from app.doctor.postgres import GUARDS
 from app.doctor.symptoms import exit_code
 from app.rates import repository as rates
+from app.sandbox.postgres import Postgres
+from app.sandbox.valkey import Valkey
 from tests.factories.bitcoin import TPUB, VPUB, bitcoin_network
 from tests.factories.rates import store_rate
 from tests.factories.tampering import as_superuser
+from tests.services import read_only
 
 
 def random_base64() -> str:
@@ -133,12 +140,88 @@ async def test_a_planted_pickle_is_named(environment: dict[str, str], valkey: st
     assert any("pickled job" in symptom for symptom in await symptoms_of(environment))
 
 
+async def test_a_redis_that_lets_anybody_in_evicts_and_saves_is_named(
+    environment: dict[str, str], valkey: str, valkey_server: Valkey
+) -> None:
+    assert not any(" redis: " in symptom for symptom in await symptoms_of(environment))
+    password = valkey.partition("@")[0].rpartition(":")[2]
+    values = {"maxmemory": ("100mb", "0"), "maxmemory-policy": ("allkeys-lru", "noeviction"), "save": ("3600 1", "")}
+    with Redis.from_url(valkey) as client:
+        client.acl_setuser("default", enabled=True, nopass=True)
+        for name, (bad, _) in values.items():
+            client.config_set(name, bad)
+        try:
+            open_to_all = {"REDIS_URL": f"redis://127.0.0.1:{valkey_server.port}/0"}
+            found = "\n".join(await symptoms_of(environment | open_to_all))
+        finally:
+            for name, (_, good) in values.items():
+                client.config_set(name, good)
+            client.acl_setuser("default", enabled=True, passwords=[f"+{password}"])
+    assert f"advice redis: server 127.0.0.1:{valkey_server.port} asks for no password" in found
+    assert "warning redis: evicts keys (allkeys-lru)" in found
+    assert "advice redis: saves its data to disk" in found
+
+
 async def test_redis_and_postgres_that_are_down_are_symptoms(environment: dict[str, str]) -> None:
     gone = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgresql://x:y@127.0.0.1:1/z"}
     symptoms = await examine(load(environment | gone))
     topics = {symptom.topic: symptom.severity for symptom in symptoms}
     assert (topics["redis"], topics["postgres"]) == ("warning", "unsafe")
     assert exit_code(symptoms) == 2
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_commits_that_a_fail_over_would_lose_are_named(
+    db: str, environment: dict[str, str], postgres: Postgres
+) -> None:
+    async def said(setting: str) -> list[str]:
+        await setting_of_database(db, setting)
+        return [one for one in await symptoms_of(environment) if " standbys" in one or "durability: sync" in one]
+
+    alone = "warning durability: synchronous_commit is off (set for the database): a crash loses money"
+    assert await said("synchronous_commit = off") == [alone]
+    assert await said("synchronous_commit = on") == []
+    async with waiting_for_standby(postgres):
+        assert await said("synchronous_commit = local") == [
+            "unsafe standbys: synchronous_commit is local: a fail-over loses payments that were answered"
+        ]
+        assert await said("synchronous_commit = on") == [
+            "warning standbys: no synchronous standby is connected: commits wait until one is (docs/ha.md)"
+        ]
+
+
+async def setting_of_database(dsn: str, setting: str) -> None:
+    """Give a database a setting of its own, for new sessions."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(f"ALTER DATABASE {dsn.rpartition('/')[2]} SET {setting}")
+    await connection.close()
+
+
+@asynccontextmanager
+async def waiting_for_standby(postgres: Postgres) -> AsyncIterator[None]:
+    """Inside, the server's settings name a synchronous standby. (It would not wait for it: it has no WAL senders.)"""
+    admin = await asyncpg.connect(postgres.dsn())
+    await set_and_see(admin, "ALTER SYSTEM SET synchronous_standby_names = 'db2'", "db2")
+    try:
+        yield
+    finally:
+        await set_and_see(admin, "ALTER SYSTEM RESET synchronous_standby_names", "")
+        await admin.close()
+
+
+async def set_and_see(admin: asyncpg.Connection, statement: str, wanted: str) -> None:
+    await admin.execute(statement)
+    await admin.execute("SELECT pg_reload_conf()")
+    async with asyncio.timeout(20):
+        while await admin.fetchval("SHOW synchronous_standby_names") != wanted:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_a_read_only_server_is_named(environment: dict[str, str], postgres: Postgres) -> None:
+    async with read_only(postgres.dsn()):
+        named = "unsafe postgres: DATABASE_URL leads to a read-only server: name the primary"
+        assert named in await symptoms_of(environment)
 
 
 @pytest.mark.usefixtures("valkey")

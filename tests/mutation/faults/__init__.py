@@ -7,6 +7,8 @@ from tests.mutation.faults import (
     bitcoin,
     coin_signer,
     coins,
+    growth,
+    hosts,
     lookups,
     money,
     rates,
@@ -53,6 +55,8 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "rates": rates.RATES,
     "lookups": lookups.LOOKUPS,
     "wallets": wallets.WALLETS,
+    "database hosts": hosts.HOSTS,
+    "growth": growth.GROWTH,
 }
 
 FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)
