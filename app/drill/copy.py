@@ -230,7 +230,7 @@ def _start(place: Place) -> tuple["subprocess.Popen[bytes]", str | None]:
     """Start Postgres and wait until it has replayed and takes writes. Returns what it says where it gives up."""
     as_user: dict[str, Any] = {}
     if place.user_id is not None:
-        group = pwd.getpwuid(place.user_id).pw_gid
+        group = _group_of(place.user_id)
         as_user = {"user": place.user_id, "group": group, "extra_groups": [group]}
     command: Sequence[str] = [str(place.programs / "postgres"), "-D", str(place.data)]
     with (place.target / "postgres.log").open("ab") as log:
@@ -254,6 +254,14 @@ def _start(place: Place) -> tuple["subprocess.Popen[bytes]", str | None]:
         process.wait()
         raise
     return process, None
+
+
+def _group_of(user_id: int) -> int:
+    """The group of a user, who may have no account on this host, as in a container."""
+    try:
+        return pwd.getpwuid(user_id).pw_gid
+    except KeyError:
+        return user_id
 
 
 def _is_ready(place: Place, pid: int) -> bool:
