@@ -60,7 +60,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with running(services, limit_each_wait_s=settings.database_wait_s):
+        async with running(services, limit_each_wait_s=settings.database_wait_s, reads_standbys=True):
             hub.open()
             with limited_connections(settings), drained(stopping, settings.web_drain_s, hub.end_streams):
                 yield

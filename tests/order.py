@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-TOGETHER = ("tests/resilience/", "tests/hosts/")
+TOGETHER = ("tests/resilience/", "tests/hosts/", "tests/standby/")
 """Folders whose files share something expensive: one worker runs them all, as it does the tests of any one file."""
 
 

@@ -7,14 +7,19 @@ closed for it, so nobody is told. It can also speak TLS with us, for a server th
 
 import asyncio
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+import pytest
 
 US = -1
 """This process, among the hosts."""
 
 READ_BYTES = 65_536
+
+needs_addresses = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all addresses of 127.0.0.0/8")
 
 
 class Partitions:

@@ -20,6 +20,7 @@ from app.merchants import team
 from app.merchants.members import Member, member
 from app.merchants.roles import ALLOWED, Permission, in_words
 from app.merchants.terms import Mode
+from app.web import standby_reads
 from app.web.routing import Router
 
 NEEDS = "cabinet_permissions"
@@ -64,6 +65,7 @@ async def load_context(connection: ASGIConnection[Any, Any, Any, Any], handler: 
     if request.cookies.get(cookies.PLACE) != ctx.place:
         cookies.put(request, cookies.PLACE, ctx.place, lifetime=cookies.PLACE_LIFETIME)
     await require(found, needed, cast(Mode, mode))
+    standby_reads.allow_visitor(request, handler.opt)
 
 
 async def require(found: Member, needed: Sequence[Permission], mode: Mode) -> None:

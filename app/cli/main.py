@@ -39,7 +39,7 @@ def worker(queue: str) -> None:
     logging.configure(level=settings.log_level, json=settings.log_format == "json")
 
     async def work() -> None:
-        async with running(wire(settings)) as services:
+        async with running(wire(settings), reads_standbys=queue == "default") as services:  # it prepares exports
             await process.run(queues.QUEUES[queue], services)
 
     with _plain_errors():

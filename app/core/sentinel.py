@@ -68,6 +68,7 @@ class Sentinels:
         self._lost_since_s: float | None = None
         self._is_known = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
+        self._is_closed = False
         self._connections: weakref.WeakSet[PrimaryConnection] = weakref.WeakSet()
 
     @property
@@ -100,6 +101,8 @@ class Sentinels:
 
     async def discover_master(self, service_name: str) -> HostPort:
         """The primary; redis-py's pool calls this. Raises MasterNotFoundError, at once except for the first time."""
+        if self._is_closed:
+            raise MasterNotFoundError("the client is closed")
         if not self._watches:
             self._watches = [asyncio.create_task(self._watch(each), name="redis-sentinel") for each in self._watched]
         await self._is_known.wait()
@@ -113,8 +116,8 @@ class Sentinels:
 
     async def aclose(self) -> None:
         """Ask no more, and close the connections to the sentinels."""
+        self._is_closed = True
         await cancelling.end(*self._watches)
-        self._watches = []
         for each in self._watched:
             with suppress(RedisError, OSError):
                 await each.client.aclose()
@@ -139,7 +142,7 @@ class Sentinels:
             named = await sentinel.client.execute_command(  # type: ignore[no-untyped-call] # redis-py has no types here
                 "SENTINEL GET-MASTER-ADDR-BY-NAME", self._address.service
             )
-        except (RedisError, OSError) as error:
+        except Exception as error:  # whatever it is: the watch must go on
             return Opinion(where, None, str(error) or type(error).__name__)
         if named is None:
             return Opinion(where, None, f"knows no {self._address.service}")

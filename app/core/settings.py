@@ -80,6 +80,8 @@ class Settings:
     database_url: str = field(repr=False)
     database_pool_size: int
     database_wait_s: int
+    database_read_url: str | None = field(repr=False)
+    database_read_max_lag_s: int
     redis_url: str = field(repr=False)
     public_url: str
     networks_file: Path
@@ -162,6 +164,8 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         database_url=read("DATABASE_URL", _url("postgres", "postgresql")),
         database_pool_size=read("DATABASE_POOL_SIZE", _integer(1, 1000), "20"),
         database_wait_s=read("DATABASE_WAIT_S", _integer(1, 9), "8"),
+        database_read_url=read("DATABASE_READ_URL", _optional(_url("postgres", "postgresql")), ""),
+        database_read_max_lag_s=read("DATABASE_READ_MAX_LAG_S", _integer(1, 60), "3"),
         redis_url=read("REDIS_URL", _redis_url),
         public_url=read("PUBLIC_URL", _public_url(environment)),
         networks_file=read("NETWORKS_FILE", _existing_file),

@@ -1,11 +1,12 @@
 """The gauges of `/metrics` that are read from the database and Redis. Each is cheap enough for every scrape."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.alerts import repository as alerts
 from app.backoffice import energy, sweeps
-from app.core import redis
+from app.core import redis, standby
 from app.core.metrics import Gauge
 from app.ledger import checkpoints_repository
 from app.monitoring import repository
@@ -28,10 +29,23 @@ async def gauges(now: datetime) -> list[Gauge]:
         *await _watch_gauges(now),
         *await _rate_gauges(now),
         *await _energy_gauges(),
+        *_standby_gauges(),
         *await _redis_gauges(),
         *await _archive_gauges(now),
         *await _growth_gauges(now),
     ]
+
+
+def _standby_gauges() -> list[Gauge]:
+    """The standbys of the process that is scraped: each reads from them by what it knows itself."""
+    usable = Gauge("swap_pay_standby_usable", "1 if lists may be read from this standby now", labels=["server"])
+    lag = Gauge("swap_pay_standby_lag_seconds", "How old the data of a standby may be", labels=["server"])
+    for one in standby.standbys():
+        if one.reason != "a primary":
+            usable.add_metric([one.name], int(one.is_usable))
+        if math.isfinite(one.lag_s):
+            lag.add_metric([one.name], one.lag_s)
+    return [usable, lag]
 
 
 async def _rate_gauges(now: datetime) -> list[Gauge]:

@@ -28,6 +28,7 @@ from app.web.client_address import ClientAddresses
 from app.web.headers import SecurityHeaders, is_api
 from app.web.methods import Methods
 from app.web.paths import has_one_spelling
+from app.web.standby_reads import StandbyReads
 from app.web.stopping import Stopping
 from app.web.strict_http import StrictHttp
 
@@ -56,7 +57,8 @@ class Edge:
 
     def __init__(self, app: Litestar, settings: Settings, stopping: Stopping | None = None) -> None:
         self._app = app
-        self._layers = StrictHttp(Methods(app))
+        layers = StrictHttp(Methods(app))
+        self._layers = layers if settings.database_read_url is None else StandbyReads(layers)
         self._timed = BodyTimeout(self._answer_traced if tracing.is_on() else self._answer, settings)
         self.lifespan = app.lifespan
         self._addresses = ClientAddresses(settings.trusted_proxies)

@@ -29,6 +29,7 @@ valkey_password=$(word)
 
 cat > "$folder/secrets.env" <<END
 DATABASE_URL=postgresql://swap_pay_app:$app_password@$postgres/swap_pay
+DATABASE_READ_URL=
 REDIS_URL=redis://:$valkey_password@$valkey:6379/0
 API_KEY_PEPPERS=1:$(random)
 DATA_KEYS=k1:$(random)

@@ -17,6 +17,7 @@ def complete(tmp_path: Path) -> dict[str, str]:
     networks.touch()
     return {
         "DATABASE_URL": "postgresql://swap:hunter2@db/swap",
+        "DATABASE_READ_URL": "postgresql://swap:hunter2@db2,db3/swap",
         "REDIS_URL": "redis://:hunter2@cache/0",
         "PUBLIC_URL": "https://pay.example.com",
         "NETWORKS_FILE": str(networks),
@@ -50,6 +51,8 @@ def test_each_missing_setting_is_named() -> None:
         ("API_KEY_PEPPERS", f"1:{SECRET},1:{SECRET}", "different version"),
         ("DATA_KEYS", f"k1:{base64.b64encode(bytes(range(33))).decode()}", "exactly 32"),
         ("DATABASE_URL", "mysql://x", "postgres"),
+        ("DATABASE_READ_URL", "db2.example.com", "postgres"),
+        ("DATABASE_READ_MAX_LAG_S", "61", "from 1 to 60"),
         ("REDIS_URL", "http://cache", "redis+sentinel:// or rediss+sentinel://"),
         ("REDIS_URL", "redis://cache:port/0", "a port that is a number"),
         ("REDIS_URL", "redis://a:26379,b:26379/0", "several sentinels are redis+sentinel://"),

@@ -80,7 +80,7 @@ SELECT c.relname AS table, k.conname AS name, pg_get_constraintdef(k.oid) AS rul
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND k.contype IN ('c', 'f', 'x') AND k.conparentid = 0
 UNION ALL
-SELECT c.relname, i.relname, regexp_replace(pg_get_indexdef(i.oid), ' INDEX \\S+ ON ', ' INDEX ON ')
+SELECT c.relname, i.relname, regexp_replace(pg_get_indexdef(i.oid), ' INDEX \\S+ ON (ONLY )?', ' INDEX ON ')
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND x.indisunique AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = i.oid)

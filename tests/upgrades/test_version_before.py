@@ -10,7 +10,9 @@ from tests.upgrades import record
 from tests.upgrades.schema import faults
 from tests.upgrades.statements import statements
 
-KEPT: dict[str, str] = {}
+KEPT: dict[str, str] = {
+    "webhook_deliveries.id": "it takes the ids that Postgres gives; they become larger, and stay below 2^53",
+}
 """New rules for rows, and changed columns, as `table.name`: why the version before keeps to each. A release empties
 this."""
 

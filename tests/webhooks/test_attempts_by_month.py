@@ -101,9 +101,9 @@ async def _say_what_attaching_reads(old: asyncpg.Connection, url: str, said: lis
     """Migrate, and collect what Postgres says of tables that it reads or doesn't."""
     name = await old.fetchval("SELECT current_database()")
     await old.execute(f"ALTER DATABASE {name} SET client_min_messages = debug1")
-    connect = asyncpg.connect
+    connect: Any = asyncpg.connect
 
-    async def listening(*args: Any, **options: Any) -> asyncpg.Connection:
+    async def listening(*args: Any, **options: Any) -> Any:
         connection = await connect(*args, **options)
         connection.add_log_listener(lambda _, message: said.append(message.message))
         return connection
@@ -215,11 +215,13 @@ async def test_months_are_made_ahead_and_old_ones_go_whole_with_an_entry_in_the_
 
 
 def _attempt(delivery: Any, at: datetime) -> Attempt:
-    claimed = ClaimedDelivery(
+    values: dict[str, Any] = {
         **{name: delivery[name] for name in ("id", "endpoint", "merchant_id", "previous_seq", "step")},
         **dict.fromkeys(("mode", "event_id", "type", "url", "secret_sealed"), ""),
-        body=b"", event_created_at=at, previous_secret_sealed=None, previous_secret_until=None, claimed_until=at,
-    )  # fmt: skip
+        **{"body": b"", "event_created_at": at, "claimed_until": at},
+        **dict.fromkeys(("previous_secret_sealed", "previous_secret_until")),
+    }
+    claimed = ClaimedDelivery(**values)
     return Attempt(delivery=claimed, started_at=at, duration_ms=1, status=200, error=None, detail="")
 
 

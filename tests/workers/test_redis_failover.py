@@ -17,7 +17,7 @@ from app.wiring import Services, running, wire
 from tests.core.outbound_servers import TestCA
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
-from tests.partitions import Partitions
+from tests.partitions import Partitions, needs_addresses
 from tests.sentinels import HOSTS, Cluster, start_cluster
 from tests.webhooks.receiving import Receiver, receiving
 from tests.workers.redis_users import Users, replaced, until
@@ -120,6 +120,7 @@ async def is_ready() -> bool:
     return (await readiness()).redis == "ok"
 
 
+@needs_addresses
 async def test_over_tls_servers_and_sentinels_must_have_certificates(tmp_path: Path) -> None:
     ca, strangers = TestCA(tmp_path), tmp_path / "strangers"
     strangers.mkdir()
@@ -132,7 +133,7 @@ async def test_over_tls_servers_and_sentinels_must_have_certificates(tmp_path: P
             assert not await answers(f"{url}&ssl_ca_certs={TestCA(strangers).ca_file}")
             assert not await answers(cluster.url), "without TLS"
             url += f"&ssl_ca_certs={ca.ca_file}"
-            assert await answers(url)
+            await until(lambda: answers(url))
             cluster.server(cluster.primary()).config_set("min-replicas-to-write", 0)
             redis.open_client(url)
             await until(lambda: said(url, "min-replicas-to-write is 0"))

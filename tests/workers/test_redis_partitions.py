@@ -9,11 +9,12 @@ import pytest
 
 from app.core.settings import load
 from app.wiring import Services, running, wire
-from tests.partitions import US, Partitions
+from tests.partitions import US, Partitions, needs_addresses
 from tests.sentinels import HOSTS, Cluster, start_cluster
 from tests.workers.redis_users import TOPIC, Users, replaced, until
 
 pytestmark = [
+    needs_addresses,
     pytest.mark.skipif("SOAK" not in os.environ, reason="partitions take minutes: a part of make soak"),
     pytest.mark.timeout(600),
 ]
