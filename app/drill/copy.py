@@ -29,6 +29,9 @@ SPARE_BYTES = 256 * 2**20
 SPARE_SHARE = 5
 """Free space beside the size of the backup: a fifth of it, for what replaying adds, and some segments of WAL."""
 
+MAX_SOCKET_FOLDER_BYTES = 90
+"""Of a path to a socket Linux takes 107 bytes (unix(7)), and Postgres adds `/.s.PGSQL.` with the port to this."""
+
 READY_POLL_S = 0.05
 STOP_TIMEOUT_S = 60
 
@@ -127,7 +130,7 @@ def restore(base: Base, archive: Archive, place: Place, moment: datetime | None)
         )
     place.target.mkdir(mode=0o700, parents=True, exist_ok=True)
     place.target.chmod(0o700)
-    socket_folder = Path(tempfile.mkdtemp(prefix="swap-pay-drill-"))
+    socket_folder = _socket_folder(place.target)
     try:
         shutil.copytree(base.folder, place.data, symlinks=True)
         _configure(place, archive, moment, socket_folder)
@@ -150,6 +153,15 @@ def restore(base: Base, archive: Archive, place: Place, moment: datetime | None)
     last = _LAST_TRANSACTION.findall(_log(place))
     last_at = datetime.fromisoformat(last[-1]).replace(tzinfo=UTC) if last else None
     return Copy(place, process, socket_folder, last_at, notes)
+
+
+def _socket_folder(target: Path) -> Path:
+    """A new folder for the socket, that only its owner may enter: beside the data, unless the path is too long."""
+    beside = target / "socket"
+    if len(os.fsencode(beside)) > MAX_SOCKET_FOLDER_BYTES:
+        return Path(tempfile.mkdtemp(prefix="swap-pay-drill-"))
+    beside.mkdir(mode=0o700)
+    return beside
 
 
 def _refuse_other_major(base: Base, programs: Path) -> None:

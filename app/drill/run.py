@@ -97,7 +97,7 @@ def restore(prepared: Prepared, report: Report, say: Say) -> Copy:
 
 async def examine(settings: Settings, prepared: Prepared, made: Copy, report: Report, say: Say) -> None:
     """Check the copy and read the chains into it; the report then has everything."""
-    on_copy = replace(settings, database_url=made.dsn(settings.database_url))
+    on_copy = replace(settings, database_url=made.dsn(settings.database_url), database_read_url=None)
     async with _on_the_copy(on_copy) as services:
         begun_s = clock.monotonic_s()
         say("checking the books")

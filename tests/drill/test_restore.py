@@ -131,6 +131,7 @@ async def test_what_came_after_the_moment_is_found_and_comes_back(
     cut_off = {
         **environment,
         "DATABASE_URL": f"postgresql://postgres:x@{NOBODY_LISTENS}/{DATABASE}",
+        "DATABASE_READ_URL": f"postgresql://postgres:x@{NOBODY_LISTENS}/{DATABASE}",
         "REDIS_URL": f"redis://{NOBODY_LISTENS}/0",
     }
     named = ("--base", str(story.base), "--archive", str(archived.archive), "--to", story.moment.isoformat())
