@@ -26,7 +26,7 @@ OBSERVATORY := tests/observatory/node_modules/.stamp
 FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -98,6 +98,9 @@ screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every pag
 
 words: .venv/.stamp ## Bring the catalogues of customers' sentences in step, and print what has no translation yet
 	$(BIN)/python -m tests.catalogues
+
+record: .venv/.stamp ## At a release: record its statements and schema, which the next versions are held against
+	$(BIN)/python -m tests.upgrades.record
 
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock

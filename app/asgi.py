@@ -28,7 +28,7 @@ from app.web.edge import Edge
 from app.web.errors import exception_handlers
 from app.web.pages import Pages, static_files
 from app.web.rate_limits import RateLimiter
-from app.web.stop_signal import at_stop_signal
+from app.web.stopping import Stopping, drained
 from app.wiring import Services, running, wire
 
 
@@ -56,12 +56,13 @@ def create_app(
     pages = Pages()
     identity = Identity(services, pages, rate_limiter)
     hub = LiveHub()
+    stopping = Stopping()
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with running(services, limit_each_wait_s=settings.database_wait_s):
+        async with running(services, limit_each_wait_s=settings.database_wait_s, reads_standbys=True):
             hub.open()
-            with limited_connections(settings), at_stop_signal(hub.end_streams):
+            with limited_connections(settings), drained(stopping, settings.web_drain_s, hub.end_streams):
                 yield
             await hub.close()
             await authenticator.close()
@@ -78,7 +79,7 @@ def create_app(
             desk_routes(identity, hub),
             static_files(),
             *site.routes(pages, settings, identity.home_of),
-            *ops.routes(settings),
+            *ops.routes(settings, stopping),
             *proof.routes(rate_limiter),
             *([sandbox_routes(pages)] if sandbox_routes else []),
         ],
@@ -87,7 +88,7 @@ def create_app(
         openapi_config=None,
         logging_config=None,
     )
-    return Edge(app, settings)
+    return Edge(app, settings, stopping)
 
 
 def serve() -> Any:

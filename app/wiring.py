@@ -13,7 +13,7 @@ from app.accounts.passkeys import Passkeys
 from app.accounts.repository import Person
 from app.addresses.service import AddressBook
 from app.alerts.routing import AlertRoutes
-from app.core import clock, database, redis
+from app.core import clock, database, redis, standby
 from app.core.outbound import OutboundClient, build_ssl_context
 from app.core.settings import Settings
 from app.core.waiting import WORKER_LIMIT_S
@@ -38,7 +38,7 @@ from app.networks import assets
 from app.networks.customer_fees import CustomerFeeWatch
 from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
-from app.networks.throttle import SharedThrottle
+from app.networks.throttle import SharedThrottle, Throttle
 from app.payouts.service import PayoutService
 from app.rates.refresh import Refresher
 from app.rates.sources import chosen
@@ -154,9 +154,12 @@ class Services:
         ]
 
 
-def wire(settings: Settings) -> Services:
-    """Put the services together; they work while `running`. Raises ConfigError for the networks file."""
-    networks = Networks(load_networks(settings.networks_file), _mined_in, SharedThrottle())
+def wire(settings: Settings, throttle: Throttle | None = None) -> Services:
+    """Put the services together; they work while `running`. Raises ConfigError for the networks file.
+
+    `throttle` counts requests to nodes; unless one is given, all processes count together, in Redis.
+    """
+    networks = Networks(load_networks(settings.networks_file), _mined_in, throttle or SharedThrottle())
     links = PaymentLinks(settings.public_url, settings.link_secret)
     presenter = InvoicePresenter(networks, links)
     reader = InvoiceReader(presenter)
@@ -254,10 +257,13 @@ def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:
 
 
 @asynccontextmanager
-async def running(services: Services, *, limit_each_wait_s: float = WORKER_LIMIT_S) -> AsyncIterator[Services]:
+async def running(
+    services: Services, *, limit_each_wait_s: float = WORKER_LIMIT_S, reads_standbys: bool = False
+) -> AsyncIterator[Services]:
     """Open the pool, Redis and the networks; close them at the end. Raises AssetChanged, DatabaseUnavailable.
 
     `limit_each_wait_s` is the longest that anything waits for the database at a time, outside of a request's budget.
+    `reads_standbys` is for processes with lists and exports: others know no standby.
     """
     settings = services.settings
     await database.open_pool(
@@ -267,8 +273,16 @@ async def running(services: Services, *, limit_each_wait_s: float = WORKER_LIMIT
     sealing.use_keys(settings.data_keys)
     try:
         await assets.sync(services.networks)
+        if reads_standbys and settings.database_read_url is not None:
+            standby.open_standbys(
+                settings.database_read_url,
+                pool_size=settings.database_pool_size,
+                max_lag_s=settings.database_read_max_lag_s,
+                primary=database.place,
+            )
         yield services
     finally:
+        await standby.close_standbys()
         await services.addresses.close()
         await services.outbound.aclose()
         await services.rates.aclose()

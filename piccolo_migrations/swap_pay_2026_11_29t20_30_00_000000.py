@@ -30,7 +30,5 @@ async def forwards() -> SqlMigration:
     migration.drop_constraint(*INVITATION, "merchant_invitations_role_known")
     migration.add_constraint(*INVITATION, "merchant_invitations_role_offered", Check, {"condition": ""})
     migration.add_constraint(*INVITATION, "merchant_invitations_reminder_whole", Check, {"condition": ""})
-    migration.add_constraint(
-        *INVITATION, "merchant_invitations_reminder_once", Unique, {"columns": ["reminder_hash"]}
-    )
+    migration.add_constraint(*INVITATION, "merchant_invitations_reminder_once", Unique, {"columns": ["reminder_hash"]})
     return migration

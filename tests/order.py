@@ -20,6 +20,7 @@ SLOWEST = (
     "cabinet/over_chain",
     "cabinet/test_journey.py",
     "workers/test_redis_away.py",
+    "workers/test_redis_failover.py",
     "api/test_schemathesis.py",
     "operator/test_layout.py",
     "operator/journeys",
@@ -43,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-TOGETHER = ("tests/resilience/", "tests/hosts/")
+TOGETHER = ("tests/resilience/", "tests/hosts/", "tests/standby/")
 """Folders whose files share something expensive: one worker runs them all, as it does the tests of any one file."""
 
 

@@ -22,7 +22,7 @@ from app.reconciliation.service import RunInProgress
 from app.reconciliation.watchdog import Watchdog
 from app.reports import invoice_figures
 from app.web import idempotency
-from app.webhooks import pausing, retention
+from app.webhooks import attempts_by_month, pausing, retention
 from app.wiring import Services
 from app.withdrawals.approvals import expire_stale
 from workers.jobs import EVERY_SECOND, Context, Job, Queue
@@ -155,6 +155,15 @@ async def purge_events(context: Context) -> int:
     return purged + await retention.purge_implicit_endpoints(now, days)
 
 
+async def keep_attempts_by_month(context: Context) -> int:
+    """Make the next months' partitions of attempts, and drop those that are older than the retention; return how many
+    were made or dropped."""
+    services: Services = context["services"]
+    now = clock.now()
+    made = await attempts_by_month.keep(now)
+    return made + await attempts_by_month.drop_old(now, services.settings.attempt_retention_days)
+
+
 async def refresh_rates(context: Context) -> int:
     """Ask the sources what the assets are worth; return how many pairs have a rate."""
     services: Services = context["services"]
@@ -203,6 +212,7 @@ QUEUE = Queue(
         Job(work=expire_withdrawals, when={"minute": 23}, timeout_s=PURGE_S, max_tries=TRIES),
         Job(work=remind_invited, when={"minute": 33}, timeout_s=PURGE_S, max_tries=TRIES),
         Job(work=purge_sessions, when={"minute": 41}, timeout_s=PURGE_S, max_tries=TRIES),
-        Job(work=purge_events, when={"hour": 3, "minute": 17}, timeout_s=PURGE_S, max_tries=TRIES),
+        Job(work=purge_events, when={"minute": 17}, timeout_s=PURGE_S, max_tries=TRIES),
+        Job(work=keep_attempts_by_month, when={"minute": 47}, timeout_s=PURGE_S, max_tries=TRIES, at_start=True),
     ),
 )

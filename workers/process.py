@@ -69,7 +69,6 @@ class _Arq:
 
     def __init__(self, queue: Queue, services: Services, stop: asyncio.Event) -> None:
         self._queue = queue
-        self._redis_url = services.settings.redis_url
         self._stop = stop
         self._context: Context = {"services": services, **queue.context(services)}
         self.schedule = Schedule([job.cron() for job in queue.jobs], self._context)
@@ -104,7 +103,7 @@ class _Arq:
             # A process holds one slot. Jobs run at most once each at a time, so that none waits for another.
             max_jobs=1 if slot is not None else 2 * len(self._queue.jobs),
             queue_name=self._queue.arq_name,
-            redis_pool=redis.arq_pool(self._redis_url, self._queue.arq_name),
+            redis_pool=redis.arq_pool(self._queue.arq_name),
             job_serializer=redis.serialize,
             job_deserializer=redis.deserialize,
             poll_delay=POLL_S,

@@ -81,6 +81,42 @@ _END_LEASE = Command(
 )
 
 
+async def rest_free(network: str, available_at: datetime) -> int:
+    """Lease none of the free addresses of a network before a moment. Returns how many there are."""
+    return len(await _REST_FREE.all(network=network, available_at=available_at))
+
+
+_REST_FREE = Statement(
+    DepositAddress.update(
+        {
+            DepositAddress.available_at: Param("available_at"),
+            DepositAddress.reserved_by: None,
+            DepositAddress.reserved_until: None,
+        }
+    )
+    .where(
+        DepositAddress.network == Param("network"),
+        DepositAddress.invoice_id.is_null(),
+        DepositAddress.available_at < Param("available_at"),
+    )
+    .returning(DepositAddress.id),
+    int,
+)
+
+
+async def every(network: str) -> list[str]:
+    """Every address of a network's pool, in the order in which they were derived."""
+    return await _EVERY.all(network=network)
+
+
+_EVERY = Statement(
+    DepositAddress.select(DepositAddress.address)
+    .where(DepositAddress.network == Param("network"))
+    .order_by(DepositAddress.derivation_index),
+    str,
+)
+
+
 async def pool_size(network: str) -> int:
     """How many addresses of a network have been derived: indices run from 0 without a gap."""
     highest = await _HIGHEST_INDEX.first(network=network)

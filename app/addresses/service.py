@@ -29,6 +29,10 @@ GROW_BY = 200
 """Addresses reserved by one statement, and made at a time when none is free."""
 
 
+SET_APART = 400
+"""Addresses beyond those of a restored backup that may have been made after it: a pool grows by GROW_BY at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """An address that this process may lease until `reserved_until`."""
@@ -70,6 +74,18 @@ class AddressBook:
         """Return an address that was taken but not leased: refused requests must not use up the pool."""
         self._reserved[network.key].appendleft(reservation)
 
+    async def set_apart(self, network: NetworkConfig, until: datetime, now: datetime) -> int:
+        """After a restored backup: lease no address before `until` that may have been leased after it.
+
+        Those that are free by the books rest, and the next SET_APART are added, which rest as well: what customers
+        pay to any of them is seen, and goes to review. Returns how many rest.
+        """
+        size = await repository.pool_size(network.key)
+        room = SET_APART if network.address_mode == "fresh" else network.pool_cap - size
+        if (count := min(SET_APART, room)) > 0:
+            await repository.add(network.key, await self._derived(network, size, count), now)
+        return await repository.rest_free(network.key, until)
+
     async def close(self) -> None:
         """Wait for refills that run. The reservations of addresses that were not leased end by themselves."""
         await asyncio.gather(*self._refills.values(), return_exceptions=True)
@@ -99,13 +115,15 @@ class AddressBook:
         count = GROW_BY if network.address_mode == "fresh" else min(GROW_BY, network.pool_cap - size)
         if count <= 0:
             return False
+        await repository.add(network.key, await self._derived(network, size, count), now)
+        return True
+
+    async def _derived(self, network: NetworkConfig, first: int, count: int) -> list[tuple[int, str]]:
         chain = self._networks.chain(network.key)
         # Elliptic-curve arithmetic: tens of milliseconds that the event loop must not wait for.
-        derived = await asyncio.to_thread(
-            lambda: [(index, chain.derive_address(index)) for index in range(size, size + count)]
+        return await asyncio.to_thread(
+            lambda: [(index, chain.derive_address(index)) for index in range(first, first + count)]
         )
-        await repository.add(network.key, derived, now)
-        return True
 
 
 def _ahead(network: NetworkConfig) -> int:

@@ -19,6 +19,7 @@ from app.api_keys.authentication import Authenticator, Principal
 from app.api_keys.scopes import Scope
 from app.core import clock
 from app.core.errors import ApiError, Code
+from app.web import standby_reads
 from app.web.bodies import MAX_BODY_BYTES, StrictRequest
 from app.web.rate_limits import RateLimiter, refuse_exceeded
 from app.web.routing import Router
@@ -119,6 +120,8 @@ class KeyGuard:
         description: Description | None = opt.get(DESCRIPTION)
         if description is not None:
             state[PARAMETERS] = description.read_query(scope["query_string"])
+        if standby_reads.OPT in opt:
+            await standby_reads.allow_key(opt, principal, state.get(PARAMETERS, ()))
         call = self._calls.get(handler)
         if call is None:
             call = self._calls[handler] = Call(handler)

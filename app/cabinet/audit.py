@@ -18,6 +18,7 @@ from app.identity.paging import by_moment_and_number
 from app.merchants.roles import Permission
 from app.reports import activity_log
 from app.reports.activity_log import Action
+from app.web.standby_reads import FROM_STANDBY
 
 AREAS: Mapping[str, str] = MappingProxyType(
     {
@@ -96,7 +97,7 @@ FILTERS = ("who", "area", "about", "from", "to")
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`audit`."""
 
-    @get("/audit", opt=needs(Permission.AUDIT_OF_MONEY_VIEW))
+    @get("/audit", opt=needs(Permission.AUDIT_OF_MONEY_VIEW) | FROM_STANDBY)
     async def audit(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, *FILTERS, key=by_moment_and_number)
         sees_all = ctx.may(Permission.AUDIT_VIEW)

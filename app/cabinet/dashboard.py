@@ -22,6 +22,7 @@ from app.reports import dashboard
 from app.reports import reviews as review_list
 from app.reports.balances import balances
 from app.reports.dashboard import AssetRevenue, Attention, Concern, Figures, WorthRevenue
+from app.web.standby_reads import FROM_STANDBY
 
 LATEST = 6
 MOST_BALANCES = 4
@@ -41,7 +42,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """The page at the merchant's own address."""
     services = cabinet.services
 
-    @get("/", opt=needs(Permission.VIEW))
+    @get("/", opt=needs(Permission.VIEW) | FROM_STANDBY)
     async def home(request: PageRequest) -> Response[Any]:
         ctx, now, zone = context_of(request), clock.now(), visitor_of(request).zone
         if ctx.mode == "live" and ctx.member.standing in ("pending", "rejected"):

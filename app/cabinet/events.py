@@ -17,6 +17,7 @@ from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.merchants.roles import Permission
+from app.web.standby_reads import FROM_STANDBY
 from app.webhooks import deliveries_repository, endpoints_repository
 from app.webhooks.administration import EndpointAdministration
 
@@ -28,7 +29,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`events`, `events/{id}`, `events/{id}/replay`."""
     services, identity = cabinet.services, cabinet.identity
 
-    @get("/events", opt=needs(Permission.EVENTS_VIEW))
+    @get("/events", opt=needs(Permission.EVENTS_VIEW) | FROM_STANDBY)
     async def events(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, key=by_number)
         found = await page_or_first(

@@ -40,6 +40,7 @@ from app.ledger import verify
 from app.ledger.hashchain import ChainId
 from app.merchants.roles import Permission
 from app.web.csv_text import BOM, MEDIA_TYPE, line
+from app.web.standby_reads import FROM_STANDBY
 from app.wiring import Services
 from app.withdrawals import presented_repository
 from app.withdrawals.presented_repository import Filters as WithdrawalFilters
@@ -75,7 +76,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         words = "Nothing was exported: the day in “From” is after the one in “To”. Change one of them."
         return cabinet.identity.redirect(request, context_of(request).path("exports"), flash=words, tone="caution")
 
-    @get("/exports/invoices.csv", opt=needs(*TABLES["invoices"].needed))
+    @get("/exports/invoices.csv", opt=needs(*TABLES["invoices"].needed) | FROM_STANDBY)
     async def invoices(request: PageRequest) -> Response[Any]:
         ctx, zone = context_of(request), visitor_of(request).zone
         query = list_query(request, *INVOICE_FILTERS)
@@ -85,7 +86,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
         return _csv(services, ctx, zone, TABLES["invoices"], filters)
 
-    @get("/exports/payouts.csv", opt=needs(*TABLES["payouts"].needed))
+    @get("/exports/payouts.csv", opt=needs(*TABLES["payouts"].needed) | FROM_STANDBY)
     async def payouts(request: PageRequest) -> Response[Any]:
         ctx, zone = context_of(request), visitor_of(request).zone
         query = list_query(request, *WITHDRAWAL_FILTERS)
@@ -95,7 +96,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
         return _csv(services, ctx, zone, TABLES["payouts"], filters)
 
-    @get("/exports/refunds.csv", opt=needs(*TABLES["refunds"].needed))
+    @get("/exports/refunds.csv", opt=needs(*TABLES["refunds"].needed) | FROM_STANDBY)
     async def refunds(request: PageRequest) -> Response[Any]:
         ctx, zone = context_of(request), visitor_of(request).zone
         query = list_query(request, *WITHDRAWAL_FILTERS)
@@ -105,7 +106,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
         return _csv(services, ctx, zone, TABLES["refunds"], filters)
 
-    @get("/exports/ledger/{name:str}", opt=needs(Permission.EXPORTS_VIEW, Permission.BOOKS_VIEW))
+    @get("/exports/ledger/{name:str}", opt=needs(Permission.EXPORTS_VIEW, Permission.BOOKS_VIEW) | FROM_STANDBY)
     async def ledger_entries(request: PageRequest, name: str) -> Stream:
         """`USDT@ethereum.csv`, or `.jsonl`: the form that anybody can verify (docs/ledger.md)."""
         ctx = context_of(request)

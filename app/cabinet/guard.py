@@ -18,8 +18,9 @@ from app.identity import cookies
 from app.identity.identity import visitor_of
 from app.merchants import team
 from app.merchants.members import Member, member
-from app.merchants.roles import Permission, in_words
+from app.merchants.roles import ALLOWED, Permission, in_words
 from app.merchants.terms import Mode
+from app.web import standby_reads
 from app.web.routing import Router
 
 NEEDS = "cabinet_permissions"
@@ -64,6 +65,7 @@ async def load_context(connection: ASGIConnection[Any, Any, Any, Any], handler: 
     if request.cookies.get(cookies.PLACE) != ctx.place:
         cookies.put(request, cookies.PLACE, ctx.place, lifetime=cookies.PLACE_LIFETIME)
     await require(found, needed, cast(Mode, mode))
+    standby_reads.allow_visitor(request, handler.opt)
 
 
 async def require(found: Member, needed: Sequence[Permission], mode: Mode) -> None:
@@ -72,6 +74,8 @@ async def require(found: Member, needed: Sequence[Permission], mode: Mode) -> No
         for permission in needed:
             found.require(permission, mode)
     except Forbidden as refused:
+        if found.role not in ALLOWED:  # nobody can help but the upgrade
+            raise
         givers = [one for one in await team.who_give_roles(found.merchant_id) if one.account_id != found.account_id]
         if not givers:
             raise

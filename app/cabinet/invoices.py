@@ -41,6 +41,7 @@ from app.refunds import service as refund_service
 from app.refunds.service import NewRefund
 from app.reports import reviews, timeline
 from app.web.idempotency import create_once, replay_of
+from app.web.standby_reads import FROM_STANDBY
 from app.withdrawals.presentation import RefundBody
 from app.withdrawals.presented_repository import Filters as WithdrawalFilters
 from app.withdrawals.presented_repository import live_refunds_raw
@@ -84,7 +85,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             raise ApiError(Code.INVOICE_NOT_FOUND, "no such invoice")
         return invoice
 
-    @get("/invoices", opt=needs(Permission.VIEW))
+    @get("/invoices", opt=needs(Permission.VIEW) | FROM_STANDBY)
     async def invoices(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         asked = money_query(request, assets.every(services, ctx), *FILTERS)
@@ -138,7 +139,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "explorer": (network and network.explorer_tx_url) or "",
             "network_name": network.display_name if network else "",
             "verdicts": labels.VERDICTS,
-            "deposit_states": labels.DEPOSIT_STATES,
+            "deposit_state": labels.deposit_state,
             "outcomes": labels.OUTCOMES,
             "returns": [row_of_case(cabinet, ctx, case) for case in cases],
             "return_waits": any(case.rule == "confirmed" and waits_for_merchant(case) for case in cases),

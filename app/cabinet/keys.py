@@ -21,6 +21,7 @@ from app.cabinet.forms import one_of, required
 from app.cabinet.guard import needs
 from app.cabinet.rotation import ends_with, refuse_unseen_rotation
 from app.core import clock
+from app.core.newer import Words
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest, visitor_of
@@ -264,7 +265,7 @@ def _key_context(by: Member, key: Key) -> dict[str, Any]:
         "key": key,
         "state": state_of(key, now),
         "now": now,
-        "scope_words": {scope: label for scope, (label, _) in SCOPES.items()},
+        "scope_words": Words({scope: label for scope, (label, _) in SCOPES.items()}),
         "can_change": not is_over and administration.may_hold(by, key.mode, key.scopes),
         "can_revoke": not is_over and by.may(Permission.KEYS_MANAGE, key.mode),
     }

@@ -26,6 +26,7 @@ from app.ledger import verify
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.roles import Permission
 from app.web.row_ids import RowId
+from app.web.standby_reads import FROM_STANDBY
 from app.withdrawals.presented_repository import Filters
 
 VERIFIED_AT_ONCE = 10_000
@@ -52,7 +53,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         rows = [{"choice": one, "state": heads[(one.network.key, one.asset.symbol)].state} for one in begun]
         return await cabinet.page(request, "cabinet/ledger/list.html", {"rows": rows})
 
-    @get("/ledger/{name:str}", opt=needs(Permission.BOOKS_VIEW))
+    @get("/ledger/{name:str}", opt=needs(Permission.BOOKS_VIEW) | FROM_STANDBY)
     async def one_ledger(request: PageRequest, name: str) -> Response[Any]:
         ctx = context_of(request)
         choice, head = await found(ctx, name)

@@ -104,6 +104,8 @@ def _nav(ctx: MemberContext, path: str, open_reviews: int, banners: tuple[Banner
                     count=open_reviews if entry.place == "reviews" else 0,
                 )
             )
+    if not groups:  # a role that only a newer version knows
+        return outside(ctx.member.merchant_name)
     return Nav(
         area="cabinet",
         title=ctx.member.merchant_name,

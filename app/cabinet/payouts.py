@@ -24,6 +24,7 @@ from app.payouts.service import NewPayout, Quote
 from app.reports.balances import AssetBalance
 from app.reports.balances import balances as asset_balances
 from app.web.idempotency import create_once, replay_of
+from app.web.standby_reads import FROM_STANDBY
 from app.withdrawals.presentation import PayoutBody
 from app.withdrawals.states import Status
 
@@ -37,7 +38,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`payouts`, `payouts/new`, `payouts/review`, `payouts/{id}`, `payouts/{id}/cancel`."""
     services, identity = cabinet.services, cabinet.identity
 
-    @get("/payouts", opt=needs(Permission.PAYOUTS_VIEW))
+    @get("/payouts", opt=needs(Permission.PAYOUTS_VIEW) | FROM_STANDBY)
     async def payouts(request: PageRequest) -> Response[Any]:
         context = await list_context(cabinet, request, "payout", services.withdrawal_reader.payouts)
         return await cabinet.page(request, "cabinet/payouts/list.html", context)

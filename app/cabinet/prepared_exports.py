@@ -25,6 +25,7 @@ from app.jobs import repository
 from app.jobs import service as jobs
 from app.ledger import repository as ledger
 from app.merchants.roles import Permission
+from app.web.standby_reads import FROM_STANDBY
 
 AT_ONCE = 5_000
 """Rows that are downloaded without more ado; a longer file can be prepared, with its progress."""
@@ -70,7 +71,7 @@ def _of_table(cabinet: Cabinet, table: Table) -> list[Any]:
         query = list_query(request, *WITHDRAWAL_FILTERS)
         return ctx, query, withdrawal_filters(cabinet, ctx, query)
 
-    @get(path, opt=needs(*table.needed))
+    @get(path, opt=needs(*table.needed) | FROM_STANDBY)
     async def choice(request: PageRequest) -> Response[Any]:
         ctx, query, filters = asked(request)
         direct_url = query.url(query.filters, ctx.path("exports", f"{table.name}.csv"))

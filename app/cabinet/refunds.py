@@ -11,13 +11,14 @@ from app.cabinet.withdrawals import detail_context, list_context
 from app.core.errors import ApiError, Code
 from app.identity.identity import PageRequest
 from app.merchants.roles import Permission
+from app.web.standby_reads import FROM_STANDBY
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`refunds`, `refunds/{id}`."""
     reader = cabinet.services.withdrawal_reader
 
-    @get("/refunds", opt=needs(Permission.VIEW))
+    @get("/refunds", opt=needs(Permission.VIEW) | FROM_STANDBY)
     async def refunds(request: PageRequest) -> Response[Any]:
         context = await list_context(cabinet, request, "refund", reader.refunds)
         return await cabinet.page(request, "cabinet/refunds/list.html", context)

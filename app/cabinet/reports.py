@@ -25,6 +25,7 @@ from app.networks.registry import Networks
 from app.reports import invoice_figures, performance
 from app.reports.invoice_figures import Sums
 from app.reports.performance import PaymentTimes, WebhookHealth
+from app.web.standby_reads import FROM_STANDBY
 
 _CLASSES = ("Within a minute", "1 to 5 minutes", "5 to 15 minutes", "15 minutes to an hour", "Longer than an hour")
 
@@ -51,7 +52,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`reports`."""
     networks = cabinet.services.networks
 
-    @get("/reports", opt=needs(Permission.BOOKS_VIEW))
+    @get("/reports", opt=needs(Permission.BOOKS_VIEW) | FROM_STANDBY)
     async def reports(request: PageRequest) -> Response[Any]:
         ctx, given, zone = context_of(request), request.query_params, visitor_of(request).zone
         choice = given.get("period", report_periods.USUAL)

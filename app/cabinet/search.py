@@ -24,6 +24,7 @@ from app.invoices.presentation import InvoiceBody
 from app.merchants.roles import Permission
 from app.reports import search as reports
 from app.reports.search import Findings, Scope
+from app.web.standby_reads import FROM_STANDBY
 from app.withdrawals.presentation import PayoutBody, RefundBody
 
 IN_PALETTE = 5
@@ -34,11 +35,11 @@ ON_PAGE = 20
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`search` and `search/found`."""
 
-    @get("/search", opt=needs(Permission.VIEW))
+    @get("/search", opt=needs(Permission.VIEW) | FROM_STANDBY)
     async def page(request: PageRequest) -> Response[Any]:
         return await cabinet.page(request, "cabinet/search.html", await found(request, ON_PAGE))
 
-    @get("/search/found", opt=needs(Permission.VIEW))
+    @get("/search/found", opt=needs(Permission.VIEW) | FROM_STANDBY)
     async def while_typing(request: PageRequest) -> Response[Any]:
         return cabinet.identity.page(request, "components/palette_found.html", await found(request, IN_PALETTE))
 

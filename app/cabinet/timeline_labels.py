@@ -8,6 +8,7 @@ from types import MappingProxyType
 from app.cabinet import labels
 from app.cabinet.context import MemberContext
 from app.core.money import group_digits
+from app.core.newer import plain
 from app.merchants.roles import Permission
 from app.networks.registry import Networks
 from app.reports.timeline import Fact
@@ -130,13 +131,13 @@ def _review(fact: Fact, _: Networks, ctx: MemberContext) -> TimelineEntry:
 
 
 def _event(fact: Fact, _networks: Networks, _ctx: MemberContext) -> TimelineEntry:
-    title, tone = _EVENTS[fact.kind.partition(".")[2]]
+    title, tone = _EVENTS.get(fact.kind.partition(".")[2]) or (plain(fact.kind), "neutral")
     return TimelineEntry(at=fact.at, title=title, text=f"by {fact.who}" if fact.who else "", tone=tone, mark="event")
 
 
 def _withdrawal(fact: Fact, _networks: Networks, ctx: MemberContext) -> TimelineEntry:
-    noun, step = fact.kind.split(".")
-    step_label, tone = _STEPS[step]
+    noun, _, step = fact.kind.partition(".")
+    step_label, tone = _STEPS.get(step) or (plain(step).lower(), "neutral")
     is_seen = noun == "refund" or ctx.may(Permission.PAYOUTS_VIEW)
     return TimelineEntry(
         at=fact.at,
@@ -149,12 +150,12 @@ def _withdrawal(fact: Fact, _networks: Networks, ctx: MemberContext) -> Timeline
 
 
 def _delivery(fact: Fact, _networks: Networks, _ctx: MemberContext) -> TimelineEntry:
-    title, tone = _DELIVERIES[fact.kind]
+    title, tone = _DELIVERIES.get(fact.kind) or (f"Webhook: {plain(fact.kind).lower()}", "neutral")
     return TimelineEntry(at=fact.at, title=title, text=fact.note or "", tone=tone, mark="webhook")
 
 
 def _audit(fact: Fact, _networks: Networks, _ctx: MemberContext) -> TimelineEntry:
-    action = _ACTIONS.get(fact.kind) or fact.kind.replace(".", " ").replace("_", " ").capitalize()
+    action = _ACTIONS.get(fact.kind) or plain(fact.kind)
     return TimelineEntry(at=fact.at, title=action, text=f"by {fact.note}", mark="person")
 
 

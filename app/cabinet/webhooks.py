@@ -23,6 +23,7 @@ from app.core import clock
 from app.core.errors import ApiError
 from app.core.keyset import page_or_first
 from app.core.money import group_digits
+from app.core.newer import Words
 from app.events.types import EVENT_TYPES
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -51,10 +52,10 @@ STATUS_REASONS: Mapping[tuple[str, str | None], str] = MappingProxyType(
 )
 
 DELIVERY_STATES: Mapping[str, str] = MappingProxyType(
-    {"pending": "Waiting", "delivered": "Delivered", "dead": "Given up"}
+    Words({"pending": "Waiting", "delivered": "Delivered", "dead": "Given up"})
 )
 
-SHOWN_DELIVERY_STATES: Mapping[str, str] = MappingProxyType({**DELIVERY_STATES, "retrying": "Retrying"})
+SHOWN_DELIVERY_STATES: Mapping[str, str] = MappingProxyType(Words({**DELIVERY_STATES, "retrying": "Retrying"}))
 """`retrying` is a pending one with a failed attempt; lists are filtered by the others."""
 
 MAX_LISTED = 100
@@ -142,6 +143,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "now": clock.now(),
             "waiting": group_digits(waiting) + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
             "pause_after": PAUSE_AFTER_FAILURES,
+            "kept_days": services.settings.event_retention_days,
+            "answers_kept_days": min(services.settings.attempt_retention_days, services.settings.event_retention_days),
             "deliveries": deliveries,
             "delivery_states": SHOWN_DELIVERY_STATES,
             "status": status,

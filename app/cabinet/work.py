@@ -19,6 +19,7 @@ from app.cabinet.works import EXPORT, VERIFICATION
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.money import group_digits
+from app.core.newer import BEING_UPGRADED, UPGRADE_RETRY_S, Words
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.identity import PageRequest
 from app.jobs import repository, service
@@ -28,7 +29,7 @@ from app.web.csv_text import MEDIA_TYPE
 from app.webhooks import replay
 
 STATES: Mapping[str, str] = MappingProxyType(
-    {"waiting": "Waiting", "running": "Running", "done": "Done", "failed": "Failed", "cancelled": "Cancelled"}
+    Words({"waiting": "Waiting", "running": "Running", "done": "Done", "failed": "Failed", "cancelled": "Cancelled"})
 )
 
 CANCELLED: Mapping[str, str] = MappingProxyType(
@@ -64,10 +65,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     identity = cabinet.identity
 
     async def found(ctx: MemberContext, job_id: str) -> Job:
-        """The job. Raises NOT_FOUND, also for one that has ended too long ago, and Forbidden."""
+        """The job. Raises NOT_FOUND, also for one that has ended too long ago, Forbidden, and UNAVAILABLE for a kind
+        that only a newer version knows."""
         job = await repository.find(ctx.merchant_id, ctx.mode, job_id)
         if job is None or is_over(job):
             raise ApiError(Code.NOT_FOUND, "there is no such work, or it ended more than a day ago")
+        if job.kind not in (replay.JOB_KIND, VERIFICATION, *EXPORT_KINDS):
+            raise ApiError(Code.UNAVAILABLE, BEING_UPGRADED, retry_after_s=UPGRADE_RETRY_S)
         await require(ctx.member, _needed(job), ctx.mode)
         return job
 
@@ -149,6 +153,8 @@ def _result(job: Job, outcome: Mapping[str, Any]) -> tuple[str, str]:
         return outcome["problem"], "critical"
     if job.state == "cancelled":
         return CANCELLED.get(job.kind, "It was cancelled, and what was prepared is deleted."), "neutral"
+    if job.state != "done":  # a newer version's
+        return "", "neutral"
     if job.kind == replay.JOB_KIND:
         return f"{plural(outcome['events'], 'event goes', 'events go')} out again, oldest first.", "positive"
     if job.kind != VERIFICATION:

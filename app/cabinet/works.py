@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from app.cabinet.exports import TABLES, Table
+from app.core import standby
 from app.core.errors import ApiError
 from app.core.keyset import Place
 from app.core.zones import name_of, zone_of
@@ -41,14 +42,21 @@ def export_request(filters: Any, file_name: str, zone: tzinfo) -> Mapping[str, A
 
 
 async def _export(services: Services, table: Table, job: Job) -> AsyncIterator[Step]:
-    """A page of rows with each step, until there are no more. Rows that are made meanwhile are not in the file."""
+    """A page of rows with each step, until there are no more. Rows that are made meanwhile are not in the file.
+
+    It may be read from a standby that has all that was there when the file was asked for.
+    """
     request = _request(job)
     filters, zone = msgspec.convert(request["filters"], table.filters), zone_of(request["zone"])
-    total = job.total if job.total is not None else await table.count(job.merchant, job.mode, filters, None)
+    total = job.total
+    if total is None:
+        with standby.may_be_read(job.id, job.created_at):
+            total = await table.count(job.merchant, job.mode, filters, None)
     place = None if job.place is None else _place(job.place)
     done = job.done
     while True:
-        rows, following = await table.rows(services, job.merchant, job.mode, filters, place, zone)
+        with standby.may_be_read(job.id, job.created_at):
+            rows, following = await table.rows(services, job.merchant, job.mode, filters, place, zone)
         head = BOM + line(table.columns) if place is None else b""
         part = head + b"".join(line(cells) for cells in rows)
         done, place = done + len(rows), following

@@ -19,13 +19,15 @@ from app.checkout.view import (
     WayToPay,
 )
 from app.core import currencies
+from app.core.errors import ApiError, Code
 from app.core.money import format_amount
+from app.core.newer import BEING_UPGRADED, UPGRADE_RETRY_S
 from app.deposits.matching import Verdict
 from app.invoices.links import PaymentLinks
 from app.invoices.presentation import DepositBody, InvoiceBody, QuoteBody
 from app.invoices.quotes import Choice
 from app.invoices.reader import PublicInvoice
-from app.invoices.states import Status
+from app.invoices.states import TRANSITIONS, Status
 from app.networks.config import Asset, NetworkConfig
 from app.refunds.repository import SentBack
 from app.web.languages import Language
@@ -48,6 +50,8 @@ ANOMALIES = {
     Verdict.SECOND: Anomaly.SECOND_TRANSFER,
     Verdict.WRONG_ASSET: Anomaly.OTHER_ASSET,
 }
+
+_VERDICTS = frozenset(Verdict)
 
 _GONE_BEFORE_A_BLOCK = {gone.value: gone for gone in Gone}
 
@@ -72,9 +76,12 @@ def checkout_view(
 
     `network` is the one to pay on; None while the customer has yet to choose, among `choices`. `fees` are those that
     networks charge now, as far as they are known. `frame_origins` are those that the page is framed by; none for a page
-    of its own.
+    of its own. Raises UNAVAILABLE for what only a newer version knows.
     """
     invoice = public.body
+    if invoice.status not in TRANSITIONS or any(deposit.verdict not in _VERDICTS for deposit in invoice.deposits):
+        # A newer version works beside this one, and has its page (app/core/newer.py).
+        raise ApiError(Code.UNAVAILABLE, BEING_UPGRADED, retry_after_s=UPGRADE_RETRY_S)
     ways = tuple(_way(choice, invoice, fees) for choice in choices)
     common = _common(public, ways, slug=slug, links=links, language=language, now=now, frame_origins=frame_origins)
     if network is None or invoice.pay_in is None or public.due is None:

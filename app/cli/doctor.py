@@ -8,7 +8,7 @@ import click
 from app.cli.running import settings as load_settings
 from app.core import connecting, database, logging, redis
 from app.core.settings import Settings
-from app.doctor import approvals, configuration, postgres, reachability
+from app.doctor import approvals, configuration, postgres, reachability, standbys, valkey
 from app.doctor.symptoms import ORDER, Symptom, exit_code
 from app.networks.networks_file import ConfigError, load_networks
 from app.networks.registry import Networks
@@ -46,9 +46,10 @@ async def examine(settings: Settings) -> list[Symptom]:
     networks = Networks(configs)
     redis.open_client(settings.redis_url)
     try:
-        symptoms += [symptom async for symptom in reachability.examine_redis(settings)]
+        symptoms += [symptom async for symptom in valkey.examine(settings.redis_url)]
         await database.open_pool(settings.database_url, max_size=2)
         symptoms += [symptom async for symptom in postgres.examine(production=settings.is_production)]
+        symptoms += [symptom async for symptom in standbys.examine(settings)]
         symptoms += [symptom async for symptom in approvals.examine(production=settings.is_production)]
         symptoms += [symptom async for symptom in reachability.examine_networks(networks)]
         symptoms += [symptom async for symptom in reachability.examine_watch(settings)]

@@ -5,7 +5,7 @@ from typing import Any, cast
 import click
 import uvloop
 
-from app.cli import alerts, books, creation, doctor, keys, operators, reviews, schema, web, withdrawals
+from app.cli import alerts, books, creation, doctor, drill, keys, operators, reviews, schema, web, withdrawals
 from app.cli.running import audit as _audit
 from app.cli.running import plain_errors as _plain_errors
 from app.cli.running import settings as _settings
@@ -39,7 +39,7 @@ def worker(queue: str) -> None:
     logging.configure(level=settings.log_level, json=settings.log_format == "json")
 
     async def work() -> None:
-        async with running(wire(settings)) as services:
+        async with running(wire(settings), reads_standbys=queue == "default") as services:  # it prepares exports
             await process.run(queues.QUEUES[queue], services)
 
     with _plain_errors():
@@ -67,6 +67,6 @@ def switch(name: str, state: str, reason: str) -> None:
     click.echo(f"{name}: {state}d")
 
 
-for commands in (web, schema, creation, books, alerts, keys, operators, doctor, withdrawals, reviews):
+for commands in (web, schema, creation, books, alerts, keys, operators, doctor, drill, withdrawals, reviews):
     commands.register(main)
 main.add_command(signer)

@@ -130,10 +130,11 @@ def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, co
 @click.option("--reason", required=True, help="What it was and how that was found out; for the audit log.")
 @operator_options
 def account_for(key: str, txid: str, reason: str, email: str, password: str, code: str) -> None:
-    """Continue after a transaction of the hot wallet that the ledgers don't have, where accounts don't count theirs.
+    """Continue after a transaction of ours that the ledgers don't have and that paid nobody: on Tron, and on Bitcoin.
 
     The signer stops at it: after a restored backup it may be a payout that counts as unpaid, and would be sent again.
-    Look it up on an explorer, and attach it (adopt-transaction) instead if it paid something.
+    Look it up on an explorer, and attach it (adopt-transaction) instead if it paid something. On Bitcoin that is
+    proved: only a transaction that pays our own change, as a consolidation does, is taken.
     """
 
     async def account(services: Services, operator_id: str) -> None:

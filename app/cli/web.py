@@ -14,7 +14,7 @@ from app.core.settings import Settings
 from app.signer.settings import refuse_secrets
 
 STOP_TIMEOUT_S = 30
-"""How long a web process may finish its requests after it was asked to stop."""
+"""How long a web process may finish its requests after it has drained (app/web/stopping.py)."""
 
 BACKLOG = 2_048
 """Connections that may wait to be accepted."""
@@ -60,7 +60,7 @@ def server(settings: Settings) -> Any:
         http1_settings=HTTP1Settings(header_read_timeout=settings.web_header_timeout_s * 1000),
         websockets=False,
         workers=settings.web_workers,
-        workers_kill_timeout=STOP_TIMEOUT_S,
+        workers_kill_timeout=settings.web_drain_s + STOP_TIMEOUT_S,
         backlog=BACKLOG,
         backpressure=CONNECTIONS_PER_PROCESS,
         respawn_failed_workers=True,

@@ -11,7 +11,7 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -19,6 +19,9 @@ from asyncpg.exceptions import TargetServerAttributeNotMatched
 
 from app.core import waiting
 from app.core.waiting import DatabaseUnavailable
+
+Wanted = Literal["read-write", "standby", "any"]
+"""Which server a connection is for, as libpq's `target_session_attrs` says it."""
 
 CONNECT_TIMEOUT_S = 5.0
 """For each host that the URL names, until a connection is ready to use."""
@@ -110,21 +113,19 @@ def server_settings() -> dict[str, str]:
     }
 
 
-async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
+async def connect(dsn: str, *, server: Wanted = "read-write", **options: Any) -> asyncpg.Connection:
     """A connection to the first host of `dsn` that answers and takes writes; `options` are asyncpg's.
 
     The first is the one that was connected to last, then in the order of the URL. A server that a fail-over has left
-    read-only is skipped: what it shows may be out of date. Raises DatabaseUnavailable; NoWrites where the last host was
-    such a one.
+    read-only is skipped: what it shows may be out of date. `server` asks for another kind of server. Raises
+    DatabaseUnavailable; NoWrites where the last host was one that takes no writes and should.
     """
     options = options | {"connection_class": Connection}
     failure: Exception | None = None
-    for one_host in _hosts(dsn):
+    for one_host in hosts(dsn):
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                connection: asyncpg.Connection = await asyncpg.connect(
-                    one_host, target_session_attrs="read-write", **options
-                )
+                connection: asyncpg.Connection = await asyncpg.connect(one_host, target_session_attrs=server, **options)
                 try:
                     await _prepare(connection)
                 except BaseException:
@@ -134,12 +135,12 @@ async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
                 return connection
         except waiting.UNAVAILABLE_ERRORS as error:
             failure = error
-    if isinstance(failure, TargetServerAttributeNotMatched):
+    if server == "read-write" and isinstance(failure, TargetServerAttributeNotMatched):
         raise NoWrites("no connection: the server takes no writes") from failure
     raise DatabaseUnavailable(f"no connection: {failure or 'no answer in time'}") from failure
 
 
-def _hosts(dsn: str) -> list[str]:
+def hosts(dsn: str) -> list[str]:
     """The URL once for each host in it: asyncpg would use up the whole limit on a first host that doesn't answer."""
     parts = urlsplit(dsn)
     user, at, hosts = parts.netloc.rpartition("@")

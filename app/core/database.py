@@ -2,7 +2,8 @@
 
 Piccolo's own transaction joins a surrounding one silently, and after a failed COMMIT leaks the connection and
 stays current; `transaction()` here refuses to nest and always releases its connection. Queries built by Piccolo and
-statements given as SQL both run in the current transaction, else on the pool.
+statements given as SQL both run in the current transaction, else on the pool, or on a standby where the current unit
+of work is allowed to read from one (core/reading.py).
 
 Inside a transaction don't `gather` or start tasks: they would share its one connection.
 """
@@ -12,16 +13,18 @@ import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import asyncpg
-from asyncpg.exceptions import ReadOnlySQLTransactionError
+from asyncpg.exceptions import QueryCanceledError, ReadOnlySQLTransactionError
 from asyncpg.exceptions._base import InterfaceError, PostgresError
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
-from app.core import connecting, tracing
+from app.core import connecting, reading, tracing, wal_repository
 from app.core.commits_repository import WITHOUT_STANDBY
 from app.core.connecting import STATEMENT_CACHE_SIZE, server_settings
+from app.core.standby import CONNECTION_LIMIT_S
 from app.core.waiting import UNAVAILABLE_ERRORS, WORKER_LIMIT_S, DatabaseUnavailable, limit_each_wait, waiting
 
 Row = asyncpg.Record
@@ -126,16 +129,18 @@ async def transaction(*, may_be_lost: bool = False) -> AsyncIterator[asyncpg.Con
     """The transaction of one use case: commits when the block ends, rolls back when it raises.
 
     Raises NestedTransactionError inside another transaction: a use case that is part of a larger one opens no
-    transaction of its own but calls `in_transaction()`. Raises DatabaseUnavailable; a COMMIT without an answer may have
-    succeeded, and one that is on a single host although a standby must have it too counts as without an answer.
+    transaction of its own but calls `in_transaction()`. Raises WroteWhileReading in a unit that was allowed to read
+    from a standby. Raises DatabaseUnavailable; a COMMIT without an answer may have succeeded, and one that is on a
+    single host although a standby must have it too counts as without an answer.
 
     With `may_be_lost` the commit does not wait for a standby: on this host's disk it is safe, and a fail-over may lose
     it, unless a later transaction that waited was answered. Only for what can be done again; docs/ha.md lists them.
     """
     if engine.current_transaction.get() is not None:
         raise NestedTransactionError("a transaction is already open")
+    reading.begin_transaction()
     with tracing.part("transaction", kind="client"):
-        async with _borrowed() as connection:
+        async with _borrowed(pool()) as connection:
             current = _Transaction(connection)
             await _call(connection, current.transaction.start)
             token = engine.current_transaction.set(current)
@@ -174,6 +179,11 @@ def in_transaction() -> asyncpg.Connection:
         raise NoTransactionError("this must run inside its caller's transaction")
     connection: asyncpg.Connection = current.connection
     return connection
+
+
+async def place() -> wal_repository.Place:
+    """Where the server that takes the writes is in its WAL. Raises DatabaseUnavailable."""
+    return await wal_repository.place(partial(_run, "fetchrow"))
 
 
 async def fetch_all(sql: str, *args: object) -> Sequence[Row]:
@@ -242,7 +252,21 @@ async def _run(method: str, *args: object) -> Any:
     current = engine.current_transaction.get()
     if current is not None:
         return await _call(current.connection, getattr(current.connection, method), *args)
-    async with _borrowed() as connection:
+    standby = reading.server_for(method)
+    if standby is not None:
+        try:
+            return await _run_on(standby.pool, method, *args, connection_within_s=CONNECTION_LIMIT_S)
+        except QueryCanceledError:
+            raise  # it is as slow on the primary, and would be a burden there
+        except Unavailable as error:  # also a conflict with recovery, or a table that isn't there yet
+            standby.failed(error)
+            reading.leave_standby()
+    return await _run_on(pool(), method, *args)
+
+
+async def _run_on(of_server: asyncpg.Pool, method: str, *args: object, connection_within_s: float | None = None) -> Any:
+    """Call a method of one of a server's connections."""
+    async with _borrowed(of_server, connection_within_s) as connection:
         return await _call(connection, getattr(connection, method), *args)
 
 
@@ -264,13 +288,16 @@ async def _call(connection: asyncpg.Connection, method: Callable[..., Awaitable[
 class _borrowed:
     """A connection of the pool. It is released at the end, or terminated where its state is unknown."""
 
-    __slots__ = ("_connection", "_pool")
+    __slots__ = ("_connection", "_pool", "_within_s")
+
+    def __init__(self, of_server: asyncpg.Pool, within_s: float | None = None) -> None:
+        self._pool = of_server
+        self._within_s = within_s
 
     async def __aenter__(self) -> asyncpg.Connection:
-        self._pool = pool()
         try:
             async with waiting():
-                self._connection: asyncpg.Connection = await self._pool.acquire()
+                self._connection: asyncpg.Connection = await self._pool.acquire(timeout=self._within_s)
         except InterfaceError as error:
             raise DatabaseUnavailable(str(error)) from error  # the pool is closing
         return self._connection  # type: ignore[no-any-return] # asyncpg is not typed

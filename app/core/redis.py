@@ -1,8 +1,9 @@
 """Redis carries hints only: wake-ups, rate-limit windows, live-page notices. Postgres holds the truth.
 
 Every helper here survives an absent Redis, and one that hangs: a question gets a quarter of a second, and after one
-that failed this process asks nothing for a while, so that requests do not wait one after another. Jobs and messages are
-msgspec-encoded JSON: with arq's default pickle, anybody who can write to Redis could run code in our workers.
+that failed this process asks nothing for a while, so that requests do not wait one after another. Under Sentinel every
+client follows the primary by itself (sentinel.py). Jobs and messages are msgspec-encoded JSON: with arq's default
+pickle, anybody who can write to Redis could run code in our workers.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from arq.connections import ArqRedis
@@ -24,6 +25,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from app.core import clock
 from app.core.connecting import KEEPALIVE
 from app.core.logging import get_logger
+from app.core.redis_address import sentinel_address
+from app.core.sentinel import Sentinels
 
 log = get_logger(__name__)
 
@@ -59,6 +62,8 @@ deserialize: Callable[[bytes], Any] = msgspec.json.decode
 KEEPALIVE_OPTIONS = {name: value for level, name, value in KEEPALIVE if level == socket.IPPROTO_TCP}
 
 _client: Redis | None = None
+_url = ""
+_sentinels: Sentinels | None = None
 _trusted_after_s = 0.0
 _missed: set[tuple[str, str]] = set()
 _sending_missed: asyncio.Task[None] | None = None
@@ -68,16 +73,31 @@ class RedisAway(Exception):
     """Redis did not answer in time, or failed a moment ago and was not asked."""
 
 
+class Standing(NamedTuple):
+    """The primary's replicas; how many sentinels there are, and how many name this primary: 0 without Sentinel."""
+
+    replicas: int
+    sentinels: int
+    agreeing: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing: a replica to change over to, and the word of every sentinel."""
+        return self.sentinels == 0 or (self.replicas > 0 and self.agreeing == self.sentinels)
+
+
 def open_client(url: str) -> None:
-    """Make this process's client. Connects on first use, so it can't fail."""
-    global _client, _trusted_after_s
-    _client = Redis.from_url(url, health_check_interval=30, max_connections=200, **_limits(url))
+    """Make this process's client. Connects on first use, so it can't fail. `url` is one that the settings accept."""
+    global _client, _sentinels, _trusted_after_s, _url
+    address = sentinel_address(url)
+    _url, _sentinels = url, None if address is None else Sentinels(address, _limits(url))
+    _client = Redis.from_pool(_pool(health_check_interval=30, max_connections=200))
     _trusted_after_s = 0.0
 
 
 async def close_client() -> None:
     """Close the client's connections."""
-    global _client, _sending_missed
+    global _client, _sending_missed, _sentinels
     if _sending_missed is not None:
         _sending_missed.cancel()
         _sending_missed = None
@@ -85,6 +105,9 @@ async def close_client() -> None:
     if _client is not None:
         await _client.aclose()
         _client = None
+    if _sentinels is not None:
+        await _sentinels.aclose()
+        _sentinels = None
 
 
 def client() -> Redis:
@@ -92,6 +115,19 @@ def client() -> Redis:
     if _client is None:
         raise RuntimeError("the Redis client is not open")
     return _client
+
+
+def sentinels() -> Sentinels | None:
+    """Who says which server the client uses; None where the settings name the server."""
+    return _sentinels
+
+
+async def standing() -> Standing:
+    """How safe Redis stands now. Raises RedisError or OSError while it is away."""
+    replicas = int((await client().info("replication")).get("connected_slaves", 0))
+    if _sentinels is None:
+        return Standing(replicas, 0, 0)
+    return Standing(replicas, _sentinels.count, _sentinels.agreeing)
 
 
 def is_trusted() -> bool:
@@ -165,16 +201,21 @@ async def _enqueue(client: Redis, queue_name: str, job: str) -> None:
     await arq.enqueue_job(job, _queue_name=queue_name)
 
 
-def arq_pool(url: str, queue_name: str) -> ArqRedis:
-    """The client of arq's worker, with the retries without which it dies when Redis restarts."""
-    pool = ConnectionPool.from_url(
-        url,
-        **_limits(url),
+def arq_pool(queue_name: str) -> ArqRedis:
+    """The client of arq's worker, with the retries without which it dies when Redis restarts. Only while this process's
+    client is open."""
+    pool = _pool(
         retry_on_timeout=True,
         retry_on_error=[RedisConnectionError, RedisTimeoutError, OSError],
         retry=Retry(ExponentialBackoff(cap=2, base=0.05), RETRIES),
     )
     return ArqRedis(pool, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=queue_name)
+
+
+def _pool(**options: Any) -> ConnectionPool:
+    if _sentinels is not None:
+        return _sentinels.pool(**options)
+    return ConnectionPool.from_url(_url, **_limits(_url), **options)
 
 
 def _limits(url: str) -> dict[str, Any]:

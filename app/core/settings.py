@@ -18,10 +18,14 @@ from urllib.parse import urlsplit
 
 from app.core.currencies import is_currency
 from app.core.email_address import EmailAddress
+from app.core.redis_address import sentinel_address
 
 Environment = Literal["production", "sandbox", "test"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 T = TypeVar("T")
+
+DRAIN_S = 8
+"""What WEB_DRAIN_S is in production: longer than three questions of HAProxy, 2 s apart, take."""
 
 RATE_SOURCES = ("kraken", "coinbase", "ecb", "chainlink")
 """Sources of rates beside the exchanges of ccxt (docs/rates.md)."""
@@ -76,6 +80,8 @@ class Settings:
     database_url: str = field(repr=False)
     database_pool_size: int
     database_wait_s: int
+    database_read_url: str | None = field(repr=False)
+    database_read_max_lag_s: int
     redis_url: str = field(repr=False)
     public_url: str
     networks_file: Path
@@ -97,9 +103,11 @@ class Settings:
     web_header_timeout_s: int
     web_request_timeout_s: int
     web_connections_per_address: int
+    web_drain_s: int
     log_level: str
     log_format: Literal["json", "console"]
     event_retention_days: int
+    attempt_retention_days: int
     webhook_concurrency: int
     withdrawal_approval_days: int
     mail_url: str | None = field(repr=False)
@@ -156,7 +164,9 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         database_url=read("DATABASE_URL", _url("postgres", "postgresql")),
         database_pool_size=read("DATABASE_POOL_SIZE", _integer(1, 1000), "20"),
         database_wait_s=read("DATABASE_WAIT_S", _integer(1, 9), "8"),
-        redis_url=read("REDIS_URL", _url("redis", "rediss", "unix")),
+        database_read_url=read("DATABASE_READ_URL", _optional(_url("postgres", "postgresql")), ""),
+        database_read_max_lag_s=read("DATABASE_READ_MAX_LAG_S", _integer(1, 60), "3"),
+        redis_url=read("REDIS_URL", _redis_url),
         public_url=read("PUBLIC_URL", _public_url(environment)),
         networks_file=read("NETWORKS_FILE", _existing_file),
         api_key_peppers=read("API_KEY_PEPPERS", _peppers),
@@ -177,9 +187,11 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         web_header_timeout_s=read("WEB_HEADER_TIMEOUT_S", _integer(1, 60), "10"),
         web_request_timeout_s=read("WEB_REQUEST_TIMEOUT_S", _integer(2, 3600), "30"),
         web_connections_per_address=read("WEB_CONNECTIONS_PER_ADDRESS", _integer(1, 100_000), "200"),
+        web_drain_s=read("WEB_DRAIN_S", _integer(0, 120), str(DRAIN_S) if environment == "production" else "0"),
         log_level=read("LOG_LEVEL", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
         log_format=read("LOG_FORMAT", _choice("json", "console"), "json"),
         event_retention_days=read("EVENT_RETENTION_DAYS", _integer(1, 3650), "90"),
+        attempt_retention_days=read("ATTEMPT_RETENTION_DAYS", _integer(1, 3650), "56"),
         webhook_concurrency=read("WEBHOOK_CONCURRENCY", _integer(4, 2000), "256"),
         withdrawal_approval_days=read("WITHDRAWAL_APPROVAL_DAYS", _integer(1, 365), "7"),
         mail_url=read("MAIL_URL", _optional(_mail_url), ""),
@@ -237,6 +249,14 @@ def _url(*schemes: str) -> Callable[[str], str]:
         return text
 
     return convert
+
+
+def _redis_url(text: str) -> str:
+    try:
+        sentinel_address(text)
+    except ValueError as error:
+        raise _Fault(str(error)) from None
+    return text
 
 
 def _public_url(environment: Environment) -> Callable[[str], str]:

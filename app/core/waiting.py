@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import asyncpg
 from asyncpg.exceptions._base import InternalClientError
 
-from app.core import tracing
+from app.core import reading, tracing
 
 T = TypeVar("T")
 
@@ -78,10 +78,12 @@ def budget(seconds: float) -> Iterator[None]:
 
 
 def run_beside(work: Coroutine[Any, Any, T], name: str | None = None) -> "asyncio.Task[T]":
-    """A task that others may wait for too, so it has neither budget nor trace of the request that started it."""
+    """A task that others may wait for too, so it has neither budget nor trace of the request that started it, and reads
+    from the primary."""
     context = contextvars.copy_context()
     context.run(_budget.set, None)
     context.run(tracing.leave)
+    context.run(reading.leave)
     return asyncio.create_task(work, name=name, context=context)
 
 

@@ -33,9 +33,9 @@ GUARDS = (
 
 async def examine(*, production: bool) -> AsyncIterator[Symptom]:
     """Check the database that the pool is connected to."""
-    async for symptom in _migrations():
+    async for symptom in migrations():
         yield symptom
-    async for symptom in _guards():
+    async for symptom in guards():
         yield symptom
     async for symptom in _role():
         yield symptom
@@ -51,7 +51,8 @@ async def examine(*, production: bool) -> AsyncIterator[Symptom]:
         yield Symptom("ok", "clock", f"within {MAX_CLOCK_SKEW.total_seconds():g} s of Postgres")
 
 
-async def _migrations() -> AsyncIterator[Symptom]:
+async def migrations() -> AsyncIterator[Symptom]:
+    """Whether the database has the schema of this version."""
     shipped = {path.stem for path in resources.MIGRATIONS.glob("swap_pay_*.py")}
     is_there = await database.fetch_value("SELECT to_regclass('migration') IS NOT NULL")
     rows = await database.fetch_all("SELECT name FROM migration WHERE app_name = 'swap_pay'") if is_there else []
@@ -65,7 +66,8 @@ async def _migrations() -> AsyncIterator[Symptom]:
         yield Symptom("ok", "migrations", f"all {len(shipped)} applied")
 
 
-async def _guards() -> AsyncIterator[Symptom]:
+async def guards() -> AsyncIterator[Symptom]:
+    """Whether the triggers that protect the books are in force."""
     rows = await database.fetch_all(
         """
         SELECT c.relname, t.tgname, t.tgenabled::text AS enabled FROM pg_trigger t

@@ -1,13 +1,10 @@
-"""Checks of Redis and the networks' nodes: whether they answer, are the right ones, and are secure."""
+"""Checks of the networks' nodes, of reconciliation and of rates: whether they answer, run, and are the right ones."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from urllib.parse import urlsplit
-
-from redis.exceptions import RedisError
 
 from app.alerts import repository as alerts
-from app.core import clock, redis
+from app.core import clock
 from app.core.settings import Settings
 from app.doctor.symptoms import Symptom
 from app.ledger import checkpoints_repository
@@ -17,44 +14,8 @@ from app.rates import repository as rates
 from app.reconciliation import repository
 from app.reconciliation.watchdog import CHECKPOINT_WITHIN, RECONCILED_WITHIN
 
-PICKLE_MARK = b"\x80"
-"""The first byte of every pickle since protocol 2; no JSON starts with it."""
-
-JOBS_LOOKED_AT = 1_000
-
 RATES_WITHIN = timedelta(minutes=5)
 PAIRS_NAMED = 10
-
-
-async def examine_redis(settings: Settings) -> AsyncIterator[Symptom]:
-    """Check Redis. Without it the gateway works, but more slowly, so its absence is a warning."""
-    client = redis.client()
-    try:
-        await client.ping()
-        memory = await client.info("memory")
-    except (RedisError, OSError) as error:
-        yield Symptom("warning", "redis", f"does not answer ({type(error).__name__}): limits count per process only")
-        return
-    policy = memory.get("maxmemory_policy", "unknown")
-    if policy not in ("noeviction", "unknown") and memory.get("maxmemory", 0):
-        yield Symptom("warning", "redis", f"evicts keys ({policy}): rate limits lose their counts; set noeviction")
-    else:
-        yield Symptom("ok", "redis", "answers and does not evict keys")
-    parts = urlsplit(settings.redis_url)
-    if parts.scheme == "redis" and parts.hostname not in ("localhost", "127.0.0.1", "::1", None):
-        if not parts.password:
-            yield Symptom("unsafe", "redis", "is on another host without a password")
-        yield Symptom("warning", "redis", "is on another host and the connection is not TLS (rediss://)")
-    looked = 0
-    async for key in client.scan_iter(match="arq:job:*", count=200):
-        looked += 1
-        if (await client.get(key) or b"").startswith(PICKLE_MARK):
-            yield Symptom(
-                "unsafe", "redis", "holds a pickled job, which we never write: somebody may be trying to run code"
-            )
-            break
-        if looked >= JOBS_LOOKED_AT:
-            break
 
 
 async def examine_networks(networks: Networks) -> AsyncIterator[Symptom]:

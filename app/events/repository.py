@@ -189,11 +189,11 @@ _UNNUMBERED = Statement(
 
 
 async def number(ids: Sequence[int], seqs: Sequence[int], bodies: Sequence[str]) -> None:
-    """Store number and body of each of these events."""
+    """Store number and body of each of these events. The body has all of `data`, which is emptied: half of the row."""
     # SQL, since the builder knows no UPDATE ... FROM.
     await database.execute(
         """
-        UPDATE events SET seq = numbered.seq, body = numbered.body
+        UPDATE events SET seq = numbered.seq, body = numbered.body, data = ''
         FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS numbered (id, seq, body)
         WHERE events.id = numbered.id
         """,
@@ -204,7 +204,10 @@ async def number(ids: Sequence[int], seqs: Sequence[int], bodies: Sequence[str])
 
 
 async def advance_heads(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Advance the head of each (merchant, mode) by a count of numbers. Returns the last number of each."""
+    """Advance the head of each (merchant, mode) by a count of numbers. Returns the last number of each.
+
+    The counts come sorted: `purge` locks heads in that order too.
+    """
     # SQL, since the builder knows neither unnest nor an ON CONFLICT that adds to the stored value.
     heads = await database.fetch_all(
         """
@@ -218,3 +221,33 @@ async def advance_heads(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str
         list(counts.values()),
     )
     return {(head["merchant_id"], head["mode"]): head["last_seq"] for head in heads}
+
+
+async def purge(ids: Sequence[int]) -> int:
+    """Delete events that have no delivery, and keep in the heads up to which number; return how many were deleted.
+
+    Needs a transaction.
+    """
+    # SQL, since the builder knows no FOR UPDATE of what a query finds, and no UPDATE ... FROM.
+    await database.execute(
+        """
+        SELECT FROM event_heads h WHERE EXISTS (
+            SELECT FROM events e WHERE e.id = ANY($1) AND e.merchant_id = h.merchant_id AND e.mode = h.mode)
+        ORDER BY h.merchant_id COLLATE "C", h.mode COLLATE "C" FOR UPDATE
+        """,
+        ids,
+    )
+    purged: int = await database.fetch_value(
+        """
+        WITH gone AS (
+            DELETE FROM events WHERE id = ANY($1) RETURNING merchant_id, mode, seq
+        ), marked AS (
+            UPDATE event_heads h SET purged_through_seq = greatest(h.purged_through_seq, last.seq)
+            FROM (SELECT merchant_id, mode, max(seq) AS seq FROM gone GROUP BY merchant_id, mode) last
+            WHERE h.merchant_id = last.merchant_id AND h.mode = last.mode
+        )
+        SELECT count(*) FROM gone
+        """,
+        ids,
+    )
+    return purged

@@ -101,5 +101,5 @@ async def _reserve(events: Sequence[tuple[str, str]]) -> dict[tuple[str, str], i
     counts: dict[tuple[str, str], int] = {}
     for head in events:
         counts[head] = counts.get(head, 0) + 1
-    last = await repository.advance_heads(counts)
+    last = await repository.advance_heads(dict(sorted(counts.items())))
     return {head: last[head] - count + 1 for head, count in counts.items()}

@@ -1,6 +1,6 @@
 """The outbox: an event is written in the transaction of the change that it reports, and numbered after the commit."""
 
-from piccolo.columns import UUID, BigSerial
+from piccolo.columns import UUID, BigInt, BigSerial
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -10,9 +10,9 @@ from app.core import columns
 class Event(Table, tablename="events"):
     """A change that a merchant is notified of.
 
-    `data` is the JSON of the event's `data` field. `seq` and `body` (exactly the bytes that are delivered) are null
-    until the sequencer has numbered the event. `override_url` is the invoice's own webhook, if it has one;
-    `only_endpoint` is the one endpoint that a test event is for.
+    `data` is the JSON of the event's `data` field until the sequencer has numbered the event; then it is empty, and
+    `body` has exactly the bytes that are delivered. `seq` and `body` are null until then. `override_url` is the
+    invoice's own webhook, if it has one; `only_endpoint` is the one endpoint that a test event is for.
     """
 
     id = BigSerial(primary_key=True)
@@ -34,11 +34,15 @@ class Event(Table, tablename="events"):
 
 
 class EventHead(Table, tablename="event_heads"):
-    """The last number given to an event of a merchant in a mode."""
+    """The last number given to an event of a merchant in a mode.
+
+    Up to `purged_through_seq` events were deleted for their age, but for those that still wait for an endpoint.
+    """
 
     id = BigSerial(primary_key=True)
     merchant_id = columns.words(20)
     mode = columns.words(4)
     last_seq = columns.big_number()
+    purged_through_seq = BigInt(default=0)
 
     event_heads_once = Unique(["merchant_id", "mode"])

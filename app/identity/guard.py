@@ -37,6 +37,7 @@ from app.identity.identity import (
 )
 from app.identity.nav import Nav
 from app.identity.targets import SECOND_STEP
+from app.web import standby_reads
 from app.web.errors import ErrorView, exception_handlers
 from app.web.pages import HTML
 from app.web.routing import Router
@@ -111,6 +112,7 @@ def operator_router(
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         if not session.has_second_step:
             raise CodesMissing
+        standby_reads.allow_visitor(request, handler.opt)
 
     return _signed_in(path, handlers, identity, guard, nav, max_body_bytes)
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from app.core import metadata
 from app.core.clock import rfc3339
 from app.core.money import format_amount
+from app.core.newer import stored
 from app.invoices.links import PaymentLinks
 from app.invoices.quoting import format_price
 from app.invoices.reading_repository import Asked, InvoiceRow, ShownQuote
@@ -256,8 +257,6 @@ QUOTE_IS_USED = frozenset(Status) - {Status.AWAITING_CHOICE, Status.AWAITING_DEP
 
 _UNREVIEWED = frozenset({"exact", "part", "dust"})
 
-_STATUSES = {status.value: status for status in Status}
-
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -291,7 +290,7 @@ class InvoicePresenter:
     ) -> InvoiceBody:
         """The public form of an invoice with its deposits, its review (JSON), its quotes, and what its credit was
         worth."""
-        asked, status = row.asked, _STATUSES[row.status]
+        asked, status = row.asked, stored(Status, row.status)
         credited_raw, charged_raw = row.credited_raw, row.service_fee_charged_raw
         pay_in = None if asked is None else self._pay_in(asked)
         return InvoiceBody(
@@ -363,7 +362,7 @@ class InvoicePresenter:
 
     def _quote(self, row: InvoiceRow, quote: ShownQuote, pay_in: PayIn | None) -> QuoteBody:
         """A quote; `pay_in` is what it asks for, where that is known already."""
-        is_used = quote.id == row.quote and _STATUSES[row.status] in QUOTE_IS_USED
+        is_used = quote.id == row.quote and stored(Status, row.status) in QUOTE_IS_USED
         return QuoteBody(
             id=quote.id,
             state="used" if is_used else quote.state,

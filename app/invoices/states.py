@@ -1,7 +1,10 @@
 """The states of an invoice and the only table of their transitions (contract, section 3, "States")."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+
+from app.core.newer import Rights
 
 
 class Status(StrEnum):
@@ -20,33 +23,35 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-TRANSITIONS = MappingProxyType(
-    {
-        # To confirming or a review: a deposit for an earlier quote.
-        Status.AWAITING_CHOICE: frozenset(
-            {
-                *(Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW),
-                *(Status.EXPIRED, Status.CANCELLED),
-            }
-        ),
-        # To the choice: the quote is over, and the invoice has time left.
-        Status.AWAITING_DEPOSIT: frozenset(
-            {
-                *(Status.CONFIRMING, Status.MANUAL_REVIEW, Status.AWAITING_CHOICE),
-                *(Status.EXPIRED, Status.CANCELLED),
-            }
-        ),
-        # Back to awaiting: the deposit was reorganised away.
-        Status.CONFIRMING: frozenset({Status.PAID, Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW}),
-        Status.PAID: frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED}),
-        Status.PARTIALLY_REFUNDED: frozenset({Status.REFUNDED}),
-        Status.REFUNDED: frozenset[Status](),
-        Status.EXPIRED: frozenset({Status.MANUAL_REVIEW}),
-        Status.CANCELLED: frozenset({Status.MANUAL_REVIEW}),
-        # To confirming: the exact deposit was made in time after all.
-        Status.MANUAL_REVIEW: frozenset({Status.CONFIRMING, Status.PAID, Status.CLOSED}),
-        Status.CLOSED: frozenset[Status](),
-    }
+TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
+    Rights(
+        {
+            # To confirming or a review: a deposit for an earlier quote.
+            Status.AWAITING_CHOICE: frozenset(
+                {
+                    *(Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW),
+                    *(Status.EXPIRED, Status.CANCELLED),
+                }
+            ),
+            # To the choice: the quote is over, and the invoice has time left.
+            Status.AWAITING_DEPOSIT: frozenset(
+                {
+                    *(Status.CONFIRMING, Status.MANUAL_REVIEW, Status.AWAITING_CHOICE),
+                    *(Status.EXPIRED, Status.CANCELLED),
+                }
+            ),
+            # Back to awaiting: the deposit was reorganised away.
+            Status.CONFIRMING: frozenset({Status.PAID, Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW}),
+            Status.PAID: frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED}),
+            Status.PARTIALLY_REFUNDED: frozenset({Status.REFUNDED}),
+            Status.REFUNDED: frozenset[Status](),
+            Status.EXPIRED: frozenset({Status.MANUAL_REVIEW}),
+            Status.CANCELLED: frozenset({Status.MANUAL_REVIEW}),
+            # To confirming: the exact deposit was made in time after all.
+            Status.MANUAL_REVIEW: frozenset({Status.CONFIRMING, Status.PAID, Status.CLOSED}),
+            Status.CLOSED: frozenset[Status](),
+        }
+    )
 )
 
 KEEPS_ADDRESS = frozenset({Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW})

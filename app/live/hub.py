@@ -8,16 +8,15 @@ import asyncio
 import random
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from app.core import clock, metrics, redis
+from app.core import cancelling, clock, metrics
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
+from app.core.subscription import subscribed
 from app.live.notices import CHANNEL
 
 log = get_logger(__name__)
@@ -25,12 +24,11 @@ log = get_logger(__name__)
 HEARTBEAT_S = 15.0
 """A comment this often keeps proxies from closing a quiet stream, and finds clients that are gone."""
 
-PING_AFTER_S = 3.0
-"""Redis is pinged after this time without a message. After the same time without an answer the connection is closed: it
-is dead, or Redis hangs."""
-
 POLL_S = 4.0
 """How often pages read the status again while Redis is away."""
+
+SUBSCRIBE_AGAIN_S = 1.0
+"""Seconds after a lost subscription, or one that could not be made, until the next."""
 
 MAX_STREAMS = 10_000
 """Streams of one process; further pages poll instead."""
@@ -154,9 +152,7 @@ class LiveHub:
         """End every stream and the subscription."""
         self.end_streams()
         if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+            await cancelling.end(self._listener)
 
     async def stream(
         self,
@@ -221,36 +217,30 @@ class LiveHub:
         CLOSED.inc()
 
     async def _listen(self) -> None:
-        # The Redis client may mistake the cancellation for its own time-out: then `_closing` ends both loops.
         while not self._closing:
             try:
-                async with redis.client().pubsub() as subscription:
-                    await subscription.subscribe(CHANNEL)
-                    self._hears_redis = True
-                    self._changed_at.clear()
-                    self._versions.clear()
-                    self._remembers_since = clock.now()
-                    self._wake_all()  # what was published while nobody listened
-                    await self._pass_on(subscription)
+                async with subscribed(CHANNEL) as subscription:
+                    self._begin_hearing()
+                    while True:
+                        message = await subscription.next()
+                        if message is not None:
+                            self._hear(message.text.split())
             except (RedisError, OSError) as error:
-                log.warning("live_hub_lost_redis", error=str(error))
-            self._hears_redis = False
-            self._remembers_since = None
-            self._wake_all()
+                if self._hears_redis:
+                    log.warning("live_hub_lost_redis", error=str(error) or type(error).__name__)
+            if self._hears_redis:
+                self._hears_redis = False
+                self._remembers_since = None
+                self._wake_all()  # from now on each stream polls
             if not self._closing:
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(SUBSCRIBE_AGAIN_S)
 
-    async def _pass_on(self, subscription: PubSub) -> None:
-        pinged = False
-        while not self._closing:
-            message = await subscription.get_message(timeout=PING_AFTER_S)
-            if message is None:
-                if pinged:
-                    raise RedisTimeoutError("no answer to a ping")
-                await subscription.ping()
-            elif message["type"] == "message":
-                self._hear(message["data"].decode().split())
-            pinged = message is None
+    def _begin_hearing(self) -> None:
+        self._hears_redis = True
+        self._changed_at.clear()
+        self._versions.clear()
+        self._remembers_since = clock.now()
+        self._wake_all()  # what was published while nobody listened
 
     def _hear(self, topics: Iterable[str]) -> None:
         now = clock.now()

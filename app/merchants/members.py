@@ -12,6 +12,7 @@ from app.accounts.operators import ActionRefused
 from app.audit import service as audit
 from app.core import database
 from app.core.errors import ApiError, Code, Forbidden
+from app.core.newer import BEING_UPGRADED
 from app.mail import service as mail
 from app.mail.letters import Letter
 from app.merchants import memberships_repository, repository
@@ -55,11 +56,14 @@ class Member:
     def require(self, permission: Permission, mode: Mode = "live") -> None:
         """Raise Forbidden where the role does not allow it, MERCHANT_… where the merchant's standing does not, in this
         mode."""
+        if self.role not in ALLOWED:
+            raise Forbidden(f"this server does not know your role, {self.role}, yet: {BEING_UPGRADED}")
         if permission not in ALLOWED[self.role]:
             allowed = in_words(roles_that_may(permission))
             raise Forbidden(f"your role, {self.role}, does not allow this: it takes the role {allowed}")
         if not self.may(permission, mode):
-            raise ApiError(*REFUSED_STANDING[self.standing])
+            unknown = (Code.MERCHANT_NOT_APPROVED, f"the merchant is {self.standing}")
+            raise ApiError(*REFUSED_STANDING.get(self.standing, unknown))
 
     async def record(self, action: str, subject: str, now: datetime, **details: object) -> None:
         """Record an action of theirs in the audit log, in the caller's transaction. `details` hold nothing secret."""

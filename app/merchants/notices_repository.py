@@ -54,16 +54,17 @@ async def add_for_all(*, kind: str, subject: str, actor: str, facts: str, now: d
     )
 
 
-async def take() -> Notice | None:
-    """Delete the oldest notice that nobody else has in hand, and return it. Needs the transaction that writes its
-    emails."""
+async def take(kinds: Sequence[str]) -> Notice | None:
+    """Delete the oldest notice of these kinds that nobody else has in hand, and return it. Needs the transaction that
+    writes its emails."""
     database.in_transaction()
     # SQL: a delete of the row that a query locks. An actor is no foreign key.
     row = await database.fetch_one(
         """
         WITH taken AS (
             DELETE FROM merchant_notices WHERE id = (
-                SELECT id FROM merchant_notices ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+                SELECT id FROM merchant_notices WHERE kind = ANY($1::varchar[])
+                ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
             ) RETURNING *
         )
         SELECT t.merchant, t.mode, t.kind, t.subject, t.facts, t.created_at, m.name AS merchant_name, t.actor,
@@ -73,7 +74,8 @@ async def take() -> Notice | None:
                 (SELECT k.name FROM api_keys k WHERE t.actor = 'api_key:' || k.id AND k.merchant = t.merchant)
             ) AS who
         FROM taken t JOIN merchants m ON m.id = t.merchant
-        """
+        """,
+        list(kinds),
     )
     return None if row is None else Notice(**row)
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 from app.core.errors import invalid
+from app.core.newer import Rights, Words
 from app.merchants.terms import Mode
 
 Role = Literal["owner", "admin", "developer", "accountant", "support", "viewer"]
@@ -101,14 +102,16 @@ _DEVELOPER = _VIEWER | {
 _ADMIN = frozenset(Permission) - {Permission.OWNERS_MANAGE}
 
 ALLOWED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
-    {
-        "owner": frozenset(Permission),
-        "admin": _ADMIN,
-        "developer": _DEVELOPER,
-        "accountant": _ACCOUNTANT,
-        "support": _SUPPORT,
-        "viewer": _VIEWER,
-    }
+    Rights(
+        {
+            "owner": frozenset(Permission),
+            "admin": _ADMIN,
+            "developer": _DEVELOPER,
+            "accountant": _ACCOUNTANT,
+            "support": _SUPPORT,
+            "viewer": _VIEWER,
+        }
+    )
 )
 """What each role may do at a merchant that is approved."""
 
@@ -151,14 +154,16 @@ _IN_TEST_MODE = frozenset(
 _BEFORE_APPROVAL = frozenset(Permission) - _IN_TEST_MODE - {Permission.TEAM_INVITE}
 
 OPEN_WHILE: Mapping[Standing, frozenset[Permission]] = MappingProxyType(
-    {
-        "pending": _BEFORE_APPROVAL,
-        "rejected": _BEFORE_APPROVAL,
-        "approved": frozenset(Permission) - {Permission.APPLICATION_WRITE},
-        # The API refuses its keys. Its members still manage keys and team: they may have to remove an intruder.
-        "suspended": frozenset(Permission) - _NEW_BUSINESS - {Permission.APPLICATION_WRITE},
-        "banned": _READING,
-    }
+    Rights(
+        {
+            "pending": _BEFORE_APPROVAL,
+            "rejected": _BEFORE_APPROVAL,
+            "approved": frozenset(Permission) - {Permission.APPLICATION_WRITE},
+            # The API refuses its keys. Its members still manage keys and team: they may have to remove an intruder.
+            "suspended": frozenset(Permission) - _NEW_BUSINESS - {Permission.APPLICATION_WRITE},
+            "banned": _READING,
+        }
+    )
 )
 """What each standing allows in live mode. As in the API, new invoices, payouts and refunds need an approved merchant;
 new members need one in either mode."""
@@ -167,14 +172,17 @@ OPEN_TO_TEST: frozenset[Standing] = frozenset({"pending", "rejected", "approved"
 """The standings in which test mode is open: to a merchant from its application on (contract, section 8)."""
 
 DESCRIPTIONS: Mapping[Role, str] = MappingProxyType(
-    {
-        "owner": "Everything, and decides who else is an owner.",
-        "admin": "Everything but owners: payouts, refunds, keys, webhooks, team and settings.",
-        "developer": "Invoices, webhooks, and API keys that can't move money. No payouts, refunds or team.",
-        "accountant": "Balances, ledger, reports, exports, payouts, refunds, and their audit log. Changes nothing.",
-        "support": "Invoices, refunds, reviews, and customers' return addresses. No payouts, books, exports or keys.",
-        "viewer": "Views invoices, payouts, refunds and the books, and exports them. Changes nothing.",
-    }
+    Words(
+        {
+            "owner": "Everything, and decides who else is an owner.",
+            "admin": "Everything but owners: payouts, refunds, keys, webhooks, team and settings.",
+            "developer": "Invoices, webhooks, and API keys that can't move money. No payouts, refunds or team.",
+            "accountant": "Balances, ledger, reports, exports, payouts, refunds, and their audit log. Changes nothing.",
+            "support": "Invoices, refunds, reviews, and customers' return addresses. "
+            "No payouts, books, exports or keys.",
+            "viewer": "Views invoices, payouts, refunds and the books, and exports them. Changes nothing.",
+        }
+    )
 )
 """Shown where a role is chosen."""
 

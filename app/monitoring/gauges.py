@@ -1,10 +1,12 @@
-"""The gauges of `/metrics` that are read from the database. Each is cheap enough for every scrape."""
+"""The gauges of `/metrics` that are read from the database and Redis. Each is cheap enough for every scrape."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.alerts import repository as alerts
 from app.backoffice import energy, sweeps
+from app.core import redis, standby
 from app.core.metrics import Gauge
 from app.ledger import checkpoints_repository
 from app.monitoring import repository
@@ -12,6 +14,7 @@ from app.monitoring.repository import NetworkState
 from app.rates import median
 from app.rates import repository as rates
 from app.reconciliation import repository as reconciliation
+from app.webhooks import partitions_repository as partitions
 
 RATES_SHOWN_FOR = timedelta(minutes=10)
 """A pair that was not refreshed for so long is not refreshed any more: its currency was taken out."""
@@ -26,7 +29,23 @@ async def gauges(now: datetime) -> list[Gauge]:
         *await _watch_gauges(now),
         *await _rate_gauges(now),
         *await _energy_gauges(),
+        *_standby_gauges(),
+        *await _redis_gauges(),
+        *await _archive_gauges(now),
+        *await _growth_gauges(now),
     ]
+
+
+def _standby_gauges() -> list[Gauge]:
+    """The standbys of the process that is scraped: each reads from them by what it knows itself."""
+    usable = Gauge("swap_pay_standby_usable", "1 if lists may be read from this standby now", labels=["server"])
+    lag = Gauge("swap_pay_standby_lag_seconds", "How old the data of a standby may be", labels=["server"])
+    for one in standby.standbys():
+        if one.reason != "a primary":
+            usable.add_metric([one.name], int(one.is_usable))
+        if math.isfinite(one.lag_s):
+            lag.add_metric([one.name], one.lag_s)
+    return [usable, lag]
 
 
 async def _rate_gauges(now: datetime) -> list[Gauge]:
@@ -131,3 +150,47 @@ async def _energy_gauges() -> list[Gauge]:
         waiting.add_metric([network, "dear"], counts.dear)
         waiting.add_metric([network, "usual"], counts.waiting - counts.dear)
     return [left, limit, size, price, waiting]
+
+
+async def _redis_gauges() -> list[Gauge]:
+    """Whether Redis could change over to another server; only under Sentinel, and not while Redis is away."""
+    if redis.sentinels() is None:
+        return []
+    try:
+        now = await redis.ask(lambda _: redis.standing())
+    except redis.RedisAway:
+        return []
+    return [
+        Gauge("swap_pay_redis_replicas", "Replicas that follow the primary", now.replicas),
+        Gauge(
+            "swap_pay_redis_sentinels_missing",
+            "Sentinels that don't answer or name another primary",
+            now.sentinels - now.agreeing,
+        ),
+    ]
+
+
+async def _archive_gauges(now: datetime) -> list[Gauge]:
+    """Whether the WAL is archived, without which a backup ends with the last base backup; nothing where it is off."""
+    state = await repository.archiver()
+    if state is None:
+        return []
+    archived_s = max((now - state.archived_at).total_seconds(), 0.0)
+    return [
+        Gauge("swap_pay_wal_archived_seconds", "Time since a segment of WAL was last archived", archived_s),
+        Gauge("swap_pay_wal_archive_failing", "1 if the last attempt to archive one has failed", int(state.fails)),
+    ]
+
+
+async def _growth_gauges(now: datetime) -> list[Gauge]:
+    """How large the tables that grow are, and whether the next months' partitions are there (docs/growth.md)."""
+    size = Gauge("swap_pay_table_bytes", "Size of a table on disk, with its indexes", labels=["table"])
+    for table, size_bytes in (await repository.table_sizes()).items():
+        size.add_metric([table], size_bytes)
+    ahead = await partitions.months_ahead(now)
+    rest = int(await partitions.rest_has_attempts())
+    return [
+        size,
+        Gauge("swap_pay_partitions_ahead", "Months after this one that have a partition; -1: this one has none", ahead),
+        Gauge("swap_pay_partitions_rest", "1 if attempts are in no month's partition", rest),
+    ]

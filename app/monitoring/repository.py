@@ -38,6 +38,14 @@ class WaitingDeliveries(msgspec.Struct, frozen=True):
     overdue_s: float
 
 
+class Archiver(msgspec.Struct, frozen=True):
+    """How Postgres archives its WAL. `archived_at`: when the last segment was archived, or since when none was.
+    `fails`: the last attempt has failed."""
+
+    archived_at: datetime
+    fails: bool
+
+
 class AddressUse(msgspec.Struct, frozen=True):
     """How many deposit addresses of a network were made, and how many of them are leased to invoices."""
 
@@ -69,6 +77,19 @@ async def unnumbered_events() -> int:
 
 
 _UNNUMBERED = Statement(Event.select(Count()).where(Event.seq.is_null()), int)
+
+
+async def archiver() -> Archiver | None:
+    """The state of WAL archiving; None where it is off."""
+    # SQL, since it is a view of Postgres's own.
+    row = await database.fetch_one(
+        """
+        SELECT coalesce(last_archived_time, stats_reset) AS archived_at,
+            coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS fails
+        FROM pg_stat_archiver WHERE current_setting('archive_mode') <> 'off'
+        """
+    )
+    return None if row is None else Archiver(row["archived_at"], row["fails"])
 
 
 async def waiting_deliveries(now: datetime) -> WaitingDeliveries:
@@ -122,3 +143,22 @@ async def paused_switches() -> list[str]:
 
 
 _PAUSED_SWITCHES = Statement(Switch.select(Switch.name), str)
+
+
+GROWING = ("invoices", "deposits", "ledger_entries", "events", "webhook_deliveries", "webhook_attempts")
+"""The tables that get rows with every payment."""
+
+
+async def table_sizes() -> dict[str, int]:
+    """The bytes on disk of each of the GROWING tables, with indexes and partitions."""
+    # SQL: functions of the catalogue.
+    rows = await database.fetch_all(
+        """
+        SELECT name, pg_total_relation_size(name::regclass) + (
+            SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_partition_tree(name::regclass)
+            WHERE level > 0)::bigint AS bytes
+        FROM unnest($1::text[]) AS name
+        """,
+        GROWING,
+    )
+    return {row["name"]: row["bytes"] for row in rows}

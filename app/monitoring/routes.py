@@ -1,9 +1,11 @@
 """Health, readiness and metrics, for operators.
 
 `/healthz` answers 200 while the process runs; restart the process when it does not answer. `/readyz` answers 503
-while the database is unreachable. Without Redis the process still works, so the state is "degraded" with status 200.
-The same holds for a network that is behind or halted: sending traffic to another instance would not help, and if
-every instance answered 503 at once, a late block would become an outage of the API. Set alerts on `/metrics`.
+while the database is unreachable, and once this process is about to stop (app/web/stopping.py). Without Redis the
+process still works, so the state is "degraded" with status 200; under Sentinel also while a replica or the word of a
+sentinel is missing. The same holds for a network that is behind or halted: sending traffic to another instance would
+not help, and if every instance answered 503 at once, a late block would become an outage of the API. Set alerts on
+`/metrics`.
 """
 
 import asyncio
@@ -23,6 +25,7 @@ from app.core.settings import Settings
 from app.deposits import outages_repository
 from app.monitoring import gauges, repository
 from app.monitoring.repository import NetworkState
+from app.web.stopping import Stopping
 
 log = get_logger(__name__)
 
@@ -41,16 +44,20 @@ class NetworkCheck(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-class Readiness(msgspec.Struct, frozen=True):
-    """The answer of `/readyz`: the overall state, and the state of each check."""
+class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer of `/readyz`: the overall state, and the state of each check.
+
+    `stopping` is there where this process is about to stop: send it no more requests.
+    """
 
     state: State
     database: State
     redis: State
     networks: dict[str, NetworkCheck]
+    stopping: bool = False
 
 
-def routes(settings: Settings) -> list[HTTPRouteHandler]:
+def routes(settings: Settings, stopping: Stopping) -> list[HTTPRouteHandler]:
     """The handlers to mount at the root of the app. `/metrics` is a 404 without the token of the settings."""
 
     @get("/healthz", include_in_schema=False, sync_to_thread=False)
@@ -60,6 +67,8 @@ def routes(settings: Settings) -> list[HTTPRouteHandler]:
     @get("/readyz", include_in_schema=False)
     async def readyz() -> Response[Readiness]:
         ready = await readiness()
+        if stopping.has_begun:
+            ready = msgspec.structs.replace(ready, state="down", stopping=True)
         headers = {"Retry-After": "5"} if ready.state == "down" else None
         return Response(ready, status_code=503 if ready.state == "down" else 200, headers=headers)
 
@@ -80,17 +89,18 @@ def routes(settings: Settings) -> list[HTTPRouteHandler]:
 
 async def readiness() -> Readiness:
     """Check database, Redis and networks. Never raises."""
-    states, outages, redis_ok = await asyncio.gather(
-        _attempt(repository.network_states()), _attempt(outages_repository.outages()), _attempt(_ping_redis())
+    states, outages, standing = await asyncio.gather(
+        _attempt(repository.network_states()), _attempt(outages_repository.outages()), _attempt(redis.standing())
     )
+    redis_state: State = "down" if standing is None else "ok" if standing.is_whole else "degraded"
     out = {outage.network: "node syncing" if outage.is_syncing else "node unavailable" for outage in outages or []}
     networks = {network: NetworkCheck("degraded", 0, reason) for network, reason in out.items()}
     networks |= {state.network: _judge(state, out.get(state.network)) for state in states or []}
-    impaired = not redis_ok or any(check.state != "ok" for check in networks.values())
+    impaired = redis_state != "ok" or any(check.state != "ok" for check in networks.values())
     return Readiness(
         state="down" if states is None else "degraded" if impaired else "ok",
         database="down" if states is None else "ok",
-        redis="ok" if redis_ok else "down",
+        redis=redis_state,
         networks=networks,
     )
 
@@ -107,10 +117,6 @@ def _judge(state: NetworkState, outage: str | None) -> NetworkCheck:
     else:
         return NetworkCheck("ok", state.lag_blocks, None)
     return NetworkCheck("degraded", state.lag_blocks, reason)
-
-
-async def _ping_redis() -> bool:
-    return bool(await redis.client().ping())
 
 
 async def _attempt(check: Awaitable[T]) -> T | None:

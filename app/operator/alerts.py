@@ -149,5 +149,5 @@ def _groups(found: Sequence[ListedAlert]) -> list[Group]:
     kinds: dict[tuple[str, str], list[ListedAlert]] = {}
     for alert in found:
         kinds.setdefault((alert.severity, alert.kind), []).append(alert)
-    ordered = sorted(kinds.items(), key=lambda item: _ORDER.index(item[0][0]))
+    ordered = sorted(kinds.items(), key=lambda item: _ORDER.index(item[0][0]) if item[0][0] in _ORDER else 0)
     return [Group(kind, severity, guidance.of_kind(kind), rows) for (severity, kind), rows in ordered]

@@ -17,6 +17,7 @@ from app.identity.paging import by_number
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here, operator_of
 from app.operator.words import AREAS
+from app.web.standby_reads import FROM_STANDBY
 
 FIELDS = ("actor", "action", "subject", "merchant", "from", "to")
 
@@ -24,7 +25,7 @@ FIELDS = ("actor", "action", "subject", "merchant", "from", "to")
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers of `/desk/audit`, `/desk/operators`, `/desk/operators/{id}` and `/desk/history`."""
 
-    @get("/audit")
+    @get("/audit", opt=FROM_STANDBY)
     async def listed(request: PageRequest) -> Response[bytes]:
         given, zone = {name: lists.text(request, name) for name in FIELDS}, visitor_of(request).zone
         filters = Filters(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from app.operator import words
+from app.core.newer import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,5 +221,5 @@ KINDS: Mapping[str, Guidance] = MappingProxyType(
 def of_kind(kind: str) -> Guidance:
     """What to do about a kind of alert; for one without words of its own, the manual."""
     return KINDS.get(kind) or Guidance(
-        words.plain(kind), "Read the message and the details, and look at the operations manual."
+        plain(kind), "Read the message and the details, and look at the operations manual."
     )

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from app.backoffice.names import Name
 from app.core.money import format_amount, group_digits
+from app.core.newer import plain
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
 from app.operator import words
@@ -193,7 +194,7 @@ class Labels:
     @staticmethod
     def plain(name: str) -> str:
         """A kind or the name of a check as words."""
-        return words.plain(name)
+        return plain(name)
 
     @staticmethod
     def action(action: str, subject: str) -> str:

@@ -26,6 +26,7 @@ from app.networks.registry import UnknownNetwork
 from app.operator import lists
 from app.operator.desk import Desk, gathering, nothing_here, reason_of, refusals
 from app.operator.words import MERCHANT_STATES
+from app.web.standby_reads import FROM_STANDBY
 
 ACTIONS_SHOWN = 12
 
@@ -60,7 +61,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/merchants`."""
     networks = desk.services.networks
 
-    @get("/merchants")
+    @get("/merchants", opt=FROM_STANDBY)
     async def listed(request: PageRequest) -> Response[bytes]:
         search = lists.text(request, "q")
         status = lists.choice(request, "status", merchants.STATUSES)

@@ -16,6 +16,7 @@ from app.identity.paging import address
 from app.identity.palette import Group, Hit
 from app.operator.desk import Desk
 from app.operator.nav import desk_nav
+from app.web.standby_reads import FROM_STANDBY
 
 IN_PALETTE = 5
 ON_PAGE = 20
@@ -25,11 +26,11 @@ LOOKED_AT = "Looked at ids, addresses and transactions of all merchants, at thei
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers of `/desk/search` and `/desk/search/found`."""
 
-    @get("/search")
+    @get("/search", opt=FROM_STANDBY)
     async def page(request: PageRequest) -> Response[Any]:
         return await desk.page(request, "search", await found(request, ON_PAGE))
 
-    @get("/search/found")
+    @get("/search/found", opt=FROM_STANDBY)
     async def while_typing(request: PageRequest) -> Response[Any]:
         return desk.identity.page(request, "components/palette_found.html", await found(request, IN_PALETTE))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
+from app.core.newer import plain
 from app.operator import words
 from app.operator.labels import VERDICTS, Tone
 from app.reports.timeline import Fact
@@ -65,10 +66,10 @@ def _entry(fact: Fact) -> Entry:
         money = (fact.network, fact.asset, fact.amount_raw)
     page = words.page_of(fact.subject)
     if fact.source == "deposit":
-        title = f"Transfer seen: {VERDICTS.get(fact.kind, words.plain(fact.kind)).lower()}"
+        title = f"Transfer seen: {VERDICTS.get(fact.kind, plain(fact.kind)).lower()}"
         return Entry(at=fact.at, title=title, tone="progress", text=fact.note or "", money=money)
     if fact.source == "ledger":
-        title = _ENTRY_KINDS.get(fact.kind, words.plain(fact.kind))
+        title = _ENTRY_KINDS.get(fact.kind, plain(fact.kind))
         return Entry(at=fact.at, title=title, text=f"Entry {fact.note}", money=money)
     if fact.source == "review":
         title = "Review opened" if fact.kind == "opened" else f"Review: {words.state(fact.kind).lower()}"
@@ -79,7 +80,7 @@ def _entry(fact: Fact) -> Entry:
             at=fact.at, title=f"{noun.capitalize()}: {words.state(state).lower()}", text=fact.subject, href=page
         )
     if fact.source == "delivery":
-        title, tone = _DELIVERIES.get(fact.kind, (words.plain(fact.kind), "neutral"))
+        title, tone = _DELIVERIES.get(fact.kind, (plain(fact.kind), "neutral"))
         return Entry(at=fact.at, title=title, tone=tone, text=fact.note or "")
-    title, tone = _EVENTS.get(fact.kind.partition(".")[2], (words.plain(fact.kind), "neutral"))
+    title, tone = _EVENTS.get(fact.kind.partition(".")[2], (plain(fact.kind), "neutral"))
     return Entry(at=fact.at, title=title, tone=tone)

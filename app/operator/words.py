@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from app.core.newer import plain
+
 STATES: Mapping[str, str] = MappingProxyType(
     {
         # payouts and refunds
@@ -66,6 +68,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "merchant.terms_changed": "Changed a merchant’s terms",
         "merchant.asset_changed": "Changed a merchant’s asset",
         "reconciliation.requested": "Requested a reconciliation run",
+        "attempts.dropped": "Deleted old webhook attempts",
         "dear_sweep.approved": "Approved a dear sweep",
         "dear_sweep.revoked": "Revoked the approval of a dear sweep",
         "payout.requested": "Requested a payout",
@@ -113,11 +116,6 @@ def action(name: str, subject: str) -> str:
     """What was done, in words; for an action without words of its own, its name with spaces."""
     noun = "refund" if subject.startswith("RF-") else "payout"
     return ACTIONS.get(name, "").format(noun=noun) or plain(name)
-
-
-def plain(name: str) -> str:
-    """A name of the code as words: `hot_wallet.nonce_adopted` as `Hot wallet nonce adopted`."""
-    return name.replace(".", " ").replace("_", " ").capitalize()
 
 
 def page_of(subject: str) -> str:

@@ -1,18 +1,17 @@
 """An operator accounts for a transaction of the hot wallet that the signer did not store.
 
-On chains whose accounts don't count their transactions the signer stops at one that the books don't have. After a
-restored backup it may be a payout that is still unpaid by the books; one that paid nothing of ours is accounted for
-here, with a reason.
+On chains whose accounts don't count their transactions, and on those of coins, the signer stops at one that the books
+don't have. After a restored backup it may be a payout that is still unpaid by the books; one that paid nothing of ours
+is accounted for here, with a reason.
 """
 
 from app.audit import service as audit
 from app.core import clock, database
 from app.networks.registry import Networks, UnknownNetwork
-from app.signer import account_book_repository, repository
+from app.signer import account_book_repository, coin_adoption, repository
+from app.signer.refusal import NothingToAccountFor
 
-
-class NothingToAccountFor(Exception):
-    """There is no such transaction that the signer stops at, or not yet; the message is for the operator."""
+__all__ = ["NothingToAccountFor", "account_for"]
 
 
 async def account_for(networks: Networks, key: str, txid: str, operator_id: str, reason: str) -> None:
@@ -29,6 +28,9 @@ async def account_for(networks: Networks, key: str, txid: str, operator_id: str,
     address = network.hot_wallet_address
     if address is None:
         raise NothingToAccountFor(f"network {key} has no hot wallet")
+    if network.has_coins:
+        await coin_adoption.account_for_move(network, networks.sender(key), txid, operator_id, reason)
+        return
     final_height = await repository.scanned_height(key) + 1 - network.confirmations
     if network.require_finality:
         final_height = min(final_height, await networks.chain(key).finality())

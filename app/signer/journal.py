@@ -32,6 +32,14 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     dead: bool = False
 
 
+def living_entries(path: Path) -> list[Entry]:
+    """What a journal says of transactions that may be in a block, oldest first. It only reads the file, which a signer
+    may be writing. Raises JournalError."""
+    found, _ = _read(path)
+    dead = {entry.txid for entry in found if entry.dead}
+    return list({entry.txid: entry for entry in found if entry.txid not in dead}.values())
+
+
 class Journal:
     """The journal of one deployment's signer. It is read once, and only ever grows."""
 
@@ -39,17 +47,14 @@ class Journal:
         self._path = path
         self._signed: defaultdict[str, list[Entry]] = defaultdict(list)
         self._dead: set[str] = set()
+        found, cut_off_bytes = _read(path)
         try:
-            content = path.read_bytes()
-            whole, _, cut_off = content.rpartition(b"\n")
-            if cut_off:  # of a transaction that was never stored: the host died meanwhile
-                os.truncate(path, len(content) - len(cut_off))
-            for line in whole.splitlines():
-                self._remember(msgspec.json.decode(line, type=Entry))
+            if cut_off_bytes:  # of a transaction that was never stored: the host died meanwhile
+                os.truncate(path, path.stat().st_size - cut_off_bytes)
         except OSError as error:
-            raise JournalError(f"{path} can't be read: {error.strerror}") from None
-        except msgspec.MsgspecError as error:
-            raise JournalError(f"{path} is not whole: {error}") from None
+            raise JournalError(f"{path} can't be written: {error.strerror}") from None
+        for entry in found:
+            self._remember(entry)
 
     def living(self, digests: Collection[bytes]) -> list[Entry]:
         """The transactions that were signed for any of these payments and may be in a block, or get into one."""
@@ -102,3 +107,14 @@ class Journal:
             self._dead.add(entry.txid)
         for each in entry.digests:
             self._signed[each].append(entry)
+
+
+def _read(path: Path) -> tuple[list[Entry], int]:
+    """A journal's entries, and the length of a last one that was not written whole, in bytes."""
+    try:
+        whole, _, cut_off = path.read_bytes().rpartition(b"\n")
+        return [msgspec.json.decode(line, type=Entry) for line in whole.splitlines()], len(cut_off)
+    except OSError as error:
+        raise JournalError(f"{path} can't be read: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"{path} is not whole: {error}") from None

@@ -1,4 +1,4 @@
-"""The signer's refusal of one payment."""
+"""The signer's refusal of one payment, and ours of what an operator says of a transaction."""
 
 from app.alerts.service import Severity
 
@@ -13,3 +13,8 @@ class Refused(Exception):
         self.reason = reason
         self.held = held
         self.severity = severity
+
+
+class NothingToAccountFor(Exception):
+    """There is no such transaction that the signer stops at, not yet, or it paid somebody; the message is for the
+    operator."""

@@ -334,6 +334,19 @@ _SIGNED_FOR = Statement(
 )
 
 
+async def stored_among(network: str, txids: Sequence[str]) -> list[str]:
+    """Those of these transactions that the signer has stored."""
+    return await _STORED_AMONG.all(network=network, txids=list(txids))
+
+
+_STORED_AMONG = Statement(
+    OutgoingTransaction.select(OutgoingTransaction.txid).where(
+        OutgoingTransaction.network == Param("network"), any_of(OutgoingTransaction.txid, Param("txids"))
+    ),
+    str,
+)
+
+
 async def signed_within_raw(network: str, asset: str, period: timedelta, now: datetime) -> int:
     """What was signed for withdrawals in the last `period`, whatever its outcome. A bump counts nothing again."""
     return await _SIGNED_WITHIN.one(network=network, asset=asset, since=now - period)

@@ -7,6 +7,7 @@ ledgers together are what deposit addresses and hot wallet hold.
 from collections.abc import Collection, Sequence, Set
 from datetime import datetime
 
+from app.addresses import repository as addresses
 from app.alerts.service import raise_alert
 from app.core import database
 from app.ledger import repository as ledger_repository
@@ -48,9 +49,15 @@ class Treasury:
         return moves
 
     async def record(self, transfers: Sequence[Transfer], now: datetime) -> None:
-        """Record transfers to the hot wallet that are not our own. Needs the watcher's transaction."""
+        """Record transfers to the hot wallet that are not our own. Needs the watcher's transaction.
+
+        What a deposit address of ours has sent is a sweep, also where a restored backup lacks its transaction: only our
+        key could sign it, and the money is in the books already.
+        """
         database.in_transaction()
-        for transfer in transfers:
+        senders = {transfer.from_address for transfer in transfers if transfer.from_address is not None}
+        swept = {each.address for each in await addresses.among(self._network.key, senders)} if senders else set()
+        for transfer in [transfer for transfer in transfers if transfer.from_address not in swept]:
             await treasury_repository.record_receipt(self._network.key, transfer, now)
 
     async def reverse_above(self, above_height: int, now: datetime) -> None:

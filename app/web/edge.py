@@ -5,7 +5,7 @@ A plain ASGI layer around the whole app, because Litestar's own middleware does 
 It sets `request_id`, `client_address` and `requested_path` in `scope["state"]`. The last is the path as it was sent:
 Litestar removes slashes at the end and double slashes. A guard may set `rate_limit` there, which is sent as headers,
 and `cookies`, a list, which is sent even with an error. A layer may set `close_connection`, to end the connection after
-the answer.
+the answer; in a process that is about to stop each answer does.
 
 `BodyTimeout` wraps everything that answers, since a body may be read after its answer; `StrictHttp` is between it and
 Litestar. Both refuse by raising ApiError.
@@ -28,6 +28,8 @@ from app.web.client_address import ClientAddresses
 from app.web.headers import SecurityHeaders, is_api
 from app.web.methods import Methods
 from app.web.paths import has_one_spelling
+from app.web.standby_reads import StandbyReads
+from app.web.stopping import Stopping
 from app.web.strict_http import StrictHttp
 
 log = get_logger(__name__)
@@ -53,15 +55,17 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 class Edge:
     """Wraps the app. Serve this, not the Litestar app itself."""
 
-    def __init__(self, app: Litestar, settings: Settings) -> None:
+    def __init__(self, app: Litestar, settings: Settings, stopping: Stopping | None = None) -> None:
         self._app = app
-        self._layers = StrictHttp(Methods(app))
+        layers = StrictHttp(Methods(app))
+        self._layers = layers if settings.database_read_url is None else StandbyReads(layers)
         self._timed = BodyTimeout(self._answer_traced if tracing.is_on() else self._answer, settings)
         self.lifespan = app.lifespan
         self._addresses = ClientAddresses(settings.trusted_proxies)
         self._security = SecurityHeaders(settings)
         self._access_log = AccessLog(level=settings.log_level, json=settings.log_format == "json")
         self._database_wait_s = settings.database_wait_s
+        self._stopping = stopping or Stopping()
         self._timers: dict[tuple[str, str, int], Any] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -118,7 +122,7 @@ class Edge:
                 if window is not None:
                     headers += window.headers()
                 headers += [(b"set-cookie", cookie) for cookie in state.get("cookies", ())]
-                if state.get("close_connection"):
+                if self._stopping.has_begun or state.get("close_connection"):
                     headers.append((b"connection", b"close"))
             await send(message)
 

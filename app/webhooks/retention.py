@@ -2,31 +2,36 @@
 
 from datetime import datetime, timedelta
 
-from app.core import database
+from app.core import clock, database
 from app.events import repository as events_repository
 from app.webhooks import retention_repository as repository
 
 BATCH = 500
 """Events, or endpoints, deleted in one transaction."""
 
+SLICE_S = 480.0
+"""So long one run deletes events; the next one goes on. Its job may take ten minutes (workers/default.py)."""
+
 
 async def purge_events(now: datetime, retention_days: int) -> int:
-    """Delete events older than the retention that have no waiting delivery; return how many.
+    """Delete events older than the retention that have no waiting delivery; return how many. Ends after SLICE_S.
 
     Opens a transaction for each BATCH. Safe to run at any time, and twice at once.
     """
     oldest_kept = now - timedelta(days=retention_days)
-    purged = 0
+    purged, began_s, reached = 0, clock.monotonic_s(), None
     while True:
         async with database.transaction():
-            events = await repository.lock_purgeable_events(oldest_kept, BATCH)
+            found = await repository.lock_old_events(oldest_kept, BATCH, reached)
+            events = [event.id for event in found if not event.waits]
             # A replay meanwhile makes a delivery wait again: such an event stays.
             deliveries = await repository.lock_deliveries(events)
             waiting = {delivery.event for delivery in deliveries if delivery.status == "pending"}
             await repository.delete_deliveries([one.id for one in deliveries if one.event not in waiting])
-            purged += await repository.delete_events([event for event in events if event not in waiting])
-        if len(events) < BATCH:
+            purged += await events_repository.purge([event for event in events if event not in waiting])
+        if len(found) < BATCH or clock.monotonic_s() - began_s > SLICE_S:
             return purged
+        reached = found[-1]
 
 
 async def purge_implicit_endpoints(now: datetime, retention_days: int) -> int:

@@ -7,7 +7,6 @@ import msgspec
 
 from app.core import database
 from app.core.statement import Command, Param, Statement, any_of, select
-from app.events.tables import Event
 from app.webhooks.tables import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookQueue
 
 
@@ -19,22 +18,40 @@ class DeliveryOfEvent(msgspec.Struct, frozen=True):
     status: str
 
 
-async def lock_purgeable_events(before: datetime, limit: int) -> list[int]:
-    """Ids of events older than `before` without a waiting delivery, oldest first, locked in the caller's transaction.
+class OldEvent(msgspec.Struct, frozen=True):
+    """An event, and whether a delivery of it waits."""
 
-    Those that another transaction has locked are left out.
+    id: int
+    created_at: datetime
+    waits: bool
+
+
+async def lock_old_events(before: datetime, limit: int, after: OldEvent | None) -> list[OldEvent]:
+    """Events older than `before`, oldest first, from behind `after` on, locked in the caller's transaction.
+
+    Those that another transaction has locked are left out, and those without a number: they have not been fanned out,
+    so their deliveries do not exist yet.
     """
-    rows = await database.fetch_all(_PURGEABLE, before, limit)
-    return [row["id"] for row in rows]
+    place = (None, None) if after is None else (after.created_at, after.id)
+    rows = await database.fetch_all(_OLD, before, limit, *place)
+    return [OldEvent(row["id"], row["created_at"], row["waits"]) for row in rows]
 
 
-# SQL: NOT EXISTS.
-# An event without a number has not been fanned out: its deliveries do not exist yet.
-_PURGEABLE = """
-    SELECT e.id FROM events e
-    WHERE e.created_at < $1 AND e.seq IS NOT NULL
-        AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event = e.id AND d.status = 'pending')
-    ORDER BY e.created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+# SQL: a query of what a locking query finds, and LATERAL with a limit, so that Postgres looks up each event by its key:
+# it does not know how small the limit is, and would read every delivery for each batch.
+_OLD = """
+    WITH old AS MATERIALIZED (
+        SELECT id, created_at FROM events
+        WHERE created_at < $1 AND seq IS NOT NULL
+            AND created_at >= coalesce($3, '-infinity'::timestamptz)
+            AND ($3::timestamptz IS NULL OR (created_at, id) > ($3, $4::bigint))
+        ORDER BY created_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+    )
+    SELECT old.id, old.created_at, coalesce(d.waits, false) AS waits
+    FROM old LEFT JOIN LATERAL (
+        SELECT true AS waits FROM webhook_deliveries WHERE event = old.id AND status = 'pending' LIMIT 1
+    ) d ON true
+    ORDER BY old.created_at, old.id
 """
 
 
@@ -60,14 +77,6 @@ async def delete_deliveries(deliveries: Sequence[int]) -> None:
 
 _DELETE_ATTEMPTS = Command(WebhookAttempt.delete().where(any_of(WebhookAttempt.delivery, Param("deliveries"))))
 _DELETE_DELIVERIES = Command(WebhookDelivery.delete().where(any_of(WebhookDelivery.id, Param("deliveries"))))
-
-
-async def delete_events(events: Sequence[int]) -> int:
-    """Delete events that have no delivery; return how many."""
-    return await _DELETE_EVENTS.run(events=events)
-
-
-_DELETE_EVENTS = Command(Event.delete().where(any_of(Event.id, Param("events"))))
 
 
 async def unused_implicit(before: datetime, limit: int) -> list[str]:

@@ -81,7 +81,11 @@ class WebhookDelivery(Table, tablename="webhook_deliveries"):
 
 
 class WebhookAttempt(Table, tablename="webhook_attempts"):
-    """One attempt and its result. `response_excerpt` is at most 4 KiB of the answer."""
+    """One attempt and its result. `response_excerpt` is at most 4 KiB of the answer.
+
+    In partitions by the month in which the delivery was made, of which its id tells (attempts_by_month.py). `id` is
+    counted and no key in the database: nothing refers to an attempt.
+    """
 
     id = BigSerial(primary_key=True)
     delivery = columns.reference(WebhookDelivery)

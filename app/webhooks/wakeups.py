@@ -5,13 +5,10 @@ from collections.abc import Callable, Sequence
 
 from redis.exceptions import RedisError
 
-from app.core import redis
 from app.core.logging import get_logger
+from app.core.subscription import subscribed
 
 log = get_logger(__name__)
-
-WAIT_S = 0.5
-"""How long one read waits: shorter than the client's socket time-out, so that no message is no error."""
 
 RECONNECT_AFTER_S = 1.0
 
@@ -20,14 +17,13 @@ async def listen(channels: Sequence[str], on_message: Callable[[str], None]) -> 
     """Call `on_message` with the channel of each message, until cancelled. Reconnects after an error."""
     while True:
         try:
-            async with redis.client().pubsub(ignore_subscribe_messages=True) as subscription:
-                await subscription.subscribe(*channels)
+            async with subscribed(*channels) as subscription:
                 for channel in channels:  # messages may have been lost before the subscription
                     on_message(channel)
                 while True:
-                    message = await subscription.get_message(timeout=WAIT_S)
+                    message = await subscription.next()
                     if message is not None:
-                        on_message(message["channel"].decode())
+                        on_message(message.channel)
         except (RedisError, OSError, RuntimeError) as error:
             log.warning("redis_listen_failed", error=str(error))
             await asyncio.sleep(RECONNECT_AFTER_S)

@@ -9,6 +9,7 @@ from msgspec import Meta
 from app.core import metadata
 from app.core.clock import rfc3339
 from app.core.money import format_amount
+from app.core.newer import stored
 from app.networks.registry import Networks
 from app.withdrawals.presented_repository import PresentedWithdrawal
 from app.withdrawals.states import Status
@@ -129,7 +130,7 @@ class WithdrawalPresenter:
         return {
             "id": row.id,
             "mode": row.mode,
-            "status": Status(row.status),
+            "status": stored(Status, row.status),
             "asset": asset.symbol,
             "chain": network.chain,
             "amount_decimal": format_amount(row.amount_raw, asset.decimals),

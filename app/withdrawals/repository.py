@@ -3,6 +3,7 @@
 Approvals and holds have files of their own beside this one; what merchants read is in presented_repository.py.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from piccolo.querystring import QueryString
 
 from app.core import database
 from app.core.database import Row
-from app.core.statement import Command, Param, Statement, insert, select
+from app.core.statement import Command, Param, Statement, any_of, insert, select
 from app.invoices.tables import Invoice
 from app.withdrawals.bookings import Money
 from app.withdrawals.digest import Intent, digest
@@ -304,6 +305,16 @@ _UNPAID = Statement(
     )
     .order_by(Withdrawal.created_at, Withdrawal.id),
     RequestedWithdrawal,
+)
+
+
+async def with_digests(digests: Sequence[bytes]) -> list[str]:
+    """The withdrawals with these digests."""
+    return await _WITH_DIGESTS.all(digests=list(digests))
+
+
+_WITH_DIGESTS = Statement(
+    Withdrawal.select(Withdrawal.id).where(any_of(Withdrawal.digest, Param("digests"))).order_by(Withdrawal.id), str
 )
 
 

@@ -1,7 +1,10 @@
 """The statuses of payouts and refunds, and the one table of transitions between them (contract, section 4)."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+
+from app.core.newer import Rights
 
 
 class Status(StrEnum):
@@ -16,17 +19,19 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
-TRANSITIONS = MappingProxyType(
-    {
-        Status.PENDING_APPROVAL: frozenset({Status.APPROVED, Status.REJECTED, Status.CANCELLED}),
-        # An approved one may be rejected while nothing is signed for it; a trigger refuses it afterwards.
-        Status.APPROVED: frozenset({Status.SUBMITTED, Status.REJECTED, Status.FAILED}),
-        Status.SUBMITTED: frozenset({Status.CONFIRMED, Status.FAILED}),
-        Status.CONFIRMED: frozenset[Status](),
-        Status.REJECTED: frozenset[Status](),
-        Status.FAILED: frozenset[Status](),
-        Status.CANCELLED: frozenset[Status](),
-    }
+TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
+    Rights(
+        {
+            Status.PENDING_APPROVAL: frozenset({Status.APPROVED, Status.REJECTED, Status.CANCELLED}),
+            # An approved one may be rejected while nothing is signed for it; a trigger refuses it afterwards.
+            Status.APPROVED: frozenset({Status.SUBMITTED, Status.REJECTED, Status.FAILED}),
+            Status.SUBMITTED: frozenset({Status.CONFIRMED, Status.FAILED}),
+            Status.CONFIRMED: frozenset[Status](),
+            Status.REJECTED: frozenset[Status](),
+            Status.FAILED: frozenset[Status](),
+            Status.CANCELLED: frozenset[Status](),
+        }
+    )
 )
 
 LIVE = (Status.PENDING_APPROVAL, Status.APPROVED, Status.SUBMITTED, Status.CONFIRMED)

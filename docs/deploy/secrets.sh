@@ -7,7 +7,8 @@
 # owner.env      for migrations: the database as the owner of its tables
 # postgres.env, valkey.env    for the two servers of compose.yaml
 #
-# It overwrites nothing. Keep a copy of secrets.env apart from the database's backups (docs/operations.md).
+# REDIS_URL names one server; docs/redis.md has the form that names sentinels. It overwrites nothing. Keep a copy of
+# secrets.env apart from the database's backups (docs/operations.md).
 set -eu
 folder=${1:?"which folder to write to"}
 postgres=${2:-postgres}
@@ -28,6 +29,7 @@ valkey_password=$(word)
 
 cat > "$folder/secrets.env" <<END
 DATABASE_URL=postgresql://swap_pay_app:$app_password@$postgres/swap_pay
+DATABASE_READ_URL=
 REDIS_URL=redis://:$valkey_password@$valkey:6379/0
 API_KEY_PEPPERS=1:$(random)
 DATA_KEYS=k1:$(random)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from app.core import database, redis
+from app.core import database, redis, subscription
 from app.identity import cookies
 from app.live import hub, topics
 from app.live.notices import message
@@ -121,7 +121,8 @@ async def test_with_redis_stopped_the_first_creation_takes_a_second_at_most(
 async def test_an_open_page_polls_while_redis_hangs_and_streams_again_afterwards(
     valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "PING_AFTER_S", 0.3)
+    monkeypatch.setattr(subscription, "BEAT_S", 0.3)
+    monkeypatch.setattr(subscription, "SILENT_S", 1.5)
     monkeypatch.setattr(hub, "POLL_S", 0.3)
     live = hub.LiveHub()
     live.open()

@@ -1,6 +1,7 @@
 """Webhooks and events in the cabinet, with a real receiver at the other end."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -65,6 +66,12 @@ async def test_a_new_endpoints_secret_is_shown_and_signs_a_test_event(office: Of
     assert "Delivered" in page
     assert "HTTP 200" in page
     assert secret not in page
+    assert "are kept for 90 days" in page
+    assert "at least 56 days" in page
+    await database.execute("DELETE FROM webhook_attempts")  # as after that time
+    page = await developer.see(f"webhooks/{endpoint.id}")
+    assert "HTTP 200" not in page
+    assert re.search(r"1 attempt <span[^>]*>no longer kept", page)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,8 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ): f"{ALERTS}::test_it_was_not_me_ends_everything_and_starts_the_reset",
     ("Merchant and mode of the last visit", "another merchant or mode"): "cabinet/test_begin.py::"
     "test_the_cabinet_begins_where_one_worked_last",
+    ("Time until which a browser has seen what there was", "the next page"): "standby/test_readers.py::"
+    "test_who_wrote_or_was_told_sees_it_and_others_may_see_what_was",
     ("Metrics token", "a new `METRICS_TOKEN`"): "monitoring/test_routes.py::test_metrics_need_the_token",
 }
 

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from app.core.settings import load
+from app.cli.web import STOP_TIMEOUT_S
+from app.core.settings import DRAIN_S, load
 from app.monitoring.routes import routes
 from app.sandbox.home import ROOT
+from app.web.stopping import Stopping
 from tests.deploy.files import (
     DEPLOY,
     KUBERNETES,
@@ -25,6 +27,7 @@ from tests.deploy.files import (
     of_compose,
     of_kubernetes,
     of_systemd,
+    procfile,
     unit,
 )
 from tests.deploy.image import is_in_context
@@ -84,9 +87,22 @@ def test_compose_gives_a_process_no_more_than_it_needs(etc: Path) -> None:
     for one in of_compose(etc):
         service = one.sealed
         assert (service["user"], service["read_only"], service["cap_drop"]) == (f"{UID}:{UID}", True, ["ALL"]), str(one)
-        assert int(service["stop_grace_period"].rstrip("s")) > 30, "running work may take as long to end"
         assert "ports" not in service
     assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
+
+
+def test_each_way_waits_longer_than_a_process_may_take_to_stop(etc: Path) -> None:
+    waits = {str(one): one.sealed["stop_grace_period"] for one in of_compose(etc)}
+    waits |= {str(one): dict(one.sealed)["TimeoutStopSec"] for one in of_systemd(etc) if one.name != "migrate"}
+    waits |= {
+        str(one): one.sealed[0].get("terminationGracePeriodSeconds", 30)
+        for one in of_kubernetes(etc)
+        if one.name not in ("migrate", "metrics")
+    }
+    assert len(waits) >= 3 * len(procfile())
+    most_s = DRAIN_S + STOP_TIMEOUT_S
+    assert {name: wait for name, wait in waits.items() if int(str(wait).rstrip("s")) <= most_s} == {}
+    assert not any("WEB_DRAIN_S" in one.environment for one in every_process(etc)), "then it counts here"
 
 
 def test_in_compose_the_signer_shares_nothing_with_what_faces_the_internet() -> None:
@@ -220,7 +236,7 @@ def test_pods_reach_only_what_a_policy_names(where: str) -> None:
 
 def test_probes_ask_for_pages_that_exist(etc: Path) -> None:
     env = {**of_compose(etc)[0].environment, "NETWORKS_FILE": str(etc / "networks.toml")}
-    pages = {path for handler in routes(load(env)) for path in handler.paths}
+    pages = {path for handler in routes(load(env), Stopping()) for path in handler.paths}
     assert pages >= {"/healthz", "/readyz", "/metrics"}
     asked = 0
     for one in every_process(etc):

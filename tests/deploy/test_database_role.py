@@ -3,15 +3,17 @@
 import os
 import re
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from app.core import database
+from app.core import clock, database
 from app.doctor import postgres as doctor
 from app.sandbox.home import ROOT
 from app.sandbox.postgres import Postgres
+from app.webhooks import attempts_by_month
 from app.wiring import Services
 from tests.deploy.files import DEPLOY
 from tests.factories.invoices import invoice
@@ -55,6 +57,11 @@ async def test_the_role_works_and_can_t_touch_what_is_kept(postgres: Postgres, s
             found = [symptom async for symptom in doctor.examine(production=False)]
             assert [one.severity for one in found if one.topic == "role"] == ["ok"]
             assert not [one for one in found if one.severity == "unsafe" and one.topic != "durability"]
+            # It owns no table, and still the months of attempts are made and dropped.
+            assert await attempts_by_month.keep(clock.now() + timedelta(days=93)) == 3
+            assert await attempts_by_month.drop_old(clock.now(), 56) == 1
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await database.execute("DROP TABLE webhook_attempts_rest")
             for table in ("audit_entries", "ledger_entries", "case_notes"):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await database.execute(f"DELETE FROM {table}")

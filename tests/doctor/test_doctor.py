@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 import pytest
+from redis import Redis
 
 from app.cli.doctor import examine
 from app.core import clock, database, redis
@@ -20,6 +21,7 @@ from app.doctor.postgres import GUARDS
 from app.doctor.symptoms import exit_code
 from app.rates import repository as rates
 from app.sandbox.postgres import Postgres
+from app.sandbox.valkey import Valkey
 from tests.factories.bitcoin import TPUB, VPUB, bitcoin_network
 from tests.factories.rates import store_rate
 from tests.factories.tampering import as_superuser
@@ -136,6 +138,28 @@ async def test_a_wrong_clock_is_named(environment: dict[str, str], steady_clock:
 async def test_a_planted_pickle_is_named(environment: dict[str, str], valkey: str) -> None:
     await redis.client().set("arq:job:1", pickle.dumps({"f": "os.system"}))
     assert any("pickled job" in symptom for symptom in await symptoms_of(environment))
+
+
+async def test_a_redis_that_lets_anybody_in_evicts_and_saves_is_named(
+    environment: dict[str, str], valkey: str, valkey_server: Valkey
+) -> None:
+    assert not any(" redis: " in symptom for symptom in await symptoms_of(environment))
+    password = valkey.partition("@")[0].rpartition(":")[2]
+    values = {"maxmemory": ("100mb", "0"), "maxmemory-policy": ("allkeys-lru", "noeviction"), "save": ("3600 1", "")}
+    with Redis.from_url(valkey) as client:
+        client.acl_setuser("default", enabled=True, nopass=True)
+        for name, (bad, _) in values.items():
+            client.config_set(name, bad)
+        try:
+            open_to_all = {"REDIS_URL": f"redis://127.0.0.1:{valkey_server.port}/0"}
+            found = "\n".join(await symptoms_of(environment | open_to_all))
+        finally:
+            for name, (_, good) in values.items():
+                client.config_set(name, good)
+            client.acl_setuser("default", enabled=True, passwords=[f"+{password}"])
+    assert f"advice redis: server 127.0.0.1:{valkey_server.port} asks for no password" in found
+    assert "warning redis: evicts keys (allkeys-lru)" in found
+    assert "advice redis: saves its data to disk" in found
 
 
 async def test_redis_and_postgres_that_are_down_are_symptoms(environment: dict[str, str]) -> None:

@@ -78,6 +78,7 @@ async def test_the_body_contains_the_recorded_data_unchanged(db: str) -> None:
     (event,) = await repository.list_newest(merchant_id, "live", limit=5)
     body = json.loads(event.body)
     assert list(body) == ["event_id", "seq", "type", "created_at", "merchant_id", "mode", "data"]
+    assert await database.fetch_value("SELECT data FROM events") == "", "the body has it, and is kept for long"
     assert body["data"] == {"amount_raw": "100000000000000000000", "metadata": {"name": 'Zoë "Z" \\ 漢'}}
     assert body["created_at"] == clock.rfc3339(event.created_at)
     assert 'Zoë \\"Z\\"'.encode() in event.body

@@ -11,6 +11,7 @@ from app.networks.sending import Broadcast, Draft, Parsed, Payment, Receipt
 from app.signer import coins_repository, repository
 from app.signer.funds import NotNow, NotOurs, Preview, Standing
 from app.signer.kinds import SignerKind
+from app.signer.missing import Unknown
 from app.signer.repository import Purpose, Stored
 from app.withdrawals.digest import Intent
 from tests.fakes.coin import CHAINS, FEE_RAW, KEY, SYMBOL, CoinConfig, address_of, draft_of
@@ -133,9 +134,14 @@ class NoMoves:
         """Nothing to move."""
 
 
+async def _no_unknown(*_: object) -> list[Unknown]:
+    return []
+
+
 SIGNER_KIND = SignerKind(
     funds=lambda network, _, __: CoinFunds(network),
     keys=lambda network, _: CoinKeys(network),
     own_moves=lambda *_: NoMoves(),
     hot_wallet_address=None,
+    unknown=_no_unknown,
 )

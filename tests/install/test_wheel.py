@@ -134,6 +134,7 @@ def deployment(venv: Path, postgres: Postgres, valkey_url: str, anvil: Anvil, to
         "PUBLIC_URL": PUBLIC_URL,
         "WEB_PORT": str(free_port()),
         "WEB_WORKERS": "1",
+        "WEB_DRAIN_S": "1",
         "TRUSTED_PROXIES": "127.0.0.0/8",
         "WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8",
         "WEBHOOK_CA_FILE": str(tls.ensure(tmp_path / "tls").ca_path),

@@ -45,6 +45,16 @@ async def test_payouts_are_reported_to_owners_admins_and_accountants_who_want_it
     await withdrawals.fund(merchant_id, 50_000_000)
     sent = await withdrawals.payout(services, merchant_id, "12.50", requested_by=owner.actor)
     refused = await withdrawals.payout(services, merchant_id, "3.00")
+    async with database.transaction():  # by a newer version, beside this one
+        await notices.record(
+            "moon_landed",
+            merchant_id=merchant_id,
+            mode="test",
+            subject=sent.id,
+            actor="system",
+            facts={},
+            now=clock.now(),
+        )
     assert await made() == 0, "nothing is said about requests"
     await withdrawals.approve(services, sent.id, boss)
     await withdrawals.send(services, sent.id)
@@ -75,6 +85,8 @@ async def test_payouts_are_reported_to_owners_admins_and_accountants_who_want_it
     assert "back in your balance" in rejected.body
     assert boss.email not in rejected.body
     assert await made() == 0
+    left = "SELECT count(*) FROM merchant_notices WHERE kind = 'moon_landed'"
+    assert await database.fetch_value(left) == 1, "it is left to the workers that know it"
 
 
 async def test_a_failed_payout_is_reported_and_a_flood_ends_at_the_allowance(services: Services) -> None:

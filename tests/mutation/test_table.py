@@ -11,7 +11,7 @@ AREAS = {
     *("keys", "sessions", "totp", "csrf", "idempotency", "rate limits"),
     *("webhook signing", "webhook targets", "webhook schedule", "webhook pausing"),
     *("signer", "approvals", "coins", "coin signer", "timed attempts", "sweeps with energy"),
-    *("rates", "lookups", "wallets", "tokens", "reading tron", "sending on tron", "database hosts"),
+    *("rates", "lookups", "wallets", "tokens", "reading tron", "sending on tron", "database hosts", "growth"),
 }
 FEWEST = 60
 FEWEST_OF_AN_AREA = 4

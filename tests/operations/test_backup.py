@@ -1,4 +1,4 @@
-"""The restore procedure of docs/operations.md: dump a gateway with money, restore it elsewhere, verify the ledgers."""
+"""The restore of a dump as in docs/backups.md: dump a gateway with money, restore it elsewhere, verify the ledgers."""
 
 import os
 import subprocess

@@ -66,7 +66,7 @@ async def test_a_planted_pickle_is_not_loaded_and_stops_no_worker(
     log_path = tmp_path / "worker.log"
     now_ms = int(time.time() * 1000)
 
-    ours = redis.arq_pool(settings.redis_url, QUEUE)
+    ours = redis.arq_pool(QUEUE)
     with worker(environment, log_path) as running:
         # In the format of arq's own pools, and bare; then one in our format.
         theirs = await create_pool(RedisSettings.from_dsn(settings.redis_url))

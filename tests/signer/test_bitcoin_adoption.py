@@ -1,11 +1,16 @@
 """A batch in bitcoin that a restored backup lacks: it is attached to all withdrawals that it paid, and to no others."""
 
+from typing import cast
+
 import pytest
 
 from app.core import clock
+from app.networks.bitcoin.sending import BitcoinSender
+from app.signer import missing
 from app.signer.funds import UnknownTransaction
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.presentation import PayoutBody
+from tests.factories.bitcoin import NETWORK
 from tests.factories.tampering import as_superuser
 from tests.signer.bitcoin_under_test import BitcoinUnderTest, forget
 
@@ -34,7 +39,13 @@ async def adopt(setup: BitcoinUnderTest, payout: PayoutBody, txid: str) -> None:
 async def test_all_that_it_paid_is_confirmed_once_and_the_signer_continues(bitcoin_setup: BitcoinUnderTest) -> None:
     setup = bitcoin_setup
     payouts, txid = await paid_before_the_restore(setup)
+    network, sender = setup.services.networks.get(NETWORK), setup.services.networks.sender(NETWORK)
+    (unknown,) = await missing.of_coins(network, cast(BitcoinSender, sender))
+    told = await missing.explain(network, sender, unknown, in_journal=False)
+    assert (told.txid, told.state, told.problem) == (txid, "final", None)
+    assert [payment.withdrawal for payment in told.payments] == [payout.id for payout in payouts]
     await adopt(setup, payouts[1], txid)
+    assert await missing.of_coins(network, cast(BitcoinSender, sender)) == []
     assert await setup.statuses(payouts) == ["confirmed"] * 3
     assert [(await setup.read(payout.id)).txid for payout in payouts] == [txid] * 3
     await setup.assert_paid_once(payouts)

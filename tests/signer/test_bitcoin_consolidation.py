@@ -1,16 +1,23 @@
 """Small coins become one while fees are low, once an operator has approved that, and never elsewhere than with us."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import asyncpg
 import pytest
 
 from app.accounts.totp import CodeRefused
 from app.core import clock, database
+from app.networks.bitcoin.sending import BitcoinSender
+from app.signer import missing
+from app.signer.account_spending import account_for
+from app.signer.funds import UnknownTransaction
+from app.signer.refusal import NothingToAccountFor
 from app.signer.signing import Signer
 from app.withdrawals.approvals import ApprovalRefused
 from tests.factories.bitcoin import NETWORK
-from tests.signer.bitcoin_under_test import BitcoinUnderTest
+from tests.factories.tampering import as_superuser
+from tests.signer.bitcoin_under_test import BitcoinUnderTest, forget
 
 COINS = ("0.1", "0.2", "0.3", "0.4", "0.5")
 
@@ -148,3 +155,53 @@ async def test_the_approval_needs_an_operator_with_a_code_and_is_recorded(bitcoi
 async def test_without_limits_in_the_networks_file_nothing_can_be_approved(bitcoin_setup: BitcoinUnderTest) -> None:
     with pytest.raises(ApprovalRefused, match="the networks file says nothing"):
         await approve(bitcoin_setup)
+
+
+async def test_one_that_a_restored_backup_lacks_is_accounted_for_and_the_signer_goes_on(
+    bitcoin_setup: BitcoinUnderTest,
+) -> None:
+    setup = bitcoin_setup
+    await approve(setup)
+    await setup.rounds(signer=again(setup))
+    (sent,) = await setup.attempts()
+    txid, treasury_raw = sent["txid"], await setup.treasury_raw()
+    await forget(sent["id"])
+    await as_superuser("DELETE FROM change_addresses")
+    await setup.node.mine(1)
+    await setup.watcher.tick()
+    with pytest.raises(UnknownTransaction):
+        await again(setup).tick()
+    networks, reason = setup.services.networks, "a consolidation"
+    with pytest.raises(NothingToAccountFor, match="1 of 3 confirmations"):
+        await account_for(networks, NETWORK, txid, setup.operator.id, reason)
+    await setup.confirm_blocks()
+    with pytest.raises(NothingToAccountFor, match="does not stop"):
+        await account_for(networks, NETWORK, "f" * 64, setup.operator.id, reason)
+    (unknown,) = await missing.of_coins(networks.get(NETWORK), cast(BitcoinSender, networks.sender(NETWORK)))
+    told = await missing.explain(networks.get(NETWORK), networks.sender(NETWORK), unknown, in_journal=False)
+    assert (told.txid, told.state, told.payments, told.problem) == (txid, "final", (), None)
+    await account_for(networks, NETWORK, txid, setup.operator.id, reason)
+    with pytest.raises(NothingToAccountFor, match="does not stop"):
+        await account_for(networks, NETWORK, txid, setup.operator.id, reason)
+    # Its fee is booked, its coin is spent again, and the books agree with the chain.
+    await setup.rounds(signer=again(setup))
+    (stored,) = await setup.attempts()
+    assert (stored["purpose"], stored["status"], stored["fee_booked_raw"]) == ("sweep", "confirmed", stored["fee_raw"])
+    assert stored["fee_raw"] > 0
+    assert await setup.treasury_raw() == treasury_raw - stored["fee_raw"]
+    payouts = await setup.approved("0.7", "0.7")
+    await setup.until_confirmed(payouts)
+    await setup.assert_paid_once(payouts)
+    await setup.check()
+
+
+async def test_what_paid_somebody_is_not_accounted_for(bitcoin_setup: BitcoinUnderTest) -> None:
+    setup = bitcoin_setup
+    await setup.approved("0.1")
+    await setup.signer.tick()
+    (sent,) = await setup.attempts()
+    await forget(sent["id"])
+    await setup.confirm_blocks()
+    with pytest.raises(NothingToAccountFor, match="attach it to the payout or refund that it paid"):
+        await account_for(setup.services.networks, NETWORK, sent["txid"], setup.operator.id, "nothing")
+    assert await setup.attempts() == []

@@ -163,3 +163,18 @@ async def test_funds_from_before_the_first_block_and_from_a_contract_are_found(
     assert await setup.treasury_raw("USDT") == 50_000_000
     assert await database.fetch_value("SELECT count(*) FROM hot_wallet_receipts") == 2
     await setup.check()
+
+
+async def test_a_sweep_that_a_restored_backup_lacks_is_no_top_up(empty_wallet: SignerUnderTest) -> None:
+    """Only our key moves money from a deposit address, and the ledgers have that money already."""
+    setup = empty_wallet
+    paid = await setup.receive_payment("USDT", "5.00")
+    await setup.confirm_blocks()
+    await setup.driver.call("anvil_impersonateAccount", paid.pay_in.address)
+    await setup.driver.call("anvil_setBalance", paid.pay_in.address, hex(10**18))
+    amount_raw = int(paid.pay_in.amount_raw)
+    await setup.driver.transfer_token(setup.token, setup.hot, amount_raw, sender=paid.pay_in.address)
+    await setup.top_up("USDT", 7)
+    await setup.confirm_blocks()
+    assert await setup.sent_to(setup.hot) == [amount_raw, 7]
+    assert await setup.treasury_raw("USDT") == 7

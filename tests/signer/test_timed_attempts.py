@@ -9,6 +9,7 @@ import pytest
 from app.core import clock, database
 from app.networks.port import ChainMoved, Danger, NodeUnavailable, TokenState
 from app.networks.sending import Broadcast, Draft, Resources
+from app.signer import missing
 from app.signer.account_spending import NothingToAccountFor, account_for
 from app.signer.funds import UnknownTransaction
 from app.signer.repository import Stored
@@ -417,6 +418,11 @@ async def test_a_spend_that_the_books_lack_stops_the_signer(world: TimedWorld, c
     (txid,) = [one.txid for _, mined in chain.blocks for one in mined if one.to == payout.destination]
     with pytest.raises(UnknownTransaction, match=f"transaction {txid}, which the books don't have .* account-for"):
         await world.new_signer(world.services).tick()
+    network, sender = world.services.networks.get(NETWORK), world.services.networks.sender(NETWORK)
+    (unknown,) = await missing.of_timed_account(network, sender)
+    told = await missing.explain(network, sender, unknown, in_journal=False)
+    assert (told.txid, told.state, told.problem) == (txid, "final", None)
+    assert [payment.withdrawal for payment in told.payments] == [payout.id]
     by = world.operator
     await world.services.adoption.adopt(payout.id, txid, by.id, by.next_code(), "the backup lacked it", clock.now())
     assert (await world.read(payout.id)).status == "confirmed"

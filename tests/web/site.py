@@ -18,6 +18,7 @@ from app.monitoring.routes import routes as ops_routes
 from app.web import errors, paging
 from app.web.edge import Edge
 from app.web.rate_limits import RateLimiter
+from app.web.stopping import Stopping
 
 THINGS = "/api/v1/merchant/things"
 CUSTOMER_ADDRESS = "203.0.113.5"
@@ -95,14 +96,15 @@ def make_site(settings: Settings, *, access_log: bool = False, **litestar_option
         authenticator=Authenticator(settings.api_key_peppers),
         rate_limiter=RateLimiter(),
     )
+    stopping = Stopping()
     app = Litestar(
-        [merchant_api, api_boom, api_typed, page, page_boom, *ops_routes(settings)],
+        [merchant_api, api_boom, api_typed, page, page_boom, *ops_routes(settings, stopping)],
         exception_handlers=errors.exception_handlers(),
         openapi_config=None,
         logging_config=None,
         **litestar_options,
     )
-    return Edge(app, replace(settings, log_level="INFO" if access_log else "WARNING"))
+    return Edge(app, replace(settings, log_level="INFO" if access_log else "WARNING"), stopping)
 
 
 def served_site() -> Edge:

@@ -1,12 +1,10 @@
 """Redis is killed, hangs, is emptied, and workers are killed: every event arrives in time, and none is sent twice.
 
-`SOAK` sets how many events are recorded in each phase.
+`SOAK` sets how many events are recorded in each phase (shop.py).
 """
 
 import asyncio
-import json
 import os
-import statistics
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,24 +16,17 @@ from redis.exceptions import RedisError
 
 from app.core import clock, database, redis
 from app.core.settings import load
-from app.events import service as events
 from app.sandbox.valkey import Valkey
 from app.webhooks import pausing
 from app.wiring import Services, running, wire
 from tests import commands
-from tests.factories.events import record_event
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
 from tests.services import empty_redis, start_valkey_for_tests
 from tests.webhooks.receiving import Receiver, receiving
-from workers import default, process, slot, webhooks
+from tests.workers.shop import EVENTS, Shop, working
+from workers import default, slot, webhooks
 from workers.jobs import EVERY_SECOND, Context, Job, Queue
-
-EVENTS = int(os.environ.get("SOAK", "4"))
-"""In each phase, five a second, and ten times as many before a worker stops."""
-
-LATE_S = 10.0
-"""A second is the promise, and the median keeps near it; the rest is for a busy machine."""
 
 
 @pytest.fixture
@@ -70,19 +61,6 @@ async def own_services(worker_environment: dict[str, str], steady_clock: None) -
 
 
 @asynccontextmanager
-async def working(queue: Queue, services: Services) -> AsyncIterator[None]:
-    """A worker of the queue in this process, stopped at the end as SIGTERM stops it."""
-    stop = asyncio.Event()
-    worker = asyncio.create_task(process.run(queue, services, stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        async with asyncio.timeout(20):
-            await worker
-
-
-@asynccontextmanager
 async def worker_process(environment: dict[str, str], log: Path) -> AsyncIterator[ForkServerProcess]:
     """`swap-pay worker webhooks`, killed at the end."""
     started = commands.start("worker", "webhooks", env={**os.environ, **environment}, log=log)
@@ -95,41 +73,6 @@ async def worker_process(environment: dict[str, str], log: Path) -> AsyncIterato
     finally:
         started.kill()
         await asyncio.to_thread(started.join)
-
-
-class Shop:
-    """A merchant with an endpoint; it knows when each event was committed and when it arrived."""
-
-    def __init__(self, merchant_id: str, receiver: Receiver) -> None:
-        self.merchant_id = merchant_id
-        self.receiver = receiver
-        self.committed: dict[str, float] = {}
-
-    async def event(self) -> None:
-        """One event, committed and announced."""
-        event_id = await record_event(merchant_id=self.merchant_id, mode="test", type="invoice.paid", now=clock.now())
-        self.committed[str(event_id)] = clock.monotonic_s()
-        await events.announce()
-
-    async def arrive(self, phase: str, count: int = EVENTS) -> None:
-        """`count` events, one after another; each arrives, and within about a second."""
-        before = set(self.committed)
-        for _ in range(count):
-            await self.event()
-            await asyncio.sleep(0.2)
-        new = set(self.committed) - before
-        await self.receiver.until(lambda: new <= set(self.arrived()))
-        delays = [self.arrived()[event_id] - self.committed[event_id] for event_id in new]
-        print(f"{phase}: median {statistics.median(delays) * 1000:.0f} ms, worst {max(delays) * 1000:.0f} ms")
-        assert statistics.median(delays) < 3, phase
-        assert max(delays) < LATE_S, phase
-
-    def arrived(self) -> dict[str, float]:
-        """When each event came in first."""
-        first: dict[str, float] = {}
-        for request in self.receiver.requests:
-            first.setdefault(json.loads(request.body)["event_id"], request.at_s)
-        return first
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from app.reports.balances import balances as asset_balances
 from app.reports.balances import configured
 from app.web.paging import next_cursor, parse_page, parse_seq
 from app.web.routing import Router
+from app.web.standby_reads import FROM_STANDBY
 from app.wiring import Services
 
 Symbol = Annotated[str, Meta(description="The asset's symbol.")]
@@ -236,6 +237,7 @@ def routes(services: Services) -> list[Router]:
     @get(
         "/",
         opt=requires(Scope.BALANCE_READ)
+        | FROM_STANDBY
         | described(
             "List ledger entries",
             "The entries of one ledger, which is append-only: one chain of hashes per asset and chain.",

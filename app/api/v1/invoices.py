@@ -25,6 +25,7 @@ from app.merchants.terms import Terms
 from app.web.idempotency import Once
 from app.web.paging import next_cursor, parse_moment, parse_page
 from app.web.routing import Router
+from app.web.standby_reads import from_standby
 from app.wiring import Services
 
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$"
@@ -199,6 +200,7 @@ def routes(services: Services) -> Router:
     @get(
         "/",
         opt=requires(Scope.INVOICES_READ)
+        | from_standby(unless=["order_id"])
         | described(
             "List invoices",
             "Newest first. Filters match exactly, and an invoice must match all of them.",

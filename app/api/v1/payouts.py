@@ -17,6 +17,7 @@ from app.payouts.service import NewPayout
 from app.web.idempotency import Once
 from app.web.paging import next_cursor
 from app.web.routing import Router
+from app.web.standby_reads import FROM_STANDBY
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
 from app.withdrawals.states import Status
@@ -125,6 +126,7 @@ def routes(services: Services) -> Router:
     @get(
         "/",
         opt=requires(Scope.PAYOUTS_READ)
+        | FROM_STANDBY
         | described("List payouts", "Newest first.", example=PayoutPage([_PAYOUT], None), query=LIST_QUERY),
         operation_id="listPayouts",
     )

@@ -18,6 +18,7 @@ from app.refunds.service import NewRefund
 from app.web.idempotency import Once
 from app.web.paging import next_cursor
 from app.web.routing import Router
+from app.web.standby_reads import from_standby
 from app.wiring import Services
 from app.withdrawals.presentation import RefundBody
 from app.withdrawals.presented_repository import Filters
@@ -140,6 +141,7 @@ def routes(services: Services) -> list[Router]:
     @get(
         "/",
         opt=requires(Scope.REFUNDS_READ)
+        | from_standby(unless=["invoice_id"])
         | described(
             "List refunds", "Newest first.", example=RefundPage([_REFUND], None), query={**_OF_INVOICE, **LIST_QUERY}
         ),

@@ -7,6 +7,7 @@ from tests.mutation.faults import (
     bitcoin,
     coin_signer,
     coins,
+    growth,
     hosts,
     lookups,
     money,
@@ -55,6 +56,7 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "lookups": lookups.LOOKUPS,
     "wallets": wallets.WALLETS,
     "database hosts": hosts.HOSTS,
+    "growth": growth.GROWTH,
 }
 
 FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)

@@ -276,4 +276,18 @@ SIGNER = (
         "of several payouts in one transaction only the first is booked",
         ("signer/test_batches.py::test_five_are_paid_by_one_transaction",),
     ),
+    Fault(
+        "app/signer/treasury.py",
+        "for transfer in [transfer for transfer in transfers if transfer.from_address not in swept]:",
+        "for transfer in transfers:",
+        "after a restored backup, a customer's money that was swept counts a second time, as the platform's",
+        ("signer/test_hot_wallet.py::test_a_sweep_that_a_restored_backup_lacks_is_no_top_up",),
+    ),
+    Fault(
+        "app/addresses/service.py",
+        "return await repository.rest_free(network.key, until)",
+        "return 0",
+        "after a restored backup, a shop is given the address of an invoice that is lost, and what is paid there",
+        ("drill/test_restore.py::test_what_came_after_the_moment_is_found_and_comes_back",),
+    ),
 )

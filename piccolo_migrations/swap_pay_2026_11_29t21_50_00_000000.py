@@ -1,0 +1,12 @@
+"""What attempts by month need first: attempts_by_month_expand.sql."""
+
+from app.core.resources import MIGRATIONS
+from app.core.sql_migration import SqlMigration, sql_migration
+
+ID = "2026-11-29T21:50:00:000000"
+DESCRIPTION = "Attempts by month: first step"
+
+
+async def forwards() -> SqlMigration:
+    """What Piccolo runs on a database that the earlier migrations have made."""
+    return sql_migration(ID, "swap_pay", DESCRIPTION, (MIGRATIONS / "attempts_by_month_expand.sql").read_text())

@@ -1,0 +1,14 @@
+"""The index of attempts by time: attempts_by_month_index.sql."""
+
+from app.core.resources import MIGRATIONS
+from app.core.sql_migration import SqlMigration, sql_migration
+
+ID = "2026-11-29T21:52:00:000000"
+DESCRIPTION = "Attempts by month: index"
+
+
+async def forwards() -> SqlMigration:
+    """What Piccolo runs on a database that the earlier migrations have made."""
+    return sql_migration(
+        ID, "swap_pay", DESCRIPTION, (MIGRATIONS / "attempts_by_month_index.sql").read_text(), in_transaction=False
+    )
