@@ -70,7 +70,10 @@ class Host:
         self.folder = folder / name
         self.data = self.folder / "data"
         self.address = f"127.0.77.{number}"
-        self.postgres_port, self.patroni_port, self.etcd_port, self.peer_port = (ports.free_port() for _ in range(4))
+        free: set[int] = set()
+        while len(free) < 4:
+            free.add(ports.free_port())
+        self.postgres_port, self.patroni_port, self.etcd_port, self.peer_port = free
         self.processes: dict[str, Process] = {}
 
     def start(self, cluster: "Cluster") -> None:
