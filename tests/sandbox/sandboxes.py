@@ -25,7 +25,7 @@ class Sandbox:
         self.networks = networks
         self._running: subprocess.Popen[str] | None = None
 
-    def command(self, *arguments: str, timeout_s: float = 90) -> "subprocess.CompletedProcess[str]":
+    def command(self, *arguments: str, timeout_s: float = 300) -> "subprocess.CompletedProcess[str]":
         """Run a command and wait for its end: one that starts the sandbox as a user does, another as a fork."""
         if arguments[0] not in ("run", "demo"):
             return commands.run("sandbox", *arguments, env=self._env(), timeout_s=timeout_s)
@@ -63,7 +63,7 @@ class Sandbox:
         """Send `sandbox run` a signal and wait for its end; its exit status."""
         assert self._running is not None
         self._running.send_signal(how)
-        self._running.communicate(timeout=40)
+        self._running.communicate(timeout=120)
         return self._running.returncode
 
     def ensure_stopped(self) -> None:

@@ -21,7 +21,7 @@ from tests.curl import path_with_curl
 from tests.sandbox.sandboxes import Sandbox
 from tests.services import bitcoind_or_skip
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(420)
 
 DEMO = Demo(
     api_key="k",

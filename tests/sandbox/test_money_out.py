@@ -22,7 +22,7 @@ from tests import commands
 from tests.sandbox.sandboxes import Sandbox
 from tests.services import bitcoind_or_skip
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(420)
 
 SOMEBODY = "0x1111111111111111111111111111111111111111"
 SWEPT_TIMEOUT_S, CONFIRMED_TIMEOUT_S = 60, 180
