@@ -38,7 +38,7 @@ async def lock_old_events(before: datetime, limit: int, after: OldEvent | None) 
 
 
 # SQL: a query of what a locking query finds, and LATERAL with a limit, so that Postgres looks up each event by its key:
-# it does not know how small the limit is, and would read every delivery for each batch.
+# it does not know how small the limit is, and might read every delivery for each batch.
 _OLD = """
     WITH old AS MATERIALIZED (
         SELECT id, created_at FROM events
