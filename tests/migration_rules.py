@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.core import resources
 
-FIRST_CHECKED = "swap_pay_2026_11_30"
+FIRST_CHECKED = "swap_pay_2026_11_29t21_50_00_000000"
 SQUAWK = Path(sys.executable).with_name("squawk")
 CONFIG = resources.MIGRATIONS.parent / ".squawk.toml"
 
