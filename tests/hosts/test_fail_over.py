@@ -6,15 +6,16 @@ three faults, and hosts are lost and paused too, which takes Patroni's `ttl` of 
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 import pytest
 
 from app.core import database
 from app.doctor import postgres as doctor
-from tests.hosts.cluster import Cluster, Host
+from tests.hosts.cluster import Cluster
+from tests.hosts.host import Host
 from tests.hosts.shop import Shop
 
 SOAK = bool(os.environ.get("SOAK"))
@@ -47,9 +48,7 @@ def host_paused(_: Cluster, host: Host) -> Iterator[None]:
 
 @pytest.mark.parametrize("fault", [server_killed, host_lost, host_paused] if SOAK else [server_killed])
 async def test_the_primary_fails_during_payments(shop: Shop, hosts: Cluster, fault: Fault) -> None:
-    async with shop.at_work():
-        await shop.start_signer("signer")
-        selling = asyncio.gather(shop.sell(PAYMENTS), shop.pay_out(PAYOUTS))
+    async with under_load(shop, hosts, f"{fault.__name__}, {TIMES} times"):
         for number in range(1, TIMES + 1):
             # When the primary fails in the middle of payments and payouts,
             await shop.until_sold(number * PAYMENTS // (TIMES + 1))
@@ -60,9 +59,18 @@ async def test_the_primary_fails_during_payments(shop: Shop, hosts: Cluster, fau
                 await asyncio.to_thread(hosts.wait_for_another_primary, old)
             # and it comes back as a standby.
             await asyncio.to_thread(hosts.wait_until_whole)
+
+
+@asynccontextmanager
+async def under_load(shop: Shop, hosts: Cluster, what: str) -> AsyncIterator[None]:
+    """Inside, payments and payouts are under way. At the end all of them are there, once, and on all hosts."""
+    async with shop.at_work():
+        await shop.start_signer("signer")
+        selling = asyncio.gather(shop.sell(PAYMENTS), shop.pay_out(PAYOUTS))
+        yield
         await selling
         await shop.come_to_rest()
-    shop.report(f"{fault.__name__}, {TIMES} times")
+    shop.report(what)
     await shop.check(PAYMENTS)
     await assert_on_all_hosts(shop, hosts)
     standbys = [one.message async for one in doctor.examine(production=False) if one.topic == "standbys"]

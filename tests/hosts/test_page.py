@@ -16,7 +16,8 @@ from asyncpg.exceptions._base import InterfaceError, PostgresError
 from app.core.advisory_lock import LEASE_S
 from app.sandbox import ports, processes
 from app.sandbox.home import ROOT
-from tests.hosts.cluster import PARAMETERS, SETTINGS, Cluster
+from tests.hosts.cluster import Cluster
+from tests.hosts.host import PARAMETERS, SETTINGS
 
 PAGE = (ROOT / "docs/ha.md").read_text()
 SERVER = re.compile(r"server (db\d) 10\.0\.0\.1\d:5432 maxconn 200 check port 8008")
