@@ -25,6 +25,7 @@ from tests.hosts.disk import disks, full
 from tests.hosts.host import Host
 from tests.hosts.network import GATEWAY, Network, network
 from tests.hosts.shop import Shop
+from tests.hosts.slow_link import DELAY_S
 from tests.hosts.test_fail_over import PAYMENTS, Fault, host_lost, under_load
 from tests.services import roomy_directory
 
@@ -48,7 +49,7 @@ def unheard(hosts: Cluster, host: Host) -> Iterator[None]:
 
 def disk_full(hosts: Cluster, host: Host) -> Iterator[None]:
     """There is no space left on the disk of its database."""
-    with full(host.disk), much_written(hosts, host):
+    with full(host.disk), much_written(hosts, host, megabytes=1_000):
         yield
 
 
@@ -62,12 +63,15 @@ def lost_beside_a_slow_standby(hosts: Cluster, host: Host) -> Iterator[None]:
 
 
 def unplugged_beside_a_full_standby(hosts: Cluster, host: Host) -> Iterator[None]:
-    """The host's cable is pulled while the disk of the standby that does not take over is full. So nobody is left that
-    the new primary's commits may wait for."""
+    """The host's cable is pulled after the standby that does not take over has filled its disk and stopped. So nobody
+    is left that the new primary's commits may wait for."""
     standby = hosts.synchronous_standby()
     (other,) = (other for other in hosts.hosts if other not in (host, standby))
-    with full(other.disk), wires(hosts).unplugged(host.name):
-        yield
+    with full(other.disk):
+        with much_written(hosts, host, megabytes=200):  # more than files that it has left
+            pass
+        with wires(hosts).unplugged(host.name):
+            yield
 
 
 WITH_ANOTHER_PRIMARY = [unplugged, unheard, disk_full, lost_beside_a_slow_standby, unplugged_beside_a_full_standby]
@@ -110,8 +114,13 @@ if os.environ.get("SOAK"):
                 # then what is written there waits for a standby,
                 writing = [asyncio.create_task(is_committed(url))]
                 beside = await asyncpg.connect(url)
-                waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ~ 'written_alone'"
-                await shop.until("a commit that waits", lambda: beside.fetchval(waits))
+                waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ~ '^INSERT'"
+
+                async def waits() -> bool:
+                    assert not (writing[0].done() and writing[0].result()), "a row on one host was answered as done"
+                    return bool(await beside.fetchval(waiting))
+
+                await shop.until("a commit that waits", waits)
                 replaced = asyncio.create_task(asyncio.to_thread(hosts.wait_for_another_primary, old))
                 while not replaced.done():
                     await asyncio.wait([replaced], timeout=1)
@@ -132,8 +141,9 @@ if os.environ.get("SOAK"):
             old = await primary(hosts)
             others = [*peers(hosts, old), *([GATEWAY] if with_gateway else [])]
             with wires(hosts).slow(old.name, others, hosts.folder):
-                # Payments go on, more slowly.
-                await shop.until_sold(PAYMENTS // 3 + PAYMENTS // 20)
+                # Payments go on, more slowly: each commit is answered by a standby at the other end.
+                await shop.until_sold(len(shop.orders) + PAYMENTS // 6)
+                assert shop.slowest_s > 2 * DELAY_S
             await come_back(hosts)
 
     async def test_the_primarys_clock_is_an_hour_off(shop: Shop, hosts: Cluster, tmp_path: Path) -> None:
@@ -192,13 +202,11 @@ async def is_committed(url: str) -> bool:
 
 
 @contextmanager
-def much_written(hosts: Cluster, host: Host) -> Iterator[None]:
-    """Inside, the server writes WAL until it needs another file for it."""
-    command = [
-        *(str(programs.postgres_folder() / "psql"), "--quiet", "--dbname", hosts.dsn_of(host), "--command"),
-        "SELECT count(pg_logical_emit_message(false, 'fill', repeat('x', 1000000))) FROM generate_series(1, 1000)",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+def much_written(hosts: Cluster, host: Host, *, megabytes: int) -> Iterator[None]:
+    """Inside, the primary writes WAL, until it has written that much or has stopped."""
+    writes = "SELECT count(pg_logical_emit_message(false, 'fill', repeat('x', 1000000))) FROM generate_series(1, %d)"
+    psql = [str(programs.postgres_folder() / "psql"), "--dbname", hosts.dsn_of(host), "--command", writes % megabytes]
+    with subprocess.Popen(psql, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         yield
 
 
