@@ -30,8 +30,8 @@ APP = {
 APP_STOP_TIMEOUT_S = 12
 """A delivery in progress may take ten seconds; open checkout pages are disconnected after this time."""
 
-APP_READY_TIMEOUT_S = 60
-"""The first start compiles every module, perhaps on one slow core."""
+APP_READY_TIMEOUT_S = 180
+"""The first start compiles every module, perhaps on one slow core that others use too."""
 
 
 class Stack:

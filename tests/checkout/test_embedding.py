@@ -185,6 +185,15 @@ async def opened(browser: Browser, url: str, complaints: list[str]) -> Page:
     return page
 
 
+async def heard_by(page: Page, count: int) -> list[dict[str, str]]:
+    """What the shop's page has heard from the frame, once that is so much: the frame's script comes after its text."""
+    async with asyncio.timeout(30):
+        while len(heard := await page.evaluate("heard")) < count:
+            await asyncio.sleep(0.02)
+    found: list[dict[str, str]] = heard
+    return found
+
+
 async def test_a_listed_shop_opens_it_as_a_dialog_and_hears_each_state(
     services: Services, web: RunningApp, browser: Browser
 ) -> None:
@@ -197,7 +206,7 @@ async def test_a_listed_shop_opens_it_as_a_dialog_and_hears_each_state(
         dialog = page.get_by_role("dialog", name="Pay Tea & Co")
         frame = page.frame_locator("dialog iframe")
         await expect(frame.locator(".amount__figure")).to_have_text(new.pay_in.amount_decimal)
-        assert await page.evaluate("heard") == [{"invoice_id": new.id, "status": "awaiting_deposit"}]
+        assert await heard_by(page, 1) == [{"invoice_id": new.id, "status": "awaiting_deposit"}]
         await expect(frame.get_by_role("link", name="Open in a window of its own")).to_be_visible()
         german = frame.locator(".languages a[lang=de]")
         assert (await german.evaluate("e => e.href")).endswith(f"/pay/{services.links.slug(new.id)}?lang=de&embed")
@@ -215,6 +224,7 @@ async def test_a_listed_shop_opens_it_as_a_dialog_and_hears_each_state(
 
         # Escape within the frame closes what is open there, then the dialog; the button does too.
         await page.get_by_role("link", name="Pay").click()
+        await heard_by(page, 2)
         await frame.locator("#open-languages").click()
         await expect(german).to_be_visible()
         await german.press("Escape")
@@ -224,14 +234,13 @@ async def test_a_listed_shop_opens_it_as_a_dialog_and_hears_each_state(
         await expect(dialog).to_have_count(0)
         assert await page.evaluate("document.activeElement.textContent") == "Pay"
         await page.get_by_role("link", name="Pay").click()
-        await expect(frame.locator("#headline")).to_be_visible()
+        await heard_by(page, 3)
 
         await web.until_open(1)
         await pay(new)
         await announce(new.id)
-        await expect(frame.locator("#headline")).to_have_text("Payment complete", timeout=10_000)
-        heard = await page.evaluate("heard")
-        assert heard[-1] == {"invoice_id": new.id, "status": "paid"}
+        await expect(frame.locator("#headline")).to_have_text("Payment complete")
+        assert (await heard_by(page, 4))[-1] == {"invoice_id": new.id, "status": "paid"}
         assert {tuple(each) for each in await page.evaluate("raw.map(([origin, data]) => [origin, data.type])")} == {
             (f"http://127.0.0.1:{web.port}", "swap-pay:status"),
             (f"http://127.0.0.1:{web.port}", "swap-pay:close"),
