@@ -49,7 +49,7 @@ def unheard(hosts: Cluster, host: Host) -> Iterator[None]:
 
 def disk_full(hosts: Cluster, host: Host) -> Iterator[None]:
     """There is no space left on the disk of its database."""
-    with full(host.disk), much_written(hosts, host, megabytes=1_000):
+    with full(host.disk), much_written(hosts, host):
         yield
 
 
@@ -63,15 +63,12 @@ def lost_beside_a_slow_standby(hosts: Cluster, host: Host) -> Iterator[None]:
 
 
 def unplugged_beside_a_full_standby(hosts: Cluster, host: Host) -> Iterator[None]:
-    """The host's cable is pulled after the standby that does not take over has filled its disk and stopped. So nobody
-    is left that the new primary's commits may wait for."""
+    """The host's cable is pulled while the disk of the standby that does not take over is full. So the new primary's
+    commits wait for that one, as long as it can write, and then for the host to come back."""
     standby = hosts.synchronous_standby()
     (other,) = (other for other in hosts.hosts if other not in (host, standby))
-    with full(other.disk):
-        with much_written(hosts, host, megabytes=200):  # more than files that it has left
-            pass
-        with wires(hosts).unplugged(host.name):
-            yield
+    with full(other.disk), wires(hosts).unplugged(host.name):
+        yield
 
 
 WITH_ANOTHER_PRIMARY = [unplugged, unheard, disk_full, lost_beside_a_slow_standby, unplugged_beside_a_full_standby]
@@ -202,10 +199,10 @@ async def is_committed(url: str) -> bool:
 
 
 @contextmanager
-def much_written(hosts: Cluster, host: Host, *, megabytes: int) -> Iterator[None]:
-    """Inside, the primary writes WAL, until it has written that much or has stopped."""
-    writes = "SELECT count(pg_logical_emit_message(false, 'fill', repeat('x', 1000000))) FROM generate_series(1, %d)"
-    psql = [str(programs.postgres_folder() / "psql"), "--dbname", hosts.dsn_of(host), "--command", writes % megabytes]
+def much_written(hosts: Cluster, host: Host) -> Iterator[None]:
+    """Inside, the primary writes WAL until it needs another file for it."""
+    writes = "SELECT count(pg_logical_emit_message(false, 'fill', repeat('x', 1000000))) FROM generate_series(1, 1000)"
+    psql = [str(programs.postgres_folder() / "psql"), "--dbname", hosts.dsn_of(host), "--command", writes]
     with subprocess.Popen(psql, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         yield
 
