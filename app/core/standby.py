@@ -132,7 +132,7 @@ class Standby:
                 await self._look()
             except (*waiting.UNAVAILABLE_ERRORS, InterfaceError, PostgresError) as error:
                 self._leave("away", str(error) or type(error).__name__)
-            except Exception:
+            except Exception:  # whatever it is: the watch must go on
                 log.exception("standby_look_failed", server=self.name)
                 self._leave("away", "see above")
             if before is not None and self.reason is None:

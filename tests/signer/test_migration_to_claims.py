@@ -6,7 +6,6 @@ what the signer had written.
 """
 
 import json
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +14,6 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-from piccolo.apps.migrations.commands.forwards import run_forwards
 
 from app.core import clock, database
 from app.core.migrations import migrate, module_name
@@ -26,7 +24,7 @@ from app.signer import repository
 from app.signer.keystore import SpendingKeys
 from app.signer.repository import Stored
 from app.wiring import running, wire
-from tests.services import empty_redis
+from tests.services import database_as_of, empty_redis
 from tests.signer.crashing import Killed, KilledAt
 from tests.signer.signer_under_test import NETWORK, SignerUnderTest
 
@@ -67,14 +65,8 @@ def asset_options() -> Mapping[str, Mapping[str, int]]:
 @pytest.fixture
 async def old_url(postgres: Postgres) -> AsyncIterator[str]:
     """An empty database of the first schema, as version 1.0 has made it."""
-    name = f"old_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(postgres.dsn())
-    await admin.execute(f"CREATE DATABASE {name}")
-    database.configure(postgres.dsn(name))
-    assert (await run_forwards("swap_pay", migration_id=FIRST)).success
-    yield postgres.dsn(name)
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    async with database_as_of(postgres, FIRST) as url:
+        yield url
 
 
 async def copy(source: asyncpg.Connection, target: asyncpg.Connection) -> dict[str, int]:

@@ -1,14 +1,12 @@
 """Attempts are in a partition for each month: none is lost or refused, old months go whole, and nobody waits for it."""
 
 import json
-import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-from piccolo.apps.migrations.commands.forwards import run_forwards
 
 from app.core import clock, database
 from app.core.migrations import migrate
@@ -21,6 +19,7 @@ from app.webhooks import attempts_by_month, outcomes_repository, partitions_repo
 from app.webhooks.claims_repository import ClaimedDelivery
 from app.webhooks.outcomes_repository import Attempt
 from app.webhooks.schedule import Verdict
+from tests.services import database_as_of
 from tests.webhooks.receiving import Receiver
 from tests.webhooks.test_delivery import enabled_endpoint
 
@@ -33,14 +32,8 @@ MARCH = datetime(2026, 3, 10, 12, tzinfo=UTC)
 @pytest.fixture
 async def old_url(postgres: Postgres) -> AsyncIterator[str]:
     """A database as the version before has left it."""
-    name = f"old_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(postgres.dsn())
-    await admin.execute(f"CREATE DATABASE {name}")
-    database.configure(postgres.dsn(name))
-    assert (await run_forwards("swap_pay", migration_id=BEFORE)).success
-    yield postgres.dsn(name)
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    async with database_as_of(postgres, BEFORE) as url:
+        yield url
 
 
 async def test_the_table_becomes_a_partition_unread_while_the_version_before_goes_on(old_url: str) -> None:

@@ -73,11 +73,7 @@ async def test_with_a_minority_of_sentinels_redis_counts_as_away(
         old = cluster.primary()
         side = (old.host, US)
         with partitions.cut(*((one, other) for one in side for other in others(old.host))):
-            await until(lambda: users.hub.version(TOPIC) is None)
-            changes = users.changes
-            await until(lambda: users.changes > changes + 1)  # open pages poll
-            await until(users.count_alone)
-            await until(lambda: users.runs[-2:] == ["process", "process"])
+            await work_alone(users)
         await users.all_work()
 
 
@@ -89,9 +85,7 @@ async def test_a_primary_that_only_we_do_not_reach_is_away_until_the_network_is_
         await users.all_work()
         primary = cluster.primary()
         with partitions.cut((primary.host, US)):
-            await until(lambda: users.hub.version(TOPIC) is None)
-            await until(users.count_alone)
-            await until(lambda: users.runs[-2:] == ["process", "process"])
+            await work_alone(users)
             assert cluster.primary() is primary
         await users.all_work()
 
@@ -107,6 +101,15 @@ async def test_primaries_that_are_killed_one_after_another(cluster: Cluster, own
             await users.all_work()
             killed.start()
             await asyncio.to_thread(cluster.until_whole)
+
+
+async def work_alone(users: Users) -> None:
+    """Wait until Redis counts as away: open pages poll, limits count by themselves, the process runs its jobs."""
+    await until(lambda: users.hub.version(TOPIC) is None)
+    changes = users.changes
+    await until(lambda: users.changes > changes + 1)
+    await until(users.count_alone)
+    await until(lambda: users.runs[-2:] == ["process", "process"])
 
 
 def refuses_writes(cluster: Cluster, host: int) -> bool:
