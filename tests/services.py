@@ -127,12 +127,18 @@ def start_valkey_for_tests(tmp_dir: Path) -> Iterator[Valkey]:
         server.stop()
 
 
+STATES_IN_MEMORY = ("--prune-history", "1000000")
+"""All states stay in memory. By default anvil 1.7.1 moves the oldest to disk, and among them a recent one whose block has
+the hash of an older one, as tests make within a second; a reorganisation that goes back to such a state takes the code
+of every contract away."""
+
+
 @contextmanager
 def start_anvil_for_tests(
     tmp_dir: Path, *, block_time_s: float | None = None, family: Literal["ethereum", "optimism"] = "ethereum"
 ) -> Iterator[Anvil]:
     """A chain of its own, which mines each transaction at once unless `block_time_s` is given."""
-    node = anvil.start(tmp_dir / f"anvil-{family}", block_time_s=block_time_s, family=family)
+    node = anvil.start(tmp_dir / f"anvil-{family}", block_time_s=block_time_s, family=family, options=STATES_IN_MEMORY)
     try:
         yield node
     finally:

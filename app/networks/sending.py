@@ -93,7 +93,8 @@ class Broadcast(StrEnum):
     """What it claims is used by a transaction in a block: this one, or another."""
     UNDERPRICED = "underpriced"
     UNPROVEN = "unproven"
-    """The node says that it knows the transaction already, which may hide an earlier refusal: nothing follows."""
+    """The node knows the transaction already, or has it in a block by now, or hides an earlier refusal: nothing
+    follows."""
     SHORT = "short"
     """The sender has too little native coin."""
     REFUSED = "refused"

@@ -348,6 +348,14 @@ async def test_after_its_time_a_transaction_is_taken_by_nobody(world: World) -> 
     assert await world.sender.broadcast(signed) is Broadcast.REFUSED
 
 
+async def test_what_was_mined_in_time_is_not_refused_after_it(world: World) -> None:
+    signed = await world.sent(usdt_to(RECIPIENT))
+    await world.tron.mine(61)
+    assert await world.sender.broadcast(signed) is Broadcast.UNPROVEN, "before it is known how late it is"
+    await world.sender.head_height()
+    assert await world.sender.broadcast(signed) is Broadcast.UNPROVEN
+
+
 async def test_a_node_behind_does_not_decide(tron: TronDriver, usdt: str) -> None:
     world = await world_of(tron, usdt, "second")
     try:

@@ -114,6 +114,12 @@ class TronSender:
         return Parsed(payments=read.payments, claims=read.claims, sender=read.sender, stake_move=_form(read).move)
 
     async def broadcast(self, signed: Signed) -> Broadcast:
+        meaning = await self._broadcast(signed)
+        if meaning is Broadcast.REFUSED and await self._is_in_block(signed.txid):
+            return Broadcast.UNPROVEN  # a block took it after it was looked for, and its time may have passed since
+        return meaning
+
+    async def _broadcast(self, signed: Signed) -> Broadcast:
         expires_at = _time(transactions.decode(signed.raw).expiration_ms)
         if self._head_time is not None and self._head_time >= expires_at:
             return Broadcast.REFUSED  # no block may begin to hold it, so it is not sent any more
