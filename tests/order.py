@@ -11,6 +11,7 @@ SLOWEST = (
     "docs/test_guides.py",
     "install/test_wheel.py",
     "hosts",
+    "integrators",
     "sandbox/test_demo.py",
     "sandbox/test_money_out.py",
     "forms/test_browser.py",
@@ -44,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-TOGETHER = ("tests/resilience/", "tests/hosts/", "tests/standby/")
+TOGETHER = ("tests/resilience/", "tests/hosts/", "tests/integrators/", "tests/standby/")
 """Folders whose files share something expensive: one worker runs them all, as it does the tests of any one file."""
 
 

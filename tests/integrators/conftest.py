@@ -1,0 +1,20 @@
+"""One sandbox for all files of this folder: they run in one process, and each makes invoices of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.sandbox import postgres
+from tests.sandbox.sandboxes import Sandbox
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A running sandbox with its EVM chain."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("integrators") / "var")
+    sandbox.run()
+    try:
+        yield sandbox
+    finally:
+        sandbox.ensure_stopped()
+        postgres.remove(sandbox.home.postgres)
