@@ -21,6 +21,8 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _CODE_OF_ROW = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 """What a row of a table can be linked by: an error code, a setting."""
 
+_CODE = ("fence", "code_block")
+
 EXAMPLE_URL = "https://pay.example.com"
 """What samples have for the address of a deployment. Its own pages show its own."""
 
@@ -82,9 +84,9 @@ class _Rendering:
             if token.type == "heading_open":
                 made += self._heading(token, tokens[place + 1])
                 place += 3
-            elif token.type == "fence":
+            elif token.type in _CODE:
                 fences = [token]
-                while place + len(fences) < len(tokens) and tokens[place + len(fences)].type == "fence":
+                while place + len(fences) < len(tokens) and tokens[place + len(fences)].type in _CODE:
                     fences.append(tokens[place + len(fences)])
                 made.append(self._samples(fences))
                 place += len(fences)

@@ -4,6 +4,8 @@ Everything is public, the same for everybody, and works without a session, the d
 """
 
 import asyncio
+import re
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -11,6 +13,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.core.errors import Code
+from app.documentation.contents import Entry
 from app.documentation.library import Library
 from app.documentation.search import MAX_LENGTH
 from app.web.fixed import MAX_AGE_S, Fixed
@@ -50,9 +53,8 @@ def routes(pages: Pages, rate_limiter: RateLimiter, public_url: str) -> list[HTT
         return Fixed(MARKDOWN, lambda: library.markdown(slug).encode())
 
     def missing(place: str) -> Response[bytes]:
-        hits = library.index.search(place.replace("-", " ").removesuffix(".md")).hits
-        nearest = list({hit.title: hit for hit in hits}.values())[:SUGGESTIONS]
-        return pages.page("docs/missing.html", frame() | {"nearest": nearest}, status=404)
+        context = frame() | {"nearest": _nearest(library, place)}
+        return pages.page("docs/missing.html", context, status=404)
 
     @get("/docs", include_in_schema=False, sync_to_thread=True, middleware=[COMPRESSED])
     def first(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -80,3 +82,13 @@ def routes(pages: Pages, rate_limiter: RateLimiter, public_url: str) -> list[HTT
         return (fixed if slug == name else written)(slug).answer(request)
 
     return [first, search, page]
+
+
+def _nearest(library: Library, place: str) -> list[Entry]:
+    """The pages that the end of an address may mean: those with nearly this name, then those that have its words."""
+    name = place[:MAX_LENGTH].removesuffix(".md").lower()
+    slugs = get_close_matches(name, library.entries, n=SUGGESTIONS)
+    found = library.index.search(re.sub(r"[^a-z0-9]+", " ", name))
+    if not found.instead:
+        slugs += [hit.slug for hit in found.hits]
+    return [library.entries[slug] for slug in dict.fromkeys(slugs)][:SUGGESTIONS]

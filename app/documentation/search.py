@@ -46,6 +46,7 @@ _WORD = re.compile(r"\w+")
 class Hit(NamedTuple):
     """A passage that was found. `snippet` has the words marked."""
 
+    slug: str
     address: str
     title: str
     heading: str
@@ -154,7 +155,7 @@ class Index:
                 continue
             of_page[place.page.slug] += 1
             snippet = marked(_part(place.text, words), words)
-            yield Hit(place.address, place.page.title, place.heading, place.section, snippet)
+            yield Hit(place.page.slug, place.address, place.page.title, place.heading, place.section, snippet)
             if of_page.total() == MAX_HITS:
                 return
 
