@@ -1,4 +1,4 @@
-"""Folders of the files that come with the code: templates, static files, documentation, catalogues, the sandbox's token.
+"""Folders of the files that come with the code: templates, static files, documentation, catalogues, a test token.
 
 In a checkout `templates`, `static` and `docs` are folders beside the package `app`. A wheel has them inside the package
 (`[tool.hatch.build.targets.wheel]` in pyproject.toml), because `site-packages` is shared with other projects. The

@@ -4,8 +4,8 @@ group, which a script shows as tabs."""
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from markupsafe import Markup
 from markdown_it.token import Token
+from markupsafe import Markup
 
 from app.documentation.highlighting import highlighted
 

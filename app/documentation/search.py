@@ -31,7 +31,9 @@ BEGINNING = 0.6
 FIRST_PAGE, LAST_PAGE = 1.5, 0.6
 """What a place counts on the first page of the navigation and on the last one: guides come before the code's map."""
 
-FILLERS = frozenset("a an and are be can do does for from how i if in is it my of on or the to what when with".split())
+FILLERS = frozenset(
+    re.findall(r"\w+", "a an and are be can do does for from how i if in is it my of on or the to what when with")
+)
 """Words that are looked for only where nothing else was asked for."""
 
 NEAR = 0.75
