@@ -11,12 +11,22 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererProtocol
 from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
 from app.documentation.samples import groups_of, html_of
 
+
+def _code(_: RendererProtocol, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
+    """Code within a sentence. Long names may break after these characters, not in the middle of a word."""
+    text = re.sub(r"([_/])", r"\1<wbr>", str(escape(tokens[place].content)))
+    return f'<code translate="no">{text}</code>'
+
+
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+_MARKDOWN.add_render_rule("code_inline", _code)
 
 _CODE_OF_ROW = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 """What a row of a table can be linked by: an error code, a setting."""
@@ -158,9 +168,7 @@ class _Rendering:
     def _inline(self, token: Token) -> None:
         children, tag = token.children or [], "a"
         for place, child in enumerate(children):
-            if child.type == "code_inline":
-                child.attrSet("translate", "no")
-            elif child.type == "link_open":
+            if child.type == "link_open":
                 words = children[place + 1] if place + 1 < len(children) else None
                 self._link(child, words)
                 tag = child.tag

@@ -54,6 +54,7 @@ def test_tables_scroll_by_keyboard_and_their_codes_have_anchors() -> None:
     assert page.html.count("<tr id=") == 1
     assert 'class="align-right"' in page.html
     assert "style=" not in page.html
+    assert "<td><code translate=\"no\">NO_<wbr>SUCH</code></td>" in page.html, "a long name breaks between its words"
     (row,) = (passage for passage in page.passages if passage.anchor == "NO_SUCH")
     assert row.text == "400 · NO_SUCH · text"
 
