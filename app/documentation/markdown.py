@@ -138,15 +138,13 @@ class _Rendering:
             self._say(_plain(token))
         elif token.type == "table_open":
             about = self.headings[-1].text if self.headings else self.title
-            return [_html(f'<div class="table" tabindex="0" role="region" aria-label="Table: {escape(about)}">'), token]
+            return [_html(f'<div class="table" tabindex="0" role="group" aria-label="Table: {escape(about)}">'), token]
         elif token.type == "table_close":
             return [token, _html("</div>\n")]
         elif token.type == "tr_open":
             self._name_row(token, tokens[place + 1 :])
-        elif token.type in ("th_open", "td_open") and "style" in token.attrs:
-            token.attrs = {"class": str(token.attrs["style"]).replace("text-align:", "align-")}
-        elif token.type == "th_open":
-            token.attrSet("scope", "col")
+        elif token.type in ("th_open", "td_open"):
+            _cell(token, tokens[place + 1], tokens[place + 2])
         return [token]
 
     def _name_row(self, row: Token, after: Sequence[Token]) -> None:
@@ -197,6 +195,16 @@ class _Rendering:
 def address_of(slug: str) -> str:
     """The address of a page."""
     return "/docs" if slug == "README" else f"/docs/{slug}"
+
+
+def _cell(opening: Token, inline: Token, closing: Token) -> None:
+    """A table's cell: its alignment as a class, for the CSP; a heading's scope, unless it is empty and so heads nothing."""
+    if "style" in opening.attrs:
+        opening.attrs = {"class": str(opening.attrs["style"]).replace("text-align:", "align-")}
+    if opening.tag == "th" and inline.content:
+        opening.attrSet("scope", "col")
+    elif opening.tag == "th":
+        opening.tag = closing.tag = "td"
 
 
 def _in_sources(path: str) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from app.documentation.highlighting import highlighted
 
-SAME_IN_ANOTHER_LANGUAGE = frozenset({"bash", "python", "typescript", "javascript"})
+SAME_IN_ANOTHER_LANGUAGE = frozenset({"bash", "python", "typescript", "javascript", "php", "go"})
 """Languages of samples that stand for each other where they follow each other."""
 
 _LABELS = {
@@ -90,13 +90,13 @@ def _figure(sample: Sample, about: str) -> Markup:
     label = sample.label
     caption = Markup("<figcaption>{}</figcaption>").format(label) if label else ""
     name = f"{label or 'Text'}: {about}"
-    code = Markup('<pre tabindex="0" role="region" aria-label="{}"><code translate="no">{}</code></pre>').format(
+    code = Markup('<pre tabindex="0" role="group" aria-label="{}"><code translate="no">{}</code></pre>').format(
         name, highlighted(sample.code, sample.language)
     )
     printed = Markup("").join(
         Markup(
             '<div class="sample__output"><p>Prints</p>'
-            '<pre tabindex="0" role="region" aria-label="Output of {}"><code translate="no">{}</code></pre></div>'
+            '<pre tabindex="0" role="group" aria-label="Output of {}"><code translate="no">{}</code></pre></div>'
         ).format(name, text)
         for text in sample.output
     )

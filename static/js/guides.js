@@ -9,22 +9,24 @@ document.documentElement.dataset.script = "";
 let number = 0;
 
 function tabs(group) {
-  const panels = [...group.querySelectorAll(".sample")];
   const list = document.createElement("div");
   list.className = "samples__tabs";
   list.setAttribute("role", "tablist");
   list.setAttribute("aria-label", "Language of the sample");
-  for (const panel of panels) {
+  for (const sample of group.querySelectorAll(".sample")) {
+    const panel = document.createElement("div");
     const tab = document.createElement("button");
     tab.type = "button";
     tab.id = `tab-${++number}`;
-    tab.dataset.tab = panel.dataset.tab;
-    tab.textContent = panel.dataset.label;
+    tab.dataset.tab = panel.dataset.tab = sample.dataset.tab;
+    tab.textContent = sample.dataset.label;
     tab.setAttribute("role", "tab");
     panel.id = `panel-${number}`;
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", tab.id);
-    panel.querySelector("figcaption").hidden = true;
+    sample.querySelector("figcaption").hidden = true;
+    sample.replaceWith(panel);
+    panel.append(sample);
     tab.setAttribute("aria-controls", panel.id);
     list.append(tab);
   }
@@ -33,7 +35,7 @@ function tabs(group) {
 }
 
 function show(group, name) {
-  const panels = [...group.querySelectorAll(".sample")];
+  const panels = [...group.querySelectorAll('[role="tabpanel"]')];
   const shown = panels.find((panel) => panel.dataset.tab === name) ?? panels[0];
   for (const panel of panels) panel.hidden = panel !== shown;
   for (const tab of group.querySelectorAll('[role="tab"]')) {

@@ -39,7 +39,7 @@ def test_all_of_it_is_there_without_a_script(browser: Browser, gallery: str) -> 
     with opened(browser, f"{gallery}/docs/accepting", 360, java_script_enabled=False) as page:
         for language in ("curl", "Python", "TypeScript"):
             expect(
-                page.get_by_role("region", name=f"{language}: 1. Create the invoice", exact=False).first
+                page.get_by_role("group", name=f"{language}: 1. Create the invoice", exact=False).first
             ).to_be_visible()
         expect(page.get_by_role("tab")).to_have_count(0)
         expect(page.get_by_role("button", name="Copy the code")).to_have_count(0)
