@@ -198,7 +198,7 @@ def address_of(slug: str) -> str:
 
 
 def _cell(opening: Token, inline: Token, closing: Token) -> None:
-    """A table's cell: its alignment as a class, for the CSP; a heading's scope, unless it is empty and so heads nothing."""
+    """A cell of a table: its alignment as a class, for the CSP; the scope of a heading, unless it is empty."""
     if "style" in opening.attrs:
         opening.attrs = {"class": str(opening.attrs["style"]).replace("text-align:", "align-")}
     if opening.tag == "th" and inline.content:

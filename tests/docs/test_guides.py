@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,22 +123,26 @@ async def merchant_of(key: str) -> str:
 def run_snippets(name: str, languages: list[str], **environment: str) -> None:
     """Run a guide's blocks in these languages, one after the other; each prints what it promises."""
     for snippet in snippets((DOCS / f"{name}.md").read_text()):
-        if snippet.language not in languages:
-            continue
-        place = f"{name}.md:{snippet.line}"
-        ran = subprocess.run(
-            [*COMMANDS[snippet.language], snippet.code],
-            env={"HOME": os.environ.get("HOME", "/"), **environment},
-            capture_output=True,
-            text=True,
-            timeout=SNIPPET_TIMEOUT_S,
-        )
-        assert ran.returncode == 0, f"{place}\n{ran.stdout}\n{ran.stderr}"
-        assert snippet.promised, f"{place} promises nothing"
-        seen_to = 0
-        for piece in snippet.promised:
-            assert piece in ran.stdout[seen_to:], f"{place} should print {piece!r}, printed\n{ran.stdout}"
-            seen_to = ran.stdout.index(piece, seen_to) + len(piece)
+        if snippet.language in languages:
+            run(name, snippet, environment)
+
+
+def run(name: str, snippet: Snippet, environment: Mapping[str, str], timeout_s: int = SNIPPET_TIMEOUT_S) -> None:
+    """Run one block of a guide; it prints what it promises."""
+    place = f"{name}.md:{snippet.line}"
+    ran = subprocess.run(
+        [*COMMANDS[snippet.language], snippet.code],
+        env={"HOME": os.environ.get("HOME", "/"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+    assert ran.returncode == 0, f"{place}\n{ran.stdout}\n{ran.stderr}"
+    assert snippet.promised, f"{place} promises nothing"
+    seen_to = 0
+    for piece in snippet.promised:
+        assert piece in ran.stdout[seen_to:], f"{place} should print {piece!r}, printed\n{ran.stdout}"
+        seen_to = ran.stdout.index(piece, seen_to) + len(piece)
 
 
 @pytest.mark.parametrize("name", GUIDES + IN_THE_SANDBOX)

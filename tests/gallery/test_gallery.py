@@ -13,7 +13,7 @@ from tests.browsing import SCREENS, TAKE_SCREENS, violations
 
 LEAST_TARGET_PX = 24
 
-DOCUMENTATION = ("/docs", "/docs/accepting", "/docs/errors", "/docs/operations", "/docs/search?q=refnud")
+DOCUMENTATION = ("/docs", "/docs/accepting", "/docs/errors", "/docs/approvals", "/docs/search?q=refnud")
 
 
 def addresses() -> list[str]:
