@@ -4,9 +4,11 @@ The page is rendered here from the document, once, when it is first requested: t
 scripts, which our CSP forbids. This page has no script.
 """
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -16,8 +18,10 @@ from markupsafe import Markup, escape
 
 from app.api.openapi import JSON, document
 from app.core.errors import STATUS, Code
-from app.web.fixed import Fixed
 from app.web.pages import HTML, Pages
+
+MAX_AGE_S = 300
+"""How long clients may cache the document and the page: they see an upgrade within minutes."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -25,8 +29,8 @@ _encode = msgspec.json.Encoder().encode
 def routes(api: Router, pages: Pages, public_url: str) -> list[HTTPRouteHandler]:
     """The two routes, to be mounted at the root. Raises ImproperlyConfiguredException for undescribed routes."""
     described = document(api, public_url)
-    openapi_json = Fixed(JSON, lambda: msgspec.json.format(_encode(described), indent=1))
-    reference = Fixed(HTML, lambda: pages.render("docs/api.html", page_context(described)).encode())
+    openapi_json = _Fixed(JSON, lambda: msgspec.json.format(_encode(described), indent=1))
+    reference = _Fixed(HTML, lambda: pages.render("docs/api.html", page_context(described)).encode())
 
     @get("/api/v1/openapi.json", include_in_schema=False, sync_to_thread=False)
     def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -37,6 +41,30 @@ def routes(api: Router, pages: Pages, public_url: str) -> list[HTTPRouteHandler]
         return reference.answer(request)
 
     return [openapi, page]
+
+
+class _Fixed:
+    """A response that is the same for every client until the next start. It is made at the first request."""
+
+    def __init__(self, media_type: str, make: Callable[[], bytes]) -> None:
+        self._media_type = media_type
+        self._make = make
+
+    def answer(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        """200 with the content, or 304 if the client has it already."""
+        known = request.headers.get("If-None-Match", "")
+        if self._headers["ETag"] in known:
+            return Response(b"", status_code=304, headers=self._headers, media_type=self._media_type)
+        return Response(self._content, headers=self._headers, media_type=self._media_type)
+
+    @cached_property
+    def _content(self) -> bytes:
+        return self._make()
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        etag = f'"{hashlib.sha256(self._content).hexdigest()[:32]}"'
+        return {"ETag": etag, "Cache-Control": f"public, max-age={MAX_AGE_S}"}
 
 
 def page_context(described: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Everything is public, the same for everybody, and works without a session, the d
 """
 
 import asyncio
-import re
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -15,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.core.errors import Code
 from app.documentation.contents import Entry
 from app.documentation.library import Library
-from app.documentation.search import MAX_LENGTH
+from app.documentation.search import MAX_LENGTH, words_of
 from app.web.fixed import MAX_AGE_S, Fixed
 from app.web.pages import COMPRESSED, HTML, Pages
 from app.web.rate_limits import RateLimiter, refuse_exceeded
@@ -28,7 +27,7 @@ RESERVED = ("api", "search")
 SUGGESTIONS = 5
 
 SEARCHES_PER_MINUTE = 60
-"""Of one IP address. A search takes a few milliseconds of the processor."""
+"""Of one IP address, also for pages that are not there. A search takes some milliseconds of the processor."""
 
 
 def routes(pages: Pages, rate_limiter: RateLimiter, public_url: str) -> list[HTTPRouteHandler]:
@@ -56,39 +55,43 @@ def routes(pages: Pages, rate_limiter: RateLimiter, public_url: str) -> list[HTT
         context = frame() | {"nearest": _nearest(library, place)}
         return pages.page("docs/missing.html", context, status=404)
 
-    @get("/docs", include_in_schema=False, sync_to_thread=True, middleware=[COMPRESSED])
-    def first(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return home.answer(request)
-
     def results(query: str) -> Response[bytes]:
         found = library.index.search(query)
         answer = pages.page("docs/search.html", frame("search", query) | {"found": found})
         answer.headers["Cache-Control"] = f"public, max-age={MAX_AGE_S}"
         return answer
 
+    async def count(request: Request[Any, Any, Any]) -> None:
+        window = await rate_limiter.take(f"docs:{request.scope['state']['client_address']}", SEARCHES_PER_MINUTE)
+        refuse_exceeded(window, Code.IP_RATE_LIMITED, "this address")
+
+    @get("/docs", include_in_schema=False, middleware=[COMPRESSED])
+    async def first(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await home.answer(request)
+
     @get("/docs/search", include_in_schema=False, middleware=[COMPRESSED])
     async def search(request: Request[Any, Any, Any]) -> Response[bytes]:
-        address = request.scope["state"]["client_address"]
-        window = await rate_limiter.take(f"docs:{address}", SEARCHES_PER_MINUTE)
-        refuse_exceeded(window, Code.IP_RATE_LIMITED, "this address")
+        await count(request)
         return await asyncio.to_thread(results, request.query_params.get("q", "").strip()[:MAX_LENGTH])
 
-    @get("/docs/{place:path}", include_in_schema=False, sync_to_thread=True, middleware=[COMPRESSED])
-    def page(request: Request[Any, Any, Any], place: str) -> Response[bytes]:
+    @get("/docs/{place:path}", include_in_schema=False, middleware=[COMPRESSED])
+    async def page(request: Request[Any, Any, Any], place: str) -> Response[bytes]:
         name = place.strip("/")
         slug = name.removesuffix(".md")
         if slug not in library.entries:
-            return missing(name)
-        return (fixed if slug == name else written)(slug).answer(request)
+            await count(request)
+            return await asyncio.to_thread(missing, name)
+        return await (fixed if slug == name else written)(slug).answer(request)
 
     return [first, search, page]
 
 
 def _nearest(library: Library, place: str) -> list[Entry]:
-    """The pages that the end of an address may mean: those with nearly this name, then those that have its words."""
-    name = place[:MAX_LENGTH].removesuffix(".md").lower()
+    """The pages that an address may mean: those with nearly the name of its end, then those that have its words."""
+    lowered = place[:MAX_LENGTH].lower()
+    name = lowered.rpartition("/")[2].partition(".")[0]
     slugs = get_close_matches(name, library.entries, n=SUGGESTIONS)
-    found = library.index.search(re.sub(r"[^a-z0-9]+", " ", name))
-    if not found.instead:
-        slugs += [hit.slug for hit in found.hits]
+    words = words_of(lowered.replace("-", " "))
+    unknown = library.index.search(" ".join(words)).instead
+    slugs += [hit.slug for hit in library.index.search(" ".join(word for word in words if word not in unknown)).hits]
     return [library.entries[slug] for slug in dict.fromkeys(slugs)][:SUGGESTIONS]

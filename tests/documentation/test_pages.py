@@ -46,7 +46,7 @@ async def http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 def test_every_file_is_in_the_navigation_once() -> None:
     listed = [entry.slug for section in LIBRARY.sections for entry in section.entries]
     assert sorted(listed) == sorted({path.stem for path in DOCS.glob("*.md")} - {HOME}), "see docs/README.md"
-    assert not {"api", "search"} & set(listed), "these addresses belong to others"
+    assert not set(documentation.RESERVED) & set(listed), "these addresses belong to others"
     assert all(entry.summary for entry in LIBRARY.entries.values())
     assert LIBRARY.sections[0].title == "Guides"
 
@@ -126,6 +126,7 @@ async def test_the_search_answers_without_a_script(http: httpx.AsyncClient) -> N
 async def test_one_address_can_not_keep_the_search_busy(http: httpx.AsyncClient) -> None:
     statuses = [(await http.get("/docs/search?q=refund")).status_code for _ in range(61)]
     assert statuses == [200] * 60 + [429]
+    assert (await http.get("/docs/nowhere")).status_code == 429
     assert (await http.get("/docs/refunds")).status_code == 200
 
 
