@@ -39,6 +39,7 @@ GUIDES = (
     "invoices",
     "errors",
     "testing",
+    "versions",
 )
 IN_THE_SANDBOX = ("sad-paths",)
 """Guides that pay: tests/integrators/test_sad_paths.py runs them in the sandbox."""
