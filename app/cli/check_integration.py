@@ -77,7 +77,7 @@ def _show(result: Result) -> None:
     if result.verdict in ("warning", "failed"):
         click.echo(f"    sent: {check.sent}")
         click.echo(f"    expected: {check.expected}")
-        click.echo(f"    what to do: {check.remedy} (docs/{check_words.GUIDE}.md#{check.section})")
+        click.echo(f"    what to do: {check.remedy_for(result.verdict)} (docs/{check_words.GUIDE}.md#{check.section})")
 
 
 class LocalSender:

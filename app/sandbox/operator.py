@@ -1,4 +1,4 @@
-"""The sandbox's operator: decides on payouts, refunds and reviews as at the desk, and ends an invoice's time early."""
+"""The sandbox's operator: decides as at the desk, and can end an invoice's time to pay early."""
 
 import asyncio
 import shlex
@@ -16,6 +16,7 @@ from app.core.settings import load
 from app.sandbox.customer import CustomerError
 from app.sandbox.home import Home, Interface
 from app.wiring import Services, running, wire
+from app.withdrawals import holds
 
 T = TypeVar("T")
 
@@ -60,6 +61,15 @@ class SandboxOperator:
     def close_review(self, deposit_id: str, reason: str) -> None:
         """Close the review of a deposit; its money stays in suspense."""
         self._act(lambda services, operator_id: services.reviews.close(deposit_id, operator_id, reason, clock.now()))
+
+    def release_holds(self, reason: str) -> None:
+        """Release the holds that a deep reorganisation has put on payouts."""
+
+        async def act(_: Services, operator_id: str) -> None:
+            for hold in await holds.open_holds():
+                await holds.release(hold.id, operator_id, reason, clock.now())
+
+        self._act(act)
 
     def end_time_to_pay(self, invoice_id: str) -> None:
         """Bring an invoice's end forward, so that nobody has to wait for ten minutes. The gateway itself expires it."""

@@ -172,6 +172,8 @@ def _reversed(world: World) -> str:
     invoice_id = world.paid_invoice()
     (deposit,) = world.integrator.get(f"/invoices/{invoice_id}")["deposits"]
     world.customer.reorganise(int(deposit["confirmations"]) + DEEP_BLOCKS)
+    world.until("invoice.reversed", invoice_id)
+    world.operator.release_holds(REASON)
     return invoice_id
 
 
@@ -217,7 +219,7 @@ TRIGGERS: Mapping[str, Trigger] = MappingProxyType(
         ),
         "invoice.refunded": Trigger("a paid invoice that is refunded", lambda world: world.refund()[1]),
         "invoice.reversed": Trigger(
-            "a paid invoice whose blocks are replaced; payouts in USDT are on hold after it", _reversed
+            "a paid invoice whose blocks are replaced; the operator releases the hold on payouts", _reversed
         ),
         "payout.pending_approval": Trigger(
             "a payout that waits for the operator", lambda world: world.payout(approved=False)

@@ -31,6 +31,16 @@ class Check:
         word = "must be" if self.must else "should be"
         return f"{word} {'2xx within 10 s' if self.expects == '2xx' else '4xx'}"
 
+    def remedy_for(self, verdict: str) -> str:
+        """What to do after this verdict."""
+        return NO_REFUSAL if self.expects == "4xx" and verdict == "warning" else self.remedy
+
+
+NO_REFUSAL = (
+    "Refuse it on purpose, with 400 or 401. An error of your server is none: you could not tell a forged event from a "
+    "fault of your code."
+)
+
 
 _ALL = (
     Check(
