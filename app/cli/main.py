@@ -5,7 +5,20 @@ from typing import Any, cast
 import click
 import uvloop
 
-from app.cli import alerts, books, creation, doctor, drill, keys, operators, reviews, schema, web, withdrawals
+from app.cli import (
+    alerts,
+    books,
+    creation,
+    developers,
+    doctor,
+    drill,
+    keys,
+    operators,
+    reviews,
+    schema,
+    web,
+    withdrawals,
+)
 from app.cli.running import audit as _audit
 from app.cli.running import plain_errors as _plain_errors
 from app.cli.running import settings as _settings
@@ -67,6 +80,19 @@ def switch(name: str, state: str, reason: str) -> None:
     click.echo(f"{name}: {state}d")
 
 
-for commands in (web, schema, creation, books, alerts, keys, operators, doctor, drill, withdrawals, reviews):
+for commands in (
+    web,
+    schema,
+    creation,
+    books,
+    alerts,
+    keys,
+    operators,
+    doctor,
+    drill,
+    withdrawals,
+    reviews,
+    developers,
+):
     commands.register(main)
 main.add_command(signer)

@@ -27,9 +27,8 @@ class Check:
     def expected(self) -> str:
         """What should come, in words."""
         if self.expects == "time":
-            return "each answer within 5 s"
-        word = "must be" if self.must else "should be"
-        return f"{word} {'2xx within 10 s' if self.expects == '2xx' else '4xx'}"
+            return "within 5 seconds"
+        return f"{'must' if self.must else 'should'} be {self.expects}"
 
     def remedy_for(self, verdict: str) -> str:
         """What to do after this verdict."""
