@@ -26,8 +26,12 @@ PATIENCE_S = 180.0
 """Several times what the slowest step needs on a busy machine."""
 
 EVENTS_AT_ONCE = 100
-DEEP_BLOCKS = 3
-"""Beyond the confirmations: so many more blocks are replaced to reverse a credit."""
+MINED_MEANWHILE = 1
+"""Blocks that may come between the look at the chain and its reorganisation. One more is replaced, not many: older
+blocks have other payments."""
+
+MOST_INVOICES = 5
+"""Paid for the money of one payout: after a reversal the balance may be below zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +113,19 @@ class World:
 
     def payout(self, *, approved: bool = True) -> str:
         """A payout, of money that an invoice brings first where the merchant has not enough. Its id."""
-        balances = self.integrator.get("/balance")["data"]
-        of_asset = [one for one in balances if (one["asset"], one["chain"]) == (ASSET, CHAIN)]
-        if not of_asset or int(of_asset[0]["available_raw"]) < parse_amount(PART, self._decimals):
+        for _ in range(MOST_INVOICES):
+            if self._available_raw() >= parse_amount(PART, self._decimals):
+                break
             self.paid_invoice()
         body = {"asset": ASSET, "chain": CHAIN, "amount": PART, "destination": SOMEBODY, "description": REASON}
         payout_id = str(self.post("/payouts", body)["id"])
         if approved:
             self.operator.approve(payout_id)
         return payout_id
+
+    def _available_raw(self) -> int:
+        balances = self.integrator.get("/balance")["data"]
+        return sum(int(one["available_raw"]) for one in balances if (one["asset"], one["chain"]) == (ASSET, CHAIN))
 
     @property
     def _decimals(self) -> int:
@@ -171,7 +179,9 @@ def _closed(world: World) -> str:
 def _reversed(world: World) -> str:
     invoice_id = world.paid_invoice()
     (deposit,) = world.integrator.get(f"/invoices/{invoice_id}")["deposits"]
-    world.customer.reorganise(int(deposit["confirmations"]) + DEEP_BLOCKS)
+    block = world.customer.wait_until_mined(deposit["txid"]).block_height
+    head = int(world.customer.rpc("eth_blockNumber"), 16)
+    world.customer.reorganise(head - block + 1 + MINED_MEANWHILE)
     world.until("invoice.reversed", invoice_id)
     world.operator.release_holds(REASON)
     return invoice_id

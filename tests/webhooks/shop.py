@@ -5,10 +5,24 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from tests.webhooks.receiving import Answer, Delivered, response
 
-Judge = Callable[[Delivered], int]
+
+class Received(Protocol):
+    """A request as a shop gets it; header names in lower case."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Its headers."""
+
+    @property
+    def body(self) -> bytes:
+        """Its raw body."""
+
+
+Judge = Callable[[Received], int]
 """The status that a shop answers an event with."""
 
 
@@ -28,7 +42,7 @@ class GoodShop:
         self.secret = secret
         self.processed: list[str] = []
 
-    def __call__(self, request: Delivered) -> int:
+    def __call__(self, request: Received) -> int:
         fields = [field.partition("=")[::2] for field in request.headers.get("swap-pay-signature", "").split(",")]
         stamp = next((value for name, value in fields if name == "t"), "0")
         expected = hmac.new(self.secret.encode(), f"{stamp}.".encode() + request.body, hashlib.sha256).hexdigest()
@@ -46,7 +60,7 @@ class PettyShop(GoodShop):
     """Verifies with the first signature alone, and takes only what it expects: each event once, in order, of known
     types, fields and sizes. What is forged makes it fail."""
 
-    def __call__(self, request: Delivered) -> int:
+    def __call__(self, request: Received) -> int:
         signature = request.headers.get("swap-pay-signature", "")
         request.headers["swap-pay-signature"] = ",".join(signature.split(",")[:2])
         if super().__call__(request) != 200:
@@ -61,6 +75,6 @@ class PettyShop(GoodShop):
         return 200
 
 
-def careless(request: Delivered) -> int:
+def careless(request: Received) -> int:
     """Accepts whatever comes."""
     return 200
