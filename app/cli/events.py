@@ -14,7 +14,10 @@ from app.cli.merchant_api import api_options, local_options, opened, patiently, 
 
 @click.group()
 def events() -> None:
-    """Your merchant's events. Needs SWAP_PAY_URL and SWAP_PAY_KEY."""
+    """Your merchant's events, sent again.
+
+    Needs SWAP_PAY_URL and SWAP_PAY_KEY.
+    """
 
 
 @events.command()

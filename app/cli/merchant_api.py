@@ -1,6 +1,6 @@
 """The public API as a developer's commands use it: an address and a key, and no setting of the gateway.
 
-The commands that use it start fast, since they import neither the database nor the web framework (developers.py).
+The commands that use it start fast, since they import neither the database nor the web framework.
 """
 
 import ipaddress
