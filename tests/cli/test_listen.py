@@ -217,7 +217,7 @@ def test_outages_and_limits_are_waited_for_and_nothing_is_missed_or_twice(
     shop: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(following.time, "sleep", waited.append)
+    monkeypatch.setattr("app.cli.following.time.sleep", waited.append)
 
     def page(*seqs: int, **headers: str) -> tuple[int, dict[str, str], bytes]:
         events = [

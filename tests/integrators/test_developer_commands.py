@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ import redis
 
 from app.events.types import EVENT_TYPES, TEST
 from app.sandbox import signatures
+from app.sandbox.home import ROOT
 from app.sandbox.integrator import IntegratorError, wait_for
 from app.sandbox.triggers import NOT_HERE, TRIGGERS
 from tests import commands
 from tests.cli.local_server import local_server
+from tests.docs import test_guides
 from tests.sandbox.sandboxes import Sandbox
 
 PATIENCE_S = 180
@@ -52,7 +55,7 @@ def restart_web(sandbox: Sandbox, how: signal.Signals) -> None:
     """End the web process; return once the sandbox has started another one and it answers."""
     pid_file = sandbox.home.logs / "web.pid"
     before = pid_file.read_text()
-    os.kill(int(before), how)
+    os.kill(json.loads(before)["pid"], how)
 
     def again() -> bool | None:
         if not pid_file.exists() or pid_file.read_text() in ("", before):
@@ -124,3 +127,14 @@ def test_every_event_that_can_be_is_triggered(sandbox: Sandbox, tmp_path: Path) 
         refused = commands.run("trigger", arguments, env=env)
         assert refused.returncode == 1
         assert words in refused.stderr
+
+
+def test_the_page_about_them_runs_as_written(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, command in (("swap-pay", '-m app.cli "$@"'), ("python3", '"$@"')):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} {command}\n")
+        program.chmod(0o755)
+    monkeypatch.setattr(test_guides, "SNIPPET_TIMEOUT_S", PATIENCE_S)
+    known = environment(sandbox) | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    names = ("PATH", "SWAP_PAY_URL", "SWAP_PAY_KEY", "SWAP_PAY_VAR")
+    test_guides.run_snippets("cli-for-developers", ["bash"], **{name: known[name] for name in names})
