@@ -1,5 +1,5 @@
 """What workers do for people of the cabinet: long exports, verification of a long ledger, sending thousands of events
-again, checks of an endpoint. How such a job runs, ends and is kept: app/jobs/service.py."""
+again. How such a job runs, ends and is kept: app/jobs/service.py."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, tzinfo
@@ -10,7 +10,6 @@ import msgspec
 
 from app.cabinet.exports import TABLES, Table
 from app.core import standby
-from app.core.crypto import Undecryptable
 from app.core.errors import ApiError
 from app.core.keyset import Place
 from app.core.zones import name_of, zone_of
@@ -21,7 +20,7 @@ from app.ledger import verify
 from app.ledger.hashchain import ChainId, State
 from app.ledger.verify import Verification
 from app.web.csv_text import BOM, line
-from app.webhooks import checking, integration_checks, replay
+from app.webhooks import replay
 from app.webhooks.replay import Span
 from app.wiring import Services
 
@@ -34,12 +33,7 @@ VERIFICATION = "ledger_verification"
 def works(services: Services) -> Mapping[str, Work]:
     """The work of each kind of job."""
     exports = {f"{EXPORT}{table.name}": partial(_export, services, table) for table in TABLES.values()}
-    return {
-        **exports,
-        VERIFICATION: _verify,
-        replay.JOB_KIND: _send_again,
-        checking.JOB_KIND: partial(_check_endpoint, services),
-    }
+    return {**exports, VERIFICATION: _verify, replay.JOB_KIND: _send_again}
 
 
 def export_request(filters: Any, file_name: str, zone: tzinfo) -> Mapping[str, Any]:
@@ -108,22 +102,6 @@ async def _send_again(job: Job) -> AsyncIterator[Step]:
         queued, after_seq = queued + batch.queued, batch.last_seq
         yield Step(done=after_seq - whole.after_seq, total=whole.length, place=[queued, after_seq])
     yield Step(done=whole.length, total=whole.length, outcome={"events": queued})
-
-
-async def _check_endpoint(services: Services, job: Job) -> AsyncIterator[Step]:
-    """Make the next checks of an endpoint. One that is repeated sends events with the same ids."""
-    results = checking.results_of(job)
-    try:
-        endpoint = await checking.endpoint_of(job, _request(job)["endpoint"], services.settings.data_keys)
-    except ApiError:
-        raise JobStopped("The endpoint was deleted meanwhile.") from None
-    except Undecryptable:
-        raise JobStopped("The signing secret can’t be read. Rotate it, then check again.") from None
-    total = len(integration_checks.checks_of(job.mode))
-    async for result in integration_checks.run(services.outbound, endpoint, results):
-        results = [*results, result]
-        yield Step(done=len(results), total=total, place=msgspec.to_builtins(results))
-    yield Step(done=total, total=total, outcome={"results": msgspec.to_builtins(results)})
 
 
 def _request(job: Job) -> dict[str, Any]:

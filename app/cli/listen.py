@@ -81,7 +81,8 @@ def listen(
             session.run(filter, count)
     except KeyboardInterrupt:
         pass
-    table.say(session.summary())
+    finally:  # also where the gateway refuses, for instance since the key was revoked
+        table.say(session.summary())
     if count is not None and session.skipped:
         sys.exit(1)
 

@@ -1,19 +1,25 @@
-"""A check of an endpoint as a background job: what starts it, and what the worker reads (`integration_checks.py`)."""
+"""A check of an endpoint as a background job: what starts it, and what a worker does (`integration_checks.py`).
+
+Workers of the queue `webhooks` do it: they alone may reach merchants' servers on every port (docs/deploy.md).
+"""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import msgspec
 
 from app.audit import service as audit
 from app.core import clock
-from app.core.errors import invalid
+from app.core.crypto import Undecryptable
+from app.core.errors import ApiError, invalid
 from app.core.settings import DataKeys
 from app.jobs import repository as jobs
 from app.jobs.repository import Job
-from app.webhooks import endpoints_repository, secrets, service
+from app.jobs.service import JobStopped, Step, Work
+from app.webhooks import endpoints_repository, integration_checks, secrets, service
 from app.webhooks.integration_checks import Endpoint, Result
+from app.webhooks.sender import Sender
 from app.webhooks.service import Actor
 
 JOB_KIND = "endpoint_check"
@@ -41,8 +47,32 @@ async def audit_start(merchant_id: str, endpoint_id: str, actor: Actor) -> None:
     )
 
 
-async def endpoint_of(job: Job, endpoint_id: str, keys: DataKeys) -> Endpoint:
+def work(sender: Sender, keys: DataKeys) -> Work:
+    """What a worker does with a job of this kind: a check with each step.
+
+    One that is repeated after the death of a worker sends events with the same ids.
+    """
+
+    async def check(job: Job) -> AsyncIterator[Step]:
+        results = list(results_of(job))
+        try:
+            endpoint = await _endpoint_of(job, keys)
+        except ApiError:
+            raise JobStopped("The endpoint was deleted meanwhile.") from None
+        except Undecryptable:
+            raise JobStopped("The signing secret can’t be read. Rotate it, then check again.") from None
+        total = len(integration_checks.checks_of(job.mode))
+        async for result in integration_checks.run(sender, endpoint, results):
+            results.append(result)
+            yield Step(done=len(results), total=total, place=msgspec.to_builtins(results))
+        yield Step(done=total, total=total, outcome={"results": msgspec.to_builtins(results)})
+
+    return check
+
+
+async def _endpoint_of(job: Job, keys: DataKeys) -> Endpoint:
     """The endpoint of a job, with the secrets that sign now. Raises ApiError WEBHOOK_NOT_FOUND, Undecryptable."""
+    endpoint_id = msgspec.json.decode(job.request)["endpoint"]
     found = await endpoints_repository.signing_endpoint(job.merchant, job.mode, endpoint_id)
     if found is None:
         raise service.not_found()

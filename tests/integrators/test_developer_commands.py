@@ -42,7 +42,7 @@ LEADING = (
 )
 """On the way to these, all others happen too."""
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
