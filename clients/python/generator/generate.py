@@ -83,7 +83,8 @@ def generate(document_path: Path, folder: Path) -> None:
 
 def error_classes(document: dict[str, Any]) -> str:
     """A class for each error code of the document, below the class of its status."""
-    codes: dict[str, int] = {}
+    # Those that no operation names, such as METHOD_NOT_ALLOWED, are faults of the request.
+    codes = dict.fromkeys(document["components"]["schemas"]["ErrorCode"]["enum"], 0)
     advice: dict[str, str] = {}
     for methods in document["paths"].values():
         for operation in methods.values():
