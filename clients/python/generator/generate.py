@@ -82,9 +82,8 @@ def generate(document_path: Path, folder: Path) -> None:
 
 
 def error_classes(document: dict[str, Any]) -> str:
-    """A class for each error code of the document, below the class of its status."""
-    # Those that no operation names, such as METHOD_NOT_ALLOWED, are faults of the request.
-    codes = dict.fromkeys(document["components"]["schemas"]["ErrorCode"]["enum"], 0)
+    """A class for each error code that an operation has, below the class of its status."""
+    codes: dict[str, int] = {}
     advice: dict[str, str] = {}
     for methods in document["paths"].values():
         for operation in methods.values():

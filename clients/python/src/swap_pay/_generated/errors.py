@@ -117,20 +117,12 @@ class MerchantSuspended(_failures.Forbidden):
     """The merchant is suspended. Ask the operator."""
 
 
-class MethodNotAllowed(_failures.ClientError):
-    """METHOD_NOT_ALLOWED"""
-
-
 class MissingApiKey(_failures.Unauthorized):
     """The request carries no API key."""
 
 
 class MissingScope(_failures.Forbidden):
     """The key may not do this. The message names the scope."""
-
-
-class NetworkUnavailable(_failures.ClientError):
-    """NETWORK_UNAVAILABLE"""
 
 
 class NotFound(_failures.ResourceNotFound):
@@ -222,10 +214,8 @@ BY_CODE: dict[str, type[SwapPayError]] = {
     "MERCHANT_BANNED": MerchantBanned,
     "MERCHANT_NOT_APPROVED": MerchantNotApproved,
     "MERCHANT_SUSPENDED": MerchantSuspended,
-    "METHOD_NOT_ALLOWED": MethodNotAllowed,
     "MISSING_API_KEY": MissingApiKey,
     "MISSING_SCOPE": MissingScope,
-    "NETWORK_UNAVAILABLE": NetworkUnavailable,
     "NOT_FOUND": NotFound,
     "PAYOUTS_DISABLED": PayoutsDisabled,
     "PAYOUT_NOT_CANCELLABLE": PayoutNotCancellable,
@@ -272,10 +262,8 @@ __all__ = [
     "MerchantBanned",
     "MerchantNotApproved",
     "MerchantSuspended",
-    "MethodNotAllowed",
     "MissingApiKey",
     "MissingScope",
-    "NetworkUnavailable",
     "NotFound",
     "PayoutsDisabled",
     "PayoutNotCancellable",
