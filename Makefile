@@ -25,8 +25,9 @@ TRACING := var/tracing/.stamp
 HOSTS := var/hosts/.stamp
 CLIENTS := var/clients/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
+OPENAPI := tests/openapi/node_modules/.stamp
 # What the tests need beside the environment itself.
-FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
+FOR_TESTS := $(OBSERVATORY) $(OPENAPI) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record clients lock clean chromium
@@ -122,6 +123,7 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	$(COMPILE_CLIENTS) -o requirements-clients.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd tests/openapi && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean: ## Delete the sandbox's data and all that can be made again
@@ -150,6 +152,11 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
 	cd tests/observatory && npm ci --ignore-scripts --no-audit --no-fund
 	echo '{}' > tests/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
+	@touch $@
+
+$(OPENAPI): tests/openapi/package-lock.json
+	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
+	cd tests/openapi && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # The extra `exchanges` as its users install it: ccxt asks for other versions of some packages than the rest.
