@@ -47,8 +47,8 @@ CART_COOKIE = "cart"
 FORM = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 HEADERS = {
     # The form of the checkout is answered with a way to the gateway, so that must be named too.
-    "Content-Security-Policy": f"default-src 'none'; style-src 'self'; form-action 'self' {GATEWAY}; base-uri 'none'; "
-    "frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    f"frame-ancestors 'none'; form-action 'self' {GATEWAY}",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }

@@ -5,15 +5,17 @@ import dataclasses
 import importlib
 import inspect
 import json
+import re
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import swap_pay
-from swap_pay import errors, models
+from swap_pay import Event, errors, models
 from swap_pay._generated import models as generated
 
 from app.core.errors import STATUS, Code
@@ -122,6 +124,35 @@ def test_every_error_code_has_its_class_below_that_of_its_status(document: dict[
         assert issubclass(kind, errors.ServerError if status >= 500 else errors.ClientError), code
         assert inspect.getdoc(kind), code
     assert {"Invoice", "InvoiceStatus", "Payout", "Refund"} <= set(models.__all__)
+
+
+def test_every_example_of_the_document_is_read(document: dict[str, Any]) -> None:
+    modules = {camel(name.rpartition(".")[2]): name for name in generated_modules()}
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            answer = importlib.import_module(f"swap_pay._generated.api.{modules[operation['operationId']]}").answer
+            success = next(response for status, response in operation["responses"].items() if status < "300")
+            if "content" not in success:
+                assert answer(None) is None
+                continue
+            example = success["content"]["application/json"]["example"]
+            assert normal(answer(example).to_dict()) == normal(example), operation["operationId"]
+    assert len(document["webhooks"]) > 20
+    for type, operations in document["webhooks"].items():
+        event = Event.from_dict(operations["post"]["requestBody"]["content"]["application/json"]["example"])
+        about = {"invoice": event.invoice, "payout": event.payout, "refund": event.refund}.get(type.partition(".")[0])
+        assert (event.type, about is None) == (type, type == "webhook.test")
+
+
+def normal(value: Any) -> Any:
+    """JSON with each time in one form."""
+    if isinstance(value, dict):
+        return {key: normal(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [normal(each) for each in value]
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", value):
+        return datetime.fromisoformat(value)
+    return value
 
 
 def generated_modules() -> Iterator[str]:
