@@ -76,7 +76,8 @@ def change_cart(request: Request[Any, Any, Any], data: FORM) -> Response[Any]:
     # The numbers of orders that exist are not used again: a changed cart is another order.
     if orders.find(cart.order_id) is not None:
         cart = cart.renumbered(new_order_id())
-    return Redirect("/cart", status_code=303, cookies=[Cookie(CART_COOKIE, cart.text(), httponly=True, samesite="lax")])
+    cookie = Cookie(CART_COOKIE, value=cart.text(), httponly=True, samesite="lax")
+    return Redirect("/cart", status_code=303, cookies=[cookie])
 
 
 @get("/cart", sync_to_thread=False)
@@ -191,7 +192,7 @@ def page(name: str, **context: Any) -> Template:
 
 def show_problem(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """An error in the shop's own words and looks."""
-    return Template("problem.html", context={"problem": error.detail, "cart": None}, status_code=error.status_code)
+    return Template("problem.html", context={"problem": error.detail}, status_code=error.status_code, headers=HEADERS)
 
 
 @asynccontextmanager
