@@ -34,9 +34,12 @@ Step = tuple[str, Any]
 
 assets = st.sampled_from(["USDT", "ETH"])
 amounts = st.one_of(st.integers(1, 10**9), st.integers(10**20, 10**30))
+late = st.sampled_from([0, 0, 240, 172_800])
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("credit"), st.tuples(assets, amounts, st.integers(0, 10**8), st.sampled_from([0, 0, 240, 172_800]))),
+        st.tuples(
+            st.just("credit"), st.tuples(assets, amounts, st.integers(0, 10**8), st.sampled_from([0, 0, 240, 172_800]))
+        ),
         st.tuples(st.just("lock"), st.tuples(st.sampled_from(["payout", "refund"]), assets, st.integers(1, 100))),
         st.tuples(st.just("end"), st.booleans()),
         st.tuples(st.just("reverse"), st.none()),
