@@ -10,7 +10,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.response import Stream
 
-from app.cabinet import assets
+from app.cabinet import assets, statement_files
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.export_columns import (
@@ -39,6 +39,8 @@ from app.ledger import repository as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId
 from app.merchants.roles import Permission
+from app.statements import service as statements
+from app.statements.months import parse_month
 from app.web.csv_text import BOM, MEDIA_TYPE, line
 from app.web.standby_reads import FROM_STANDBY
 from app.wiring import Services
@@ -69,7 +71,8 @@ class Table:
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
-    """`exports/invoices.csv`, `exports/payouts.csv`, `exports/refunds.csv`, `exports/ledger/…`."""
+    """`exports/invoices.csv`, `exports/payouts.csv`, `exports/refunds.csv`, `exports/ledger/…`,
+    `exports/statements/…`."""
     services = cabinet.services
 
     def backwards(request: PageRequest) -> Response[Any]:
@@ -121,7 +124,21 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         zone = visitor_of(request).zone
         return stream(_entries(head, choice.asset.decimals, zone), file_name(ctx, zone, f"ledger-{stem}"), MEDIA_TYPE)
 
-    return [invoices, payouts, refunds, ledger_entries]
+    @get("/exports/statements/{name:str}", opt=needs(Permission.EXPORTS_VIEW, Permission.BOOKS_VIEW) | FROM_STANDBY)
+    async def statement(request: PageRequest, name: str) -> Stream:
+        """`2026-11.csv` has every line, `2026-11-EUR.csv` is for accounting (docs/statements.md)."""
+        ctx = context_of(request)
+        stem, _, kind = name.rpartition(".")
+        month, currency = parse_month(stem[:7]), stem[8:]
+        found = month and await statements.of_month(ctx.merchant_id, ctx.mode, month, clock.now())
+        is_known = found is not None and (not stem[7:] or (stem[7:8] == "-" and currency in found.worths))
+        if found is None or kind != "csv" or not is_known:
+            raise ApiError(Code.NOT_FOUND, "there is no such statement")
+        what = f"bank-{found.month}-{currency}" if currency else f"statement-{found.month}"
+        body = statement_files.bank_csv(found, currency) if currency else statement_files.lines_csv(found)
+        return stream(body, f"{what}-{ctx.merchant_id}-{ctx.mode}.csv", MEDIA_TYPE)
+
+    return [invoices, payouts, refunds, ledger_entries, statement]
 
 
 def _csv(services: Services, ctx: MemberContext, zone: tzinfo, table: Table, filters: Any) -> Stream:

@@ -13,7 +13,7 @@ from app.ledger.service import FEES, Kind, Posting
 from app.worth import service as worth
 from tests.factories.rates import store_rate
 
-KEYS = CheckpointKeys({"c1": b"\x07" * 32})
+KEYS = CheckpointKeys({"c1": bytes(range(100, 132))})
 ASSETS = {"USDT": 6, "ETH": 18}
 
 
