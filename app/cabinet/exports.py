@@ -1,5 +1,6 @@
 """Exports: CSV that streams, a page of rows at a time, however many there are."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -49,6 +50,9 @@ from app.withdrawals.presented_repository import Filters as WithdrawalFilters
 
 AT_ONCE = 500
 """Rows read at a time: they bound an export's memory, whatever its length."""
+
+_STATEMENT = re.compile(r"([0-9-]{7})(?:-([A-Z]{3})(-quickbooks)?)?\.csv", re.ASCII)
+"""The name of a statement's file: its month, a currency, and the program that it is for."""
 
 Rows = tuple[list[list[Any]], Place | None]
 
@@ -126,17 +130,19 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/exports/statements/{name:str}", opt=needs(Permission.EXPORTS_VIEW, Permission.BOOKS_VIEW) | FROM_STANDBY)
     async def statement(request: PageRequest, name: str) -> Stream:
-        """`2026-11.csv` has every line, `2026-11-EUR.csv` is for accounting (docs/statements.md)."""
+        """`2026-11.csv` has every line; `2026-11-EUR.csv` and `2026-11-EUR-quickbooks.csv` are for accounting
+        (docs/statements.md)."""
         ctx = context_of(request)
-        stem, _, kind = name.rpartition(".")
-        month, currency = parse_month(stem[:7]), stem[8:]
+        asked = _STATEMENT.fullmatch(name)
+        month = asked and parse_month(asked[1])
         found = month and await statements.of_month(ctx.merchant_id, ctx.mode, month, clock.now())
-        is_known = found is not None and (not stem[7:] or (stem[7:8] == "-" and currency in found.worths))
-        if found is None or kind != "csv" or not is_known:
+        if not asked or not found or (asked[2] and asked[2] not in found.worths):
             raise ApiError(Code.NOT_FOUND, "there is no such statement")
-        what = f"bank-{found.month}-{currency}" if currency else f"statement-{found.month}"
-        body = statement_files.bank_csv(found, currency) if currency else statement_files.lines_csv(found)
-        return stream(body, f"{what}-{ctx.merchant_id}-{ctx.mode}.csv", MEDIA_TYPE)
+        file = f"{ctx.merchant_id}-{ctx.mode}-{name}"
+        if not asked[2]:
+            return stream(statement_files.lines_csv(found), f"statement-{file}", MEDIA_TYPE)
+        body = statement_files.bank_csv(found, asked[2], is_short=asked[3] is not None)
+        return stream(body, f"bank-{file}", MEDIA_TYPE)
 
     return [invoices, payouts, refunds, ledger_entries, statement]
 

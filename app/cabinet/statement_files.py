@@ -39,7 +39,10 @@ LINE_COLUMNS = [
 OPENING, CLOSING = "opening_balance", "closing_balance"
 """What the lines before and after a ledger's entries have for a kind."""
 
-BANK_COLUMNS = ["Date", "Amount", "Currency", "Description", "Reference"]
+BANK_COLUMNS = ["Date", "Amount", "Description", "Reference"]
+
+THREE_COLUMNS = ["Date", "Description", "Amount"]
+"""All that QuickBooks Online takes, in this order."""
 
 _FEES = {
     "invoice_credit": "Service fee",
@@ -63,14 +66,15 @@ async def lines_csv(statement: MonthStatement) -> AsyncIterator[bytes]:
         yield bytes(part) + line(_balance_cells(statement, ledger, CLOSING, ledger.closing.state))
 
 
-async def bank_csv(statement: MonthStatement, currency: str) -> AsyncIterator[bytes]:
+async def bank_csv(statement: MonthStatement, currency: str, *, is_short: bool = False) -> AsyncIterator[bytes]:
     """What the movements were worth in a currency, as a bank's statement: gross amounts, and fees as lines of their
-    own. Movements without a worth in it are left out."""
-    part = bytearray(line(BANK_COLUMNS))
+    own. Movements without a worth in it are left out. The short form has three columns, and days as in the USA."""
+    part = bytearray(line(THREE_COLUMNS if is_short else BANK_COLUMNS))
     for ledger in statement.ledgers:
         async for each in lines_of(ledger):
             if each.needs_worth and each.currency == currency:
-                part += b"".join(line(cells) for cells in _bank_cells(ledger, each, currency))
+                rows = _bank_cells(ledger, each, currency)
+                part += b"".join(line(_short(*cells) if is_short else cells) for cells in rows)
                 if len(part) > PART_BYTES:
                     yield bytes(part)
                     part.clear()
@@ -106,11 +110,17 @@ def _bank_cells(ledger: LedgerStatement, each: Line, currency: str) -> list[list
     chain = ledger.chain.network.partition(":")[0]
     moved = f"{format_amount(abs(each.amount_raw + each.fee_raw), ledger.closing.decimals)} {ledger.chain.asset}"
     words = f"{entry_kind(entry.kind)}: {about}, {moved} on {chain}, ledger entry {entry.seq}"
-    rows = [[day, Figure(worth_text(each.worth_raw + fee_raw, currency)), currency, words, reference]]
+    rows = [[day, Figure(worth_text(each.worth_raw + fee_raw, currency)), words, reference]]
     if fee_raw:
         words = f"{_FEES[entry.kind]}: {about}, ledger entry {entry.seq}"
-        rows.append([day, Figure(worth_text(-fee_raw, currency)), currency, words, reference])
+        rows.append([day, Figure(worth_text(-fee_raw, currency)), words, reference])
     return rows
+
+
+def _short(day: str, amount: Figure, words: str, reference: str) -> list[Any]:
+    """The three columns of a line; the reference is in its words."""
+    year, month, day_of_month = day.split("-")
+    return [f"{month}/{day_of_month}/{year}", words if reference in words else f"{words}, {reference}", amount]
 
 
 def _line_cells(statement: MonthStatement, ledger: LedgerStatement, each: Line) -> list[Any]:

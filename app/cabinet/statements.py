@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from litestar import Response, get
@@ -19,6 +19,7 @@ from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import Page, Place
 from app.core.money import format_amount
+from app.core.zones import in_words
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.identity import PageRequest
 from app.identity.paging import by_number
@@ -33,7 +34,7 @@ from app.statements.repository import Line
 from app.statements.service import LedgerStatement, MonthStatement
 from app.web.standby_reads import FROM_STANDBY
 
-PRINTED = 2_000
+PRINTED = 1_000
 """Lines of a month on paper, about fifty pages; the file has those of a longer one."""
 
 
@@ -54,11 +55,12 @@ class SumRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineRow:
-    """A line of a statement as pages and paper show it."""
+    """A line of a statement as pages and paper show it. `when` is in UTC, as its month is, whoever reads it."""
 
     seq: int
     kind: str
     at: datetime
+    when: str
     about: str
     available: str
     locked: str
@@ -201,11 +203,13 @@ async def page_of_lines(ledger: LedgerStatement, place: Place | None, limit: int
 def line_row(line: Line, ledger: LedgerStatement) -> LineRow:
     """A line in words."""
     entry, decimals = line.entry, ledger.closing.decimals
+    at = datetime.fromisoformat(entry.created_at)
     about = [each for each in (line.invoice_id, line.order_id, entry.reference.id) if each]
     return LineRow(
         seq=entry.seq,
         kind=labels.entry_kind(entry.kind),
-        at=datetime.fromisoformat(entry.created_at),
+        at=at,
+        when=in_words(at, UTC),
         about=" · ".join(about),
         available=_signed(int(entry.available_delta_raw), decimals),
         locked=_signed(int(entry.locked_delta_raw), decimals),

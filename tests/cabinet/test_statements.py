@@ -117,6 +117,9 @@ async def test_a_month_has_the_same_sums_on_its_page_on_paper_and_in_its_files(o
     assert bank[6]["Description"].startswith("Payout sent: PO-")
     assert "5.00 USDT on ethereum" in bank[6]["Description"]
     assert bank[7]["Description"].startswith("Payout fee: PO-")
+    short = await file_of(accountant, f"exports/statements/{NOVEMBER}-EUR-quickbooks.csv")
+    assert [list(row) for row in short[:1]] == [["Date", "Description", "Amount"]]
+    assert [(row["Date"], row["Amount"]) for row in short] == [("11/03/2026", row["Amount"]) for row in bank]
     for missing in ("2026-09", "2026-12", "2026-13", "latest"):
         await accountant.see(f"statements/{missing}", status=404)
     for missing in (f"{NOVEMBER}-USD.csv", f"{NOVEMBER}x.csv", f"{NOVEMBER}.xml", "2026-09.csv"):

@@ -3,7 +3,7 @@
 from litestar import Router
 
 from app.api.guard import MerchantRouter
-from app.api.v1 import books, events, invoices, networks, payouts, rates, refunds, transactions, webhooks
+from app.api.v1 import books, events, invoices, networks, payouts, rates, refunds, statements, transactions, webhooks
 from app.api_keys.authentication import Authenticator
 from app.web.rate_limits import RateLimiter
 from app.wiring import Services
@@ -21,6 +21,7 @@ def merchant_api(services: Services, authenticator: Authenticator, rate_limiter:
             *refunds.routes(services),
             payouts.routes(services),
             *books.routes(services),
+            statements.routes(),
             networks.routes(services),
             rates.routes(),
             transactions.routes(services, rate_limiter),
