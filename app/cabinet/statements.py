@@ -160,7 +160,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 async def found_statement(ctx: MemberContext, text: str) -> MonthStatement:
     """The statement of a month that an address names. Raises NOT_FOUND."""
     month = parse_month(text)
-    statement = month and await service.of_month(ctx.merchant_id, ctx.mode, month, clock.now())
+    statement = None if month is None else await service.of_month(ctx.merchant_id, ctx.mode, month, clock.now())
     if statement is None:
         raise ApiError(Code.NOT_FOUND, "there is no statement of this month")
     return statement

@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -157,8 +158,9 @@ def _signed_end(
     members: Sequence[Member],
 ) -> bytes:
     """The manifest, its signature, and the archive's directory."""
+    files: Any = [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in members]
     manifest = canonical_json(
-        {  # type: ignore[arg-type]  # a list of objects, all of strings and integers
+        {
             "format": evidence.FORMAT,
             "merchant_id": statement.merchant_id,
             "mode": statement.mode,
@@ -167,7 +169,7 @@ def _signed_end(
             "to": rfc3339(statement.month.end),
             "checkpoint": {"number": closing.number, "hash": closing.hash},
             "created_at": rfc3339(made_at),
-            "files": [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in members],
+            "files": files,
         }
     )
     signer = Ed25519PrivateKey.from_private_bytes(keys.seeds[keys.current])

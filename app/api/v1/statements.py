@@ -213,9 +213,7 @@ def routes() -> Router:
     )
     async def months(principal: Principal) -> StatementMonths:
         listed = await service.months(principal.merchant_id, principal.mode, clock.now())
-        return StatementMonths(
-            [StatementMonth(**_bounds(each.month), final=each.is_final) for each in listed]  # type: ignore[arg-type]
-        )
+        return StatementMonths([StatementMonth(**_bounds(each.month), final=each.is_final) for each in listed])
 
     @get(
         "/{month:str}",
@@ -233,7 +231,7 @@ def routes() -> Router:
     async def statement(principal: Principal, month: str) -> Statement:
         found = await _found(principal, month)
         return Statement(
-            **_bounds(found.month),  # type: ignore[arg-type]
+            **_bounds(found.month),
             final=found.is_final,
             checkpoint=found.checkpoint,
             ledgers=[_ledger(ledger) for ledger in found.ledgers],
@@ -277,7 +275,7 @@ def routes() -> Router:
 async def _found(principal: Principal, text: str) -> MonthStatement:
     """The statement of the month in a path. Raises NOT_FOUND."""
     month = parse_month(text)
-    found = month and await service.of_month(principal.merchant_id, principal.mode, month, clock.now())
+    found = None if month is None else await service.of_month(principal.merchant_id, principal.mode, month, clock.now())
     if found is None:
         raise ApiError(Code.NOT_FOUND, "month: there is no statement of it")
     return found
