@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from app.cli.running import settings, with_services
+from app.cli.environment import settings
+from app.cli.running import with_services
 from app.core import clock
 from app.ledger import checkpoint_format, checkpoints, evidence, offline, repository, verify
 from app.ledger import checkpoints_repository as signed
@@ -24,12 +25,6 @@ from app.statements.months import parse_month
 from app.wiring import Services
 
 READABLE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def register(main: click.Group) -> None:
-    """Add the commands."""
-    for command in (verify_ledger, export_ledger, export_evidence, checkpoint, reconcile):
-        main.add_command(command)
 
 
 @click.command("verify-ledger")
