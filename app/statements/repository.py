@@ -11,7 +11,6 @@ So an entry that was booked in the month, but committed after another of the nex
 is in the next month. Until a checkpoint closes the month, its closing is that of the ledger as it is now.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,7 +44,6 @@ class Closing:
 class MovementRow(msgspec.Struct, frozen=True):
     """Entries of one kind and one currency of worth, summed. Without a currency, no worth is known."""
 
-    ledger: int
     kind: str
     currency: str | None
     count: int
@@ -180,39 +178,46 @@ async def closings(owner: str, mode: str, month: Month, closed_by: int | None) -
 
 
 _WITH_WORTH = """
-    LEFT JOIN ledger_entries fee ON fee.ledger = {fees} AND fee.reference_type = e.reference_type
-        AND fee.reference_id = e.reference_id AND fee.kind = CASE e.kind
-            WHEN 'invoice_credit' THEN 'service_fee' WHEN 'payout_settled' THEN 'payout_fee'
-            WHEN 'refund_settled' THEN 'refund_fee' WHEN 'deposit_reversal' THEN 'deposit_reversal' END
-    LEFT JOIN worths w ON w.reference_id = e.reference_id AND w.reference_type = e.reference_type
-        AND w.kind = CASE e.kind WHEN 'deposit_reversal' THEN 'invoice_credit' ELSE e.kind END
+    LEFT JOIN LATERAL (
+        SELECT f.available_delta_raw FROM ledger_entries f
+        WHERE f.ledger = $2 AND f.reference_type = e.reference_type AND f.reference_id = e.reference_id
+            AND f.kind = CASE e.kind
+                WHEN 'invoice_credit' THEN 'service_fee' WHEN 'payout_settled' THEN 'payout_fee'
+                WHEN 'refund_settled' THEN 'refund_fee' WHEN 'deposit_reversal' THEN 'deposit_reversal' END
+        LIMIT 1
+    ) fee ON true
+    LEFT JOIN LATERAL (
+        SELECT v.currency, v.worth_raw FROM worths v
+        WHERE v.reference_id = e.reference_id AND v.reference_type = e.reference_type
+            AND v.kind = CASE e.kind WHEN 'deposit_reversal' THEN 'invoice_credit' ELSE e.kind END
+        LIMIT 1
+    ) w ON true
 """
-"""What belongs to an entry `e`: the fee that was booked with it, and its worth. A reversal takes away what the credit
-was worth, and so has its worth."""
+"""What belongs to an entry `e`: the fee that was booked with it in the ledger $2, and its worth. A reversal takes away
+what the credit was worth, and so has its worth. LIMIT keeps Postgres from reading both tables whole: it looks each up
+by its unique key, so that a sum costs as much as its entries are many."""
 
 
-async def movements(parts: Sequence[tuple[Closing, int]]) -> list[MovementRow]:
-    """The sums of several ledgers by kind of entry and currency of worth. Each ledger is summed from the entry after
-    the given seq to its closing."""
-    # SQL: a sum over a join by expressions, for all ledgers at once.
+async def movements(ledger: int, fees_ledger: int | None, after_seq: int, last_seq: int) -> list[MovementRow]:
+    """The sums of a ledger's entries after a seq, up to `last_seq`, by kind of entry and currency of worth."""
+    # SQL: a sum over a join by expressions.
     rows = await database.fetch_all(
         f"""
-        SELECT part.ledger, e.kind, w.currency, count(*) AS count, sum(e.available_delta_raw) AS available_raw,
+        SELECT e.kind, w.currency, count(*) AS count, sum(e.available_delta_raw) AS available_raw,
             sum(e.locked_delta_raw) AS locked_raw, coalesce(sum(fee.available_delta_raw), 0) AS fee_raw,
             coalesce(sum(w.worth_raw * sign(e.available_delta_raw + e.locked_delta_raw)), 0) AS worth_raw
-        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS part (ledger, fees, after_seq, last_seq)
-        JOIN ledger_entries e ON e.ledger = part.ledger AND e.seq > part.after_seq AND e.seq <= part.last_seq
-        {_WITH_WORTH.format(fees="part.fees")}
-        GROUP BY part.ledger, e.kind, w.currency
+        FROM ledger_entries e
+        {_WITH_WORTH}
+        WHERE e.ledger = $1 AND e.seq > $3 AND e.seq <= $4
+        GROUP BY e.kind, w.currency
         """,
-        [closing.ledger for closing, _ in parts],
-        [closing.fees_ledger for closing, _ in parts],
-        [after_seq for _, after_seq in parts],
-        [closing.state.seq for closing, _ in parts],
+        ledger,
+        fees_ledger,
+        after_seq,
+        last_seq,
     )
     return [
         MovementRow(
-            ledger=row["ledger"],
             kind=row["kind"],
             currency=row["currency"],
             count=row["count"],
@@ -237,7 +242,7 @@ async def lines(ledger: int, fees_ledger: int | None, after_seq: int, last_seq: 
             w.worth_raw * sign(e.available_delta_raw + e.locked_delta_raw) AS worth_raw,
             i.id AS invoice_id, i.order_id, coalesce(d.txid, paid.txid) AS txid
         FROM ledger_entries e
-        {_WITH_WORTH.format(fees="$2")}
+        {_WITH_WORTH}
         LEFT JOIN deposits d ON e.reference_type = 'deposit' AND d.id = split_part(e.reference_id, '#', 1)
         LEFT JOIN refunds r ON e.reference_type = 'refund' AND r.id = e.reference_id
         LEFT JOIN invoices i ON i.id = coalesce(d.invoice, r.invoice)

@@ -20,6 +20,9 @@ from app.statements.repository import CHANGING, Closing, Line, MovementRow
 LINES_AT_ONCE = 500
 """Lines that are read at a time: they bound the memory of a file of any length."""
 
+SUMMED_AT_ONCE = 20_000
+"""Entries that the database sums in one statement: some tenths of a second."""
+
 ORDER = (
     "invoice_credit",
     "deposit_reversal",
@@ -143,17 +146,11 @@ async def of_month(merchant_id: str, mode: str, month: Month, now: datetime) -> 
     openings = await repository.closings(merchant_id, mode, month.previous, before)
     closings = await repository.closings(merchant_id, mode, month, checkpoint)
     opened = {closing.ledger: closing.state for closing in openings}
-    parts = [(closing, opened.get(closing.ledger, State())) for closing in closings]
-    rows: defaultdict[int, list[MovementRow]] = defaultdict(list)
-    for row in await repository.movements([(closing, opening.seq) for closing, opening in parts]):
-        rows[row.ledger].append(row)
-    return MonthStatement(
-        merchant_id,
-        mode,
-        month,
-        checkpoint,
-        [LedgerStatement(opening, closing, _by_kind(rows[closing.ledger])) for closing, opening in parts],
-    )
+    ledgers = []
+    for closing in closings:
+        opening = opened.get(closing.ledger, State())
+        ledgers.append(LedgerStatement(opening, closing, _by_kind(await _summed(closing, opening.seq))))
+    return MonthStatement(merchant_id, mode, month, checkpoint, ledgers)
 
 
 async def lines_after(ledger: LedgerStatement, after_seq: int, limit: int) -> list[Line]:
@@ -181,6 +178,16 @@ def sums_of(worths: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
         for currency, worth_raw in one.items():
             sums[currency] += worth_raw
     return dict(sorted(sums.items()))
+
+
+async def _summed(closing: Closing, after_seq: int) -> list[MovementRow]:
+    """The sums of a ledger's entries from the one after a seq to the closing, in parts of SUMMED_AT_ONCE entries."""
+    rows = []
+    for begin in range(after_seq, closing.state.seq, SUMMED_AT_ONCE):
+        end = min(begin + SUMMED_AT_ONCE, closing.state.seq)
+        with budget(limit_s()):  # each part by itself: the sums of a long month are not cut off
+            rows += await repository.movements(closing.ledger, closing.fees_ledger, begin, end)
+    return rows
 
 
 def _by_kind(rows: Sequence[MovementRow]) -> list[Movement]:
