@@ -9,7 +9,8 @@ ARG LOCK=requirements.lock
 WORKDIR /src
 COPY requirements.lock requirements-tracing.lock requirements-exchanges.lock requirements-build.lock ./
 COPY pyproject.toml README.md ./
-COPY docs/deploy/install.sh docs/deploy/install.sh
+COPY docs docs
+COPY clients/python/README.md clients/python/README.md
 COPY templates templates
 COPY static static
 COPY piccolo_migrations piccolo_migrations

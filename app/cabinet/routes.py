@@ -37,6 +37,7 @@ from app.cabinet import (
     statements,
     team,
     transactions,
+    webhook_checks,
     webhooks,
     work,
 )
@@ -69,6 +70,7 @@ PAGES = (
     work,
     keys,
     webhooks,
+    webhook_checks,
     events,
     team,
     open_invitations,

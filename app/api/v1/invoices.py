@@ -15,6 +15,7 @@ from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core import clock, currencies, metadata
 from app.core.errors import ApiError, Code, invalid
+from app.core.metadata import Metadata
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import AssetOnChain, InvoiceBody
 from app.invoices.pricing import FeePayer
@@ -38,6 +39,17 @@ MAX_PAY_IN_ASSETS = 50
 
 _HTTPS = {"format": "uri", "pattern": r"^https://[^/?#@\s]+"}
 Url = Annotated[str, Meta(max_length=MAX_URL_LENGTH, extra_json_schema=_HTTPS)]
+ReturnUrl = Annotated[
+    str,
+    Meta(
+        max_length=MAX_URL_LENGTH,
+        extra_json_schema={
+            "format": "uri",
+            "pattern": r"^(https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?([/?#]|$))",
+        },
+    ),
+]
+"""http on the customer's own machine is for test keys."""
 Reference = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
@@ -85,27 +97,33 @@ class InvoiceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, f
         Annotated[str, Meta(max_length=254, pattern=EMAIL_PATTERN)] | None,
         Meta(description="Stored only as a keyed hash, for `?customer_email=`."),
     ] = None
-    success_url: Annotated[Url | None, Meta(description="Where the customer goes after paying. https, no user.")] = None
+    success_url: Annotated[
+        ReturnUrl | None,
+        Meta(
+            description="Where the customer goes after paying. https, no user info; with a test key also http on "
+            "localhost."
+        ),
+    ] = None
     fail_url: Annotated[
-        Url | None, Meta(description="Offered to the customer after expiry or cancellation. https, no user info.")
+        ReturnUrl | None,
+        Meta(
+            description="Offered to the customer after expiry or cancellation. https, no user info; with a test key "
+            "also http on localhost."
+        ),
     ] = None
     webhook_url: Annotated[
         Url | None,
         Meta(description="Where this invoice's events go instead of your endpoints. https, a public address."),
     ] = None
     metadata: Annotated[
-        dict[str, Any] | None,
+        Metadata | None,
         Meta(description="An object of your own, at most 4 KiB as JSON. Echoed in answers and events."),
     ] = None
     expires_in: Annotated[int, Meta(ge=10, le=10_080, description="Minutes to pay in.")] = DEFAULT_EXPIRES_IN_MINUTES
     fee_payer: Annotated[
-        Literal["merchant", "customer"] | None,
+        Annotated[Literal["merchant", "customer"], Meta(title="FeePayer")] | None,
         Meta(description="Who pays the service fee. If left out, the merchant's setting."),
     ] = None
-
-
-class QuoteRequest(AssetOnChain, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What to pay an invoice's price with."""
 
 
 class InvoicePage(msgspec.Struct, frozen=True):
@@ -121,7 +139,7 @@ _MOMENT: Mapping[str, str] = {"type": "string", "format": "date-time"}
 _LIST_QUERY: Mapping[str, Parameter] = {
     "status": Parameter(
         description="Invoices in this status.",
-        schema={"type": "string", "enum": [status.value for status in Status]},
+        schema={"title": "InvoiceStatus", "enum": [status.value for status in Status]},
         example="paid",
     ),
     "currency": Parameter(
@@ -175,7 +193,7 @@ def routes(services: Services) -> Router:
         once = Once(
             request, merchant_id=principal.merchant_id, mode=principal.mode, endpoint="POST /invoices", body=data
         )
-        new = _new_invoice(data)
+        new = _new_invoice(data, principal.mode)
         terms = _terms(principal)
         answer = await once.answer(lambda replay: services.invoice_creation.create(terms, new, replay, clock.now()))
         return cast(Response[InvoiceBody], answer)  # encoded already, or a replay of stored bytes
@@ -263,7 +281,7 @@ def routes(services: Services) -> Router:
         operation_id="createQuote",
     )
     async def quote(
-        request: Request[Any, Any, Any], principal: Principal, invoice_id: str, data: QuoteRequest
+        request: Request[Any, Any, Any], principal: Principal, invoice_id: str, data: AssetOnChain
     ) -> Response[InvoiceBody]:
         once = Once(
             request,
@@ -293,9 +311,9 @@ def _terms(principal: Principal) -> Terms:
     )
 
 
-def _new_invoice(data: InvoiceRequest) -> NewInvoice:
+def _new_invoice(data: InvoiceRequest, mode: Literal["live", "test"]) -> NewInvoice:
     for field in ("success_url", "fail_url"):
-        check_return_url(field, getattr(data, field))
+        check_return_url(field, getattr(data, field), mode=mode)
     if data.chain is not None and data.pay_in_assets is not None:
         raise invalid("pay_in_assets", "goes with a price in a national currency, without chain")
     return NewInvoice(
