@@ -39,6 +39,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(group="Money", label="Find a transaction", place="transactions", icon="search"),
     Entry(group="Books", label="Balances", place="balances", icon="balance", permission=Permission.BOOKS_VIEW),
     Entry(group="Books", label="Reports", place="reports", icon="chart", permission=Permission.BOOKS_VIEW),
+    Entry(group="Books", label="Statements", place="statements", icon="scale", permission=Permission.BOOKS_VIEW),
     Entry(group="Books", label="Ledger", place="ledger", icon="ledger", permission=Permission.BOOKS_VIEW),
     Entry(group="Books", label="Exports", place="exports", icon="download", permission=Permission.EXPORTS_VIEW),
     Entry(group="Developers", label="API keys", place="keys", icon="key", permission=Permission.KEYS_VIEW),

@@ -189,6 +189,7 @@ async def test_example_requests_work_and_answer_as_described(
     await store_rate("USDT", "EUR", "0.92", clock.now())
     price = await integrator.post("/invoices", {"amount": "49.90", "currency": "EUR"}, once="price")
     await number_events(fan_out_with(chain_settings().data_keys))
+    made["{month}"] = f"{clock.now():%Y-%m}"
     made["{event_id}"] = (await integrator.get("/events")).json()["data"][0]["event_id"]
     for path, method, operation in operations(described):
         examples = {parameter["name"]: parameter.get("example") for parameter in operation["parameters"]}

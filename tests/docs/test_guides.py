@@ -39,6 +39,7 @@ GUIDES = (
     "invoices",
     "errors",
     "testing",
+    "statements",
     "versions",
 )
 IN_THE_SANDBOX = ("sad-paths",)

@@ -51,6 +51,7 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
         f"{MERCHANT}/payouts/review": Filled(query=PAYOUT),
         f"{MERCHANT}/payouts/{{payout_id:str}}/cancel": Filled(),
         f"{MERCHANT}/ledger/{{name:str}}/verify": Filled(audited=0),
+        f"{MERCHANT}/statements/{{month:str}}/evidence": Filled(audited=0),
         f"{MERCHANT}/work/{{job_id:str}}/cancel": Filled(ids={"job_id": OPEN_JOB}, audited=0),
         f"{MERCHANT}/exports/invoices": Filled(query={"how": "prepare"}, audited=0),
         f"{MERCHANT}/exports/payouts": Filled(query={"how": "prepare"}, audited=0),

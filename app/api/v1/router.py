@@ -4,7 +4,7 @@ from litestar import Router
 
 from app.api import deprecations
 from app.api.guard import MerchantRouter
-from app.api.v1 import books, events, invoices, networks, payouts, rates, refunds, transactions, webhooks
+from app.api.v1 import books, events, invoices, networks, payouts, rates, refunds, statements, transactions, webhooks
 from app.api_keys.authentication import Authenticator
 from app.api_keys.deprecated_calls import DeprecatedCalls
 from app.web.rate_limits import RateLimiter
@@ -25,6 +25,7 @@ def merchant_api(
             *refunds.routes(services),
             payouts.routes(services),
             *books.routes(services),
+            statements.routes(),
             networks.routes(services),
             rates.routes(),
             transactions.routes(services, rate_limiter),

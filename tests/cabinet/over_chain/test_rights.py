@@ -58,6 +58,12 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/exports/payouts.csv"): BOOKS,
     ("GET", "/exports/refunds.csv"): BOOKS,
     ("GET", "/exports/ledger/{name:str}"): BOOKS,
+    ("GET", "/exports/statements/{name:str}"): BOOKS,
+    ("GET", "/statements"): BOOKS,
+    ("GET", "/statements/{month:str}"): BOOKS,
+    ("GET", "/statements/{month:str}/print"): BOOKS,
+    ("GET", "/statements/{month:str}/{name:str}"): BOOKS,
+    ("POST", "/statements/{month:str}/evidence"): BOOKS,
     ("GET", "/keys"): MAKERS,
     ("GET", "/keys/new"): MAKERS,
     ("POST", "/keys/new"): MAKERS,
@@ -180,6 +186,8 @@ def served(app: Edge) -> set[tuple[str, str]]:
 
 def address(path: str, base: str, ids: Mapping[str, str]) -> str:
     """A route's address for a merchant, with existing ids."""
+    if path.startswith("/exports/statements"):
+        return f"{base}/exports/statements/{ids['month']}.csv"
     filled = re.sub(r"\{(\w+):\w+\}", lambda found: ids[found[1]], path)
     return base + (filled + ".csv" if path.startswith("/exports/ledger") else filled)
 
