@@ -78,6 +78,9 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
             "no such webhook endpoint", "The merchant has no such webhook endpoint in this mode."
         ),
         Code.EVENT_NOT_FOUND: Meaning("no such event", "The merchant has no such event in this mode."),
+        Code.PAYMENT_LINK_NOT_FOUND: Meaning(
+            "no such payment link", "The merchant has no such payment link in this mode."
+        ),
         Code.METHOD_NOT_ALLOWED: Meaning(
             "the method is not allowed here", "The path exists, the method doesn't. The `Allow` header lists those."
         ),

@@ -3,7 +3,7 @@
 from litestar import Router
 
 from app.api.guard import MerchantRouter
-from app.api.v1 import books, events, invoices, networks, payouts, rates, refunds, transactions, webhooks
+from app.api.v1 import books, events, invoices, networks, payment_links, payouts, rates, refunds, transactions, webhooks
 from app.api_keys.authentication import Authenticator
 from app.web.rate_limits import RateLimiter
 from app.wiring import Services
@@ -18,6 +18,7 @@ def merchant_api(services: Services, authenticator: Authenticator, rate_limiter:
         BASE_PATH,
         route_handlers=[
             invoices.routes(services),
+            payment_links.routes(services),
             *refunds.routes(services),
             payouts.routes(services),
             *books.routes(services),
