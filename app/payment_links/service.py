@@ -32,7 +32,7 @@ from app.payment_links.presentation import PaymentLinkBody, body_of, choices_of
 from app.payment_links.repository import LinkRow, PublicLink, ShownLink
 from app.payment_links.states import LinkStatus, status_of
 from app.web import idempotency
-from app.web.idempotency import Replay, create_once, replay_of
+from app.web.idempotency import Replay, create_once, made_before, replay_of
 
 TIME_TO_PAY = timedelta(hours=1)
 """Of an invoice that a link makes: as of any invoice whose request names no time (contract, section 3)."""
@@ -183,6 +183,11 @@ class PaymentLinkService:
         """What a link's amounts are in."""
         return Unit.of(self._networks, link.network, link.currency)
 
+    async def begun(self, link: ShownLink, amount_raw: int, key: str, now: datetime) -> InvoiceBody | None:
+        """The invoice that was made before with this `key`: also where the link is over by now."""
+        made = await made_before(_replay(link, amount_raw, key), now)
+        return None if made is None else msgspec.json.decode(made.body, type=InvoiceBody)
+
     async def pay(self, link: ShownLink, amount_raw: int, key: str, now: datetime) -> InvoiceBody:
         """Make an invoice of an amount by a link, once for each `key`. The amount is within the link's bounds.
 
@@ -204,14 +209,9 @@ class PaymentLinkService:
             payment_link=link.id,
             admit=partial(self._admit, link, now),
         )
-        replay = replay_of(
-            f"{key}:{amount_raw}",  # who goes back and enters another amount wants another invoice
-            merchant_id=link.merchant,
-            mode=link.mode,
-            endpoint=f"payment link {link.id}",
-            body=amount_raw,
+        made = await create_once(
+            _replay(link, amount_raw, key), lambda replay: self._creation.create(terms, new, replay, now)
         )
-        made = await create_once(replay, lambda replay: self._creation.create(terms, new, replay, now))
         return msgspec.json.decode(made.body, type=InvoiceBody)
 
     async def _admit(self, link: LinkRow, now: datetime) -> None:
@@ -268,6 +268,16 @@ def refusal(link: ShownLink, standing: Standing | None, now: datetime) -> LinkSt
         max_payments=link.max_payments,
         taken=link.taken,
         now=now,
+    )
+
+
+def _replay(link: LinkRow, amount_raw: int, key: str) -> Replay:
+    return replay_of(
+        f"{key}:{amount_raw}",  # who goes back and enters another amount wants another invoice
+        merchant_id=link.merchant,
+        mode=link.mode,
+        endpoint=f"payment link {link.id}",
+        body=amount_raw,
     )
 
 

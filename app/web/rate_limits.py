@@ -1,7 +1,7 @@
 """Limits on requests per minute, exact at any concurrency: counted in Redis for all processes together.
 
-A window opens with the first request and lasts a minute, or as long as the limit says. A script counts, so no two requests can both take the
-last place. Requests that come together share a round trip.
+A window opens with the first request and lasts a minute, or as long as the limit says. A script counts, so no two
+requests can both take the last place. Requests that come together share a round trip.
 
 While Redis is away each process counts for itself. It notices quickly, tries Redis again only now and then, and no
 request waits meanwhile (core/redis.py).
