@@ -6,7 +6,7 @@ are taken. So customers who press at the same moment can't take more than there 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,19 +17,22 @@ import msgspec
 from app.audit import service as audit
 from app.core import database, ids
 from app.core.errors import ApiError, Code
-from app.core.keyset import Page, Place
+from app.core.keyset import Page, Place, Total
+from app.core.money import format_amount
 from app.invoices.creation import InvoiceCreation, NewInvoice
 from app.invoices.links import PaymentLinks
 from app.invoices.presentation import InvoiceBody
+from app.invoices.states import Status
 from app.merchants.members import Decider, Member
 from app.merchants.roles import OPEN_TO_TEST, Permission, Standing
 from app.merchants.service import terms_of
 from app.merchants.terms import Mode, Terms
+from app.networks.config import NetworkConfig
 from app.networks.registry import Networks
 from app.payment_links import repository
-from app.payment_links.checking import LinkTerms, Unit, check_rest, checked_amounts, checked_choices, unit_of
+from app.payment_links.checking import Amounts, LinkTerms, Unit, check_rest, checked_amounts, checked_choices, unit_of
 from app.payment_links.presentation import PaymentLinkBody, body_of, choices_of
-from app.payment_links.repository import LinkRow, PublicLink, ShownLink
+from app.payment_links.repository import CreditedSum, LinkRow, PublicLink, ShownLink
 from app.payment_links.states import LinkStatus, status_of
 from app.web import idempotency
 from app.web.idempotency import Replay, create_once, made_before, replay_of
@@ -44,6 +47,21 @@ CHANGEABLE = frozenset(
     }
 )
 """Fields of LinkTerms that may change. Another currency is another link."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The invoices of a link: how many were made, are paid, and may still be; and by asset what was credited, as
+    decimal, symbol and network."""
+
+    made: int
+    paid: int
+    waiting: int
+    credited: list[tuple[str, str, NetworkConfig]]
+
+
+_PAID = (Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED)
+_WAITING = (Status.AWAITING_CHOICE, Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW)
 
 
 class LinkRefused(ApiError):
@@ -130,7 +148,8 @@ class PaymentLinkService:
             unit = Unit.of(self._networks, before.network, before.currency)
             asked = replace(self._terms(before, unit), **changes)
             check_rest(asked, now, before=before)
-            amounts, choices = before, before.pay_in_assets
+            amounts = Amounts(before.amount_raw, before.min_raw, before.max_raw)
+            choices = before.pay_in_assets
             if changes.keys() & {"amount", "min_amount", "max_amount"}:
                 amounts = await checked_amounts(merchant_id, unit, asked)
             if "pay_in_assets" in changes:
@@ -171,6 +190,26 @@ class PaymentLinkService:
         """A page of a merchant's links, newest first; with `active`, only those that are switched on, or off."""
         found = await repository.page(merchant_id, mode, place, limit, active=active)
         return found.of(self._body(link, now) for link in found)
+
+    async def total(self, merchant_id: str, mode: Mode) -> Total:
+        """How many links a merchant has."""
+        return await repository.total(merchant_id, mode)
+
+    async def figures(self, merchant_id: str, link_id: str) -> Figures:
+        """What the invoices of a link of this merchant have come to."""
+        counted = {each.status: each.count for each in await repository.counts(merchant_id, link_id)}
+        return Figures(
+            made=sum(counted.values()),
+            paid=sum(counted.get(status, 0) for status in _PAID),
+            waiting=sum(counted.get(status, 0) for status in _WAITING),
+            credited=[
+                (format_amount(each.credited_raw, self._decimals(each)), each.asset, self._networks.get(each.network))
+                for each in await repository.credited(merchant_id, link_id)
+            ],
+        )
+
+    def _decimals(self, each: CreditedSum) -> int:
+        return Unit.of(self._networks, each.network, each.asset).places
 
     # The customer
 
