@@ -23,6 +23,7 @@ from app.identity.identity import PageRequest
 from app.identity.nav import Tone
 from app.invoices.reading_repository import Filters
 from app.merchants.roles import Permission
+from app.payment_links.poster import poster_words
 from app.payment_links.presentation import PaymentLinkBody
 from app.payment_links.states import LinkStatus
 from app.web import languages
@@ -112,7 +113,6 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         if public is None:
             raise ApiError(Code.PAYMENT_LINK_NOT_FOUND, "no such payment link")
         language = languages.choose(request.query_params.get("language"), "")
-        _ = language.gettext
         context = {
             "link": link,
             "payee": public.merchant_name,
@@ -121,13 +121,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "poster_language": language.code,
             "poster_direction": language.direction,
             "languages": list(languages.NAMES.items()),
-            "scan": _("Scan to pay"),
-            "steps": (
-                _("Open the camera of your phone and point it at the code."),
-                _("Open the link that appears."),
-                _("Follow the steps there, and pay with your wallet."),
-            ),
-            "by_hand": _("Or open this address:"),
+            "words": poster_words(language),
         }
         return await cabinet.page(request, "cabinet/payment_links/poster.html", context)
 

@@ -156,7 +156,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         chosen = None if pay_in is None else f"{pay_in.asset}@{pay_in.chain}"
         sale_key = request.query_params.get("sale", "")
         exact = [d for d in invoice.deposits if d.review_reason is None and not d.is_gone]
-        context = {
+        context: dict[str, Any] = {
             "invoice": invoice,
             "sale_key": sale_key if _SALE.fullmatch(sale_key) else "",
             "amount": amount,
@@ -174,6 +174,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "may_cancel": can_cancel(invoice.status),
             "pay_until": public.pay_until,
         }
+        if sale_key:  # a sale that was sent again by itself needs no words about it
+            context["flash"] = None
         return await cabinet.page(request, "cabinet/till/sale.html", context)
 
     @form_post(

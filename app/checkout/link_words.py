@@ -185,11 +185,7 @@ def say_amount(view: LinkView, typed: TypedAmount | None, entered: str, language
         n = view.unit.places
         if n == 0:
             return _("Please enter a whole amount in %(unit)s, without decimal places.") % names
-        words = language.ngettext(
-            "An amount in %(unit)s has at most %(n)s decimal place.",
-            "An amount in %(unit)s has at most %(n)s decimal places.",
-            n,
-        )
+        words = _("Decimal places of an amount in %(unit)s: at most %(n)s.")
         return words % (names | {"n": language.count(n)})
     return _("Please enter an amount in digits, such as 25.00.")
 

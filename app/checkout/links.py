@@ -6,6 +6,7 @@ The form has a key: sent twice, it makes one invoice. Altered links get the same
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
@@ -51,6 +52,7 @@ _NOT_NOW = frozenset(
 )
 """Why no invoice can be made now; the last one until the merchant changes its assets or the link."""
 
+_PROBLEMS = (State.TOO_SMALL, State.TOO_LARGE)
 _AMOUNT = {Code.AMOUNT_TOO_SMALL: State.TOO_SMALL, Code.AMOUNT_TOO_LARGE: State.TOO_LARGE}
 
 PageRequest = Request[Any, Any, Any]
@@ -88,10 +90,24 @@ def routes(
     def to_invoice(invoice: InvoiceBody, language: Language) -> Redirect:
         return Redirect(f"/pay/{services.links.slug(invoice.id)}?lang={language.code}", status_code=303)
 
+    def asked_again(view: LinkView, entered: str, problem: State | None = None) -> Redirect:
+        """The page once more, with what was entered and what is wrong with it: one may reload it, and go back to it."""
+        query = {"amount": entered} | ({} if problem is None else {"problem": problem.value})
+        return Redirect(f"{view.post_url}&{urlencode(query)}", status_code=303)
+
     @get("/{slug:str}", include_in_schema=False, middleware=[COMPRESSED])
     async def page(request: PageRequest, slug: str) -> Response[bytes]:
+        """The page; with `?amount=` the field is filled in, and says what is wrong with it."""
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
-        return render(view_of(request, slug, await find(request, slug)), language_of(request))
+        public, language = await find(request, slug), language_of(request)
+        view, entered = view_of(request, slug, public), _entered(request.query_params.get("amount", ""))
+        if public.link.amount_raw is not None or "amount" not in request.query_params:
+            return render(view, language)
+        _, error = _amount(view, entered, language)
+        problem = request.query_params.get("problem")
+        if not error and problem in _PROBLEMS:
+            error = say_bound(State(problem), "", language)
+        return render(view, language, entered=entered, error=error)
 
     @post("/{slug:str}", include_in_schema=False)
     async def pay(
@@ -105,12 +121,12 @@ def routes(
         view = view_of(request, slug, public).shown(key=_key(data.get("key", "")))
         amount_raw, entered = public.link.amount_raw, ""
         if amount_raw is None:
-            entered = without_direction_controls(data.get("amount", "")).strip()[: MAX_ENTERED + 1]
-            amount_raw, error = _amount(view, entered, language)
+            entered = _entered(data.get("amount", ""))
+            amount_raw, _ = _amount(view, entered, language)
             if amount_raw is None and view.state is not State.OPEN:
                 return render(view, language, 409)
             if amount_raw is None:
-                return render(view, language, 422, entered=entered, error=error)
+                return asked_again(view, entered)
         begun = await services.payment_links.begun(public.link, amount_raw, view.key, clock.now())
         if begun is not None:
             return to_invoice(begun, language)
@@ -126,8 +142,7 @@ def routes(
             return render(view, language, 409, state=State.of(refused.reason))
         except ApiError as error:
             if error.code in _AMOUNT and public.link.amount_raw is None:
-                words = say_bound(_AMOUNT[error.code], "", language)
-                return render(view, language, 422, entered=entered, error=words)
+                return asked_again(view, entered, _AMOUNT[error.code])
             if error.code in _NOT_NOW or error.code in _AMOUNT:
                 return render(view, language, 503, state=State.NOT_NOW)
             raise
@@ -150,6 +165,11 @@ def _key(sent: str) -> str:
     """The form's key; a new one where none of ours was sent."""
     is_ours = len(sent) == 2 * KEY_BYTES and set(sent) <= set("0123456789abcdef")
     return sent if is_ours else ids.random_bytes(KEY_BYTES).hex()
+
+
+def _entered(text: str) -> str:
+    """What was typed, cut off where it is longer than any amount."""
+    return without_direction_controls(text.replace("\0", "")).strip()[: MAX_ENTERED + 1]
 
 
 def _amount(view: LinkView, entered: str, language: Language) -> tuple[int | None, str]:

@@ -93,7 +93,9 @@ function sendLater() {
 }
 
 function send() {
-  if (keypad() && waiting() && !sending) keypad().requestSubmit();
+  if (!keypad() || !waiting() || sending) return;
+  delete keypad().dataset.sent; // it was sent, and is to be sent again (cabinet.js)
+  keypad().requestSubmit();
 }
 
 window.addEventListener("online", send);
