@@ -208,7 +208,7 @@ def _metadata(form: Form) -> bytes:
     try:
         decoded = metadata.from_json(text)
     except msgspec.DecodeError:
-        form.record("metadata", 'must be a JSON object, such as {"tour": "harbour"}')
+        form.record("metadata", 'Enter a JSON object, such as {"tour": "harbour"}.')
         return b"{}"
     encoded = b"{}"
     with form.gathering():

@@ -107,13 +107,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     )
     async def charge(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
-        sale = form.text("sale") if _SALE.fullmatch(form.text("sale")) else identity.form_key(request)
+        sale = form.text("sale") if _SALE.fullmatch(form.text("sale")) else ""
         try:
             new = await checked(request, form)
             form.refuse_if_wrong()
             with form.catching():
                 replay = replay_of(
-                    f"{sale}:{new.amount}:{new.currency}:{new.chain}",
+                    f"{sale or identity.form_key(request)}:{new.amount}:{new.currency}:{new.chain}",
                     merchant_id=ctx.merchant_id,
                     mode=ctx.mode,
                     endpoint="till",  # of no one member: a colleague who signs in goes on with the sale
@@ -126,7 +126,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/till/keypad.html", await context(ctx, form))
         invoice = msgspec.json.decode(made.body, type=InvoiceBody)
-        return identity.redirect(request, f"{ctx.path('till', invoice.id)}?sale={sale}")
+        return identity.redirect(request, ctx.path("till", invoice.id) + (f"?sale={sale}" if sale else ""))
 
     async def found(request: PageRequest, invoice_id: str) -> tuple[InvoiceBody, PublicInvoice]:
         ctx = context_of(request)
