@@ -1,13 +1,14 @@
 """The public form of a payment link, as the API shows it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from app.core import metadata
 from app.core.clock import rfc3339
+from app.core.metadata import Metadata
 from app.invoices.links import PaymentLinks
 from app.invoices.presentation import AssetOnChain, Decimal, Moment, choice_of
 from app.networks.registry import Networks
@@ -23,7 +24,7 @@ class PaymentLinkBody(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="`PL-` and ten characters.", extra_json_schema={"pattern": "^PL-[0-9A-HJKMNP-TV-Z]{10}$"}),
     ]
-    mode: Annotated[Literal["live", "test"], Meta(description="The mode of the key that made it.")]
+    mode: Annotated[Literal["live", "test"], Meta(title="Mode", description="The mode of the key that made it.")]
     url: Annotated[
         str, Meta(description="The link's page. Everybody who has it can pay.", extra_json_schema={"format": "uri"})
     ]
@@ -55,7 +56,7 @@ class PaymentLinkBody(msgspec.Struct, frozen=True, kw_only=True):
     ]
     expires_at: Annotated[Moment | None, Meta(description="Until when it makes invoices. Null: for good.")]
     success_url: Annotated[str | None, Meta(description="Where the customer goes after paying.")]
-    metadata: Annotated[dict[str, Any], Meta(description="As given. Each of its invoices has it.")]
+    metadata: Annotated[Metadata, Meta(description="As given. Each of its invoices has it.")]
     created_at: Annotated[Moment, Meta(description="When it was made.")]
 
 

@@ -15,6 +15,7 @@ from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core import clock, metadata
 from app.core.errors import Code, invalid
+from app.core.metadata import Metadata
 from app.invoices.presentation import AssetOnChain
 from app.payment_links.checking import MAX_PAYMENTS, LinkTerms
 from app.payment_links.presentation import PaymentLinkBody
@@ -66,7 +67,7 @@ class PaymentLinkRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tru
     max_payments: Annotated[Limit | None, _MAX_PAYMENTS] = None
     expires_at: Annotated[datetime | None, _EXPIRES_AT] = None
     success_url: Annotated[Url | None, _SUCCESS_URL] = None
-    metadata: Annotated[dict[str, Any] | None, _METADATA] = None
+    metadata: Annotated[Metadata | None, _METADATA] = None
     active: Annotated[bool, _ACTIVE] = True
 
 
@@ -81,7 +82,7 @@ class PaymentLinkChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True
     max_payments: Annotated[Limit | UnsetType | None, _MAX_PAYMENTS] = UNSET
     expires_at: Annotated[datetime | UnsetType | None, _EXPIRES_AT] = UNSET
     success_url: Annotated[Url | UnsetType | None, _SUCCESS_URL] = UNSET
-    metadata: Annotated[dict[str, Any] | UnsetType | None, _METADATA] = UNSET
+    metadata: Annotated[Metadata | UnsetType | None, _METADATA] = UNSET
     active: Annotated[bool | UnsetType, _ACTIVE] = UNSET
 
 
@@ -137,8 +138,8 @@ _REFUSALS = [Code.PAY_IN_ASSET_NOT_ALLOWED, Code.AMOUNT_TOO_SMALL, Code.AMOUNT_T
 _ACTIVE_FILTER = {
     "active": Parameter(
         description="Only links that are switched on, or only those that are off.",
-        schema={"type": "string", "enum": ["true", "false"]},
-        example="true",
+        schema={"type": "boolean"},
+        example=True,
     )
 }
 
