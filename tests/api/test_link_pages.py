@@ -25,7 +25,7 @@ async def link(one: Integrator, once: str = "a", **fields: Any) -> dict[str, Any
 
 
 def path(made: dict[str, Any]) -> str:
-    return "/" + made["url"].split("/", 3)[3]
+    return "/l/" + str(made["url"]).partition("/l/")[2]
 
 
 async def opened(one: Integrator, made: dict[str, Any], **headers: str) -> tuple[httpx.Response, str]:

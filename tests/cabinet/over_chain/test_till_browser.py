@@ -55,8 +55,10 @@ async def base(served: RunningApp, services: Services) -> str:
     return f"http://127.0.0.1:{served.port}/cabinet/{own.merchant_id}/test"
 
 
-async def signed_in(browser: Browser, base: str, **options: bool) -> tuple[BrowserContext, Page]:
-    context = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce", **options)
+async def signed_in(browser: Browser, base: str, *, script: bool = True) -> tuple[BrowserContext, Page]:
+    context = await browser.new_context(
+        viewport={"width": 1280, "height": 800}, reduced_motion="reduce", java_script_enabled=script
+    )
     page = await context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     await page.goto(f"{base.partition('/cabinet')[0]}/sign-in")
@@ -186,7 +188,7 @@ async def test_a_sale_is_one_invoice_though_the_connection_is_lost(
     assert [words for words in complaints if not any(known in words for known in EXPECTED_COMPLAINTS)] == []
     await context.close()
 
-    _, plain = await signed_in(browser, base, java_script_enabled=False)
+    _, plain = await signed_in(browser, base, script=False)
     await plain.goto(base)
     await plain.goto(f"{base.partition('/cabinet')[0]}/cabinet/till")
     await plain.get_by_label("Amount").fill("3.00")
