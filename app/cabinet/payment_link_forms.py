@@ -182,10 +182,10 @@ def _terms(
     if ends_at is not None and ends_at <= clock.now() and not is_as_before:
         form.record("expires_at", "Choose today or a later day.")
     with form.gathering():
-        check_return_url("success_url", asked.success_url)
+        check_return_url("success_url", asked.success_url, mode=context_of(request).mode)
     if asked.max_payments is not None and not form.errors.get("max_payments"):
         with form.gathering():
-            check_rest(LinkTerms(currency=unit, max_payments=asked.max_payments), clock.now())
+            check_rest(LinkTerms(currency=unit, max_payments=asked.max_payments), context_of(request).mode, clock.now())
     return asked
 
 

@@ -39,6 +39,7 @@ from app.cabinet import (
     team,
     till,
     transactions,
+    webhook_checks,
     webhooks,
     work,
 )
@@ -73,6 +74,7 @@ PAGES = (
     work,
     keys,
     webhooks,
+    webhook_checks,
     events,
     team,
     open_invitations,

@@ -140,14 +140,14 @@ async def checked_choices(
     return [stored_choice(network.key, asset.symbol) for network, asset in found]
 
 
-def check_rest(asked: LinkTerms, now: datetime, *, before: LinkRow | None = None) -> None:
+def check_rest(asked: LinkTerms, mode: Mode, now: datetime, *, before: LinkRow | None = None) -> None:
     """Raise INVALID_INPUT for a limit, an end or a URL that can't be. An end that was set before may have passed."""
     if asked.max_payments is not None and not 1 <= asked.max_payments <= MAX_PAYMENTS:
         raise invalid("max_payments", f"must be a whole number from 1 to {MAX_PAYMENTS}")
     is_new_end = before is None or before.expires_at != asked.expires_at
     if asked.expires_at is not None and is_new_end and asked.expires_at <= now:
         raise invalid("expires_at", "must be in the future")
-    check_return_url("success_url", asked.success_url)
+    check_return_url("success_url", asked.success_url, mode=mode)
 
 
 def _on_chain(networks: Networks, mode: Mode, one: AssetOnChain) -> tuple[NetworkConfig, Asset]:

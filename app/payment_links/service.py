@@ -95,7 +95,7 @@ class PaymentLinkService:
         """
         await idempotency.refuse_repeat(replay)  # it gets its answer, though it would be refused by now
         unit = await unit_of(self._networks, terms, asked)
-        check_rest(asked, now)
+        check_rest(asked, terms.mode, now)
         amounts = await checked_amounts(terms.merchant_id, unit, asked)
         choices = await checked_choices(self._networks, terms.merchant_id, terms.mode, unit, asked.pay_in_assets)
         while True:
@@ -147,7 +147,7 @@ class PaymentLinkService:
             before = await self._found(merchant_id, mode, link_id)
             unit = Unit.of(self._networks, before.network, before.currency)
             asked = replace(self._terms(before, unit), **changes)
-            check_rest(asked, now, before=before)
+            check_rest(asked, mode, now, before=before)
             amounts = Amounts(before.amount_raw, before.min_raw, before.max_raw)
             choices = before.pay_in_assets
             if changes.keys() & {"amount", "min_amount", "max_amount"}:
