@@ -19,6 +19,12 @@ const OPERATIONS = new URL("operations.json", FOLDER);
 /** Headers that the client sets by itself. */
 const OWN_HEADERS = ["Idempotency-Key", "X-Request-Id"];
 
+/** What a document says to people. */
+const WORDS = ["description", "summary", "title", "example", "examples", "info"];
+
+/** Whose keys are names of the API, and no words of OpenAPI. */
+const BY_NAME = ["properties", "schemas", "paths", "webhooks", "content", "responses"];
+
 const check = process.argv.includes("--check");
 const [path] = process.argv.slice(2).filter((argument) => argument !== "--check");
 if (path === undefined) {
@@ -27,7 +33,7 @@ if (path === undefined) {
 }
 
 const document = reduced(JSON.parse(readFileSync(path, "utf8")));
-const of = sha256(JSON.stringify(document));
+const of = sha256(JSON.stringify(shape(document)));
 
 if (check) {
   const written = JSON.parse(readFileSync(OPERATIONS, "utf8"));
@@ -51,7 +57,7 @@ if (check) {
   writeFileSync(OPERATIONS, `${JSON.stringify({ document: of, types, operations }, null, 2)}\n`);
 }
 
-/** The document without what is not of the types: errors, which are classes here, headers, examples. */
+/** The document without what is not of the types: errors, which are classes here, and headers. */
 function reduced(document) {
   for (const methods of Object.values(document.paths)) {
     for (const operation of Object.values(methods)) {
@@ -60,15 +66,18 @@ function reduced(document) {
       operation.responses = Object.fromEntries(succeeded.map(([status, { headers, ...rest }]) => [status, rest]));
     }
   }
-  delete document.servers;
-  return withoutExamples(document);
+  const { paths, components, webhooks, ...about } = document;
+  delete components.responses;
+  delete components.headers;
+  return { openapi: about.openapi, info: about.info, paths, components, ...(webhooks && { webhooks }) };
 }
 
-function withoutExamples(part) {
-  if (Array.isArray(part)) return part.map(withoutExamples);
+/** The document without its words, which may change without a new client. */
+function shape(part, byName = false) {
+  if (Array.isArray(part)) return part.map((each) => shape(each));
   if (part === null || typeof part !== "object") return part;
-  const kept = Object.entries(part).filter(([name]) => name !== "example" && name !== "examples");
-  return Object.fromEntries(kept.map(([name, value]) => [name, withoutExamples(value)]));
+  const kept = Object.entries(part).filter(([name]) => byName || !WORDS.includes(name));
+  return Object.fromEntries(kept.map(([name, value]) => [name, shape(value, !byName && BY_NAME.includes(name))]));
 }
 
 function sha256(content) {
