@@ -13,6 +13,8 @@ COMPILE := $(LOCK) pyproject.toml
 COMPILE_TOOLS := $(LOCK) --group build --python-version 3.11 --constraint var/lock-check/tools
 # Patroni and etcd, for the database hosts of tests/hosts.
 COMPILE_HOSTS := $(LOCK) --group hosts --python-version 3.11
+# What generates clients/python.
+COMPILE_CLIENTS := $(LOCK) --group clients --python-version 3.11 --constraint var/lock-check/tools
 # Pythons newer than the oldest that we support, the newest first: on PATH, or pyenv's, whose shims offer one alone.
 NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
 	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version)))
@@ -21,12 +23,13 @@ NEWEST_TESTS ?= tests/install tests/cli tests/core tests/ledger tests/invoices
 EXCHANGES := var/exchanges/.stamp
 TRACING := var/tracing/.stamp
 HOSTS := var/hosts/.stamp
+CLIENTS := var/clients/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
 # What the tests need beside the environment itself.
 FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record clients lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,6 +80,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file clients/python/pyproject.toml clients/python/src
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.migration_rules
 	@$(call lock_in_step,requirements.lock,$(COMPILE))
@@ -86,6 +90,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 	@$(pins_of_the_suite)
 	@$(call lock_in_step,requirements-build.lock,$(COMPILE_TOOLS))
 	@$(call lock_in_step,requirements-hosts.lock,$(COMPILE_HOSTS))
+	@$(call lock_in_step,requirements-clients.lock,$(COMPILE_CLIENTS))
 	@cp package.json package-lock.json .npmrc "$$(mkdir -p var/lock-check && echo var/lock-check)"
 	@cd var/lock-check && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
 	@cmp package-lock.json var/lock-check/package-lock.json || \
@@ -102,6 +107,10 @@ words: .venv/.stamp ## Bring the catalogues of customers' sentences in step, and
 record: .venv/.stamp ## At a release: record its statements and schema, which the next versions are held against
 	$(BIN)/python -m tests.upgrades.record
 
+clients: .venv/.stamp $(CLIENTS) ## Make what is generated of the client libraries anew, from the OpenAPI document
+	$(BIN)/python -m tests.openapi_document > var/clients/openapi.json
+	var/clients/bin/python clients/python/generator/generate.py var/clients/openapi.json
+
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
@@ -110,6 +119,7 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	@$(pins_of_the_suite)
 	$(COMPILE_TOOLS) -o requirements-build.lock
 	$(COMPILE_HOSTS) -o requirements-hosts.lock
+	$(COMPILE_CLIENTS) -o requirements-clients.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
@@ -152,6 +162,12 @@ $(EXCHANGES): requirements-exchanges.lock | .venv/.stamp
 $(TRACING): requirements-tracing.lock | .venv/.stamp
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/tracing
 	$(BIN)/uv pip install --quiet --python var/tracing --require-hashes -r requirements-tracing.lock
+	@touch $@
+
+# The generator of clients/python.
+$(CLIENTS): requirements-clients.lock | .venv/.stamp
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/clients
+	$(BIN)/uv pip install --quiet --python var/clients --require-hashes -r requirements-clients.lock
 	@touch $@
 
 # Patroni and etcd. They run beside the gateway, never in its process.

@@ -38,6 +38,17 @@ MAX_PAY_IN_ASSETS = 50
 
 _HTTPS = {"format": "uri", "pattern": r"^https://[^/?#@\s]+"}
 Url = Annotated[str, Meta(max_length=MAX_URL_LENGTH, extra_json_schema=_HTTPS)]
+ReturnUrl = Annotated[
+    str,
+    Meta(
+        max_length=MAX_URL_LENGTH,
+        extra_json_schema={
+            "format": "uri",
+            "pattern": r"^(https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?([/?#]|$))",
+        },
+    ),
+]
+"""http on the customer's own machine is for test keys."""
 Reference = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
@@ -86,14 +97,14 @@ class InvoiceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, f
         Meta(description="Stored only as a keyed hash, for `?customer_email=`."),
     ] = None
     success_url: Annotated[
-        Url | None,
+        ReturnUrl | None,
         Meta(
             description="Where the customer goes after paying. https, no user info; with a test key also http on "
             "localhost."
         ),
     ] = None
     fail_url: Annotated[
-        Url | None,
+        ReturnUrl | None,
         Meta(
             description="Offered to the customer after expiry or cancellation. https, no user info; with a test key "
             "also http on localhost."
