@@ -29,8 +29,9 @@ TYPESCRIPT_BUILT := clients/typescript/dist/.stamp
 RUNTIMES := clients/typescript/tests/runtimes/node_modules/.stamp
 SHOP_EXPRESS := examples/shop-express/node_modules/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
+OPENAPI := tests/openapi/node_modules/.stamp
 # What the tests need beside the environment itself.
-FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) $(TRACING) $(HOSTS) $(SHOP_EXPRESS) chromium
+FOR_TESTS := $(OBSERVATORY) $(OPENAPI) $(EXCHANGES) $(TRACING) $(HOSTS) $(SHOP_EXPRESS) chromium
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record clients lock clean chromium
@@ -127,6 +128,7 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	$(COMPILE_CLIENTS) -o requirements-clients.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd tests/openapi && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd clients/typescript && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd clients/typescript/tests/runtimes && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
@@ -179,6 +181,11 @@ $(SHOP_EXPRESS): examples/shop-express/package-lock.json $(TYPESCRIPT_BUILT)
 # Deno, Bun and workerd, 300 MB: `make soak` runs the TypeScript client in them.
 $(RUNTIMES): clients/typescript/tests/runtimes/package-lock.json
 	cd clients/typescript/tests/runtimes && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(OPENAPI): tests/openapi/package-lock.json
+	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
+	cd tests/openapi && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # The extra `exchanges` as its users install it: ccxt asks for other versions of some packages than the rest.

@@ -20,7 +20,7 @@ from app.identity.identity import Identity
 from app.live.hub import LiveHub
 from app.monitoring import routes as ops
 from app.operator.router import desk_routes
-from app.signer.settings import refuse_secrets
+from app.signer.environment import refuse_secrets
 from app.transparency import routes as proof
 from app.web import site
 from app.web.connections import limited_connections
