@@ -87,7 +87,7 @@ class Invoices extends Noun {
 
 class Quotes extends Noun {
   /** Choose for the customer what an invoice with a price is paid with. */
-  create(invoiceId: string, choice: api.QuoteRequest, options?: CreateOptions): Promise<api.Invoice> {
+  create(invoiceId: string, choice: api.AssetOnChain, options?: CreateOptions): Promise<api.Invoice> {
     return this.http.create<api.CreateQuoteData, api.CreateQuoteResponse>(
       `${BASE}/invoices/{invoice_id}/quotes`, { path: { invoice_id: invoiceId }, body: choice }, options,
     );
@@ -270,7 +270,7 @@ class Webhooks extends Noun {
   }
 
   /** Have a `webhook.test` sent to it. */
-  test(id: string, options?: CallOptions): Promise<api.TestEvent> {
+  test(id: string, options?: CallOptions): Promise<api.QueuedTestEvent> {
     return this.http.send<api.TestWebhookData, api.TestWebhookResponse>(
       "POST", `${BASE}/webhooks/{webhook_id}/test`, { path: { webhook_id: id } }, options,
     );
@@ -284,7 +284,7 @@ class Webhooks extends Noun {
   }
 
   /** Have every event since a time sent again. */
-  replay(id: string, replay: api.ReplayRequest, options?: CallOptions): Promise<api.Queued> {
+  replay(id: string, replay: api.ReplayRequest, options?: CallOptions): Promise<api.QueuedDeliveries> {
     return this.http.send<api.ReplayWebhookData, api.ReplayWebhookResponse>(
       "POST", `${BASE}/webhooks/{webhook_id}/replay`, { path: { webhook_id: id }, body: replay }, options,
     );
@@ -328,7 +328,7 @@ class Events extends Noun {
   }
 
   /** Have one sent again: to one endpoint, or to all that it was sent to. */
-  redeliver(id: string, to: api.RedeliveryRequest = {}, options?: CallOptions): Promise<api.Queued> {
+  redeliver(id: string, to: api.RedeliveryRequest = {}, options?: CallOptions): Promise<api.QueuedDeliveries> {
     return this.http.send<api.RedeliverEventData, api.RedeliverEventResponse>(
       "POST", `${BASE}/events/{event_id}/redeliver`, { path: { event_id: id }, body: to }, options,
     );

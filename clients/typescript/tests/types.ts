@@ -1,7 +1,7 @@
 /** What the compiler must accept, and what it must refuse. Only compiled, never run. */
 
 import {
-  type api, constructEvent, DuplicateOrderIdError, type Invoice, rawAmount, SwapPay, SwapPayError, type SwapPayEvent,
+  type api, constructEvent, DuplicateOrderIdError, type EventType, type Invoice, rawAmount, SwapPay, SwapPayError, type SwapPayEvent,
 } from "../src/index.js";
 
 declare const client: SwapPay;
@@ -53,3 +53,6 @@ export async function verified(request: Request, secrets: readonly string[]): Pr
   if (event.type === "invoice.sold") return undefined;
   return undefined;
 }
+
+/** Every event of the OpenAPI document has its type here. */
+export const allOfThem: never = undefined as unknown as Exclude<api.Webhooks["key"], EventType>;

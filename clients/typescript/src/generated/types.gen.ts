@@ -4,6 +4,8 @@ export type ClientOptions = {
     baseUrl: `${string}://${string}` | (string & {});
 };
 
+export type Webhooks = OnInvoiceCreatedWebhookRequest | OnInvoiceQuotedWebhookRequest | OnInvoiceConfirmingWebhookRequest | OnInvoicePaidWebhookRequest | OnInvoiceManualReviewWebhookRequest | OnInvoiceExpiredWebhookRequest | OnInvoiceCancelledWebhookRequest | OnInvoiceClosedWebhookRequest | OnInvoicePartiallyRefundedWebhookRequest | OnInvoiceRefundedWebhookRequest | OnInvoiceReversedWebhookRequest | OnPayoutPendingApprovalWebhookRequest | OnPayoutApprovedWebhookRequest | OnPayoutSubmittedWebhookRequest | OnPayoutConfirmedWebhookRequest | OnPayoutRejectedWebhookRequest | OnPayoutFailedWebhookRequest | OnPayoutCancelledWebhookRequest | OnRefundPendingApprovalWebhookRequest | OnRefundApprovedWebhookRequest | OnRefundSubmittedWebhookRequest | OnRefundConfirmedWebhookRequest | OnRefundRejectedWebhookRequest | OnRefundFailedWebhookRequest | OnRefundCancelledWebhookRequest | OnWebhookTestWebhookRequest;
+
 /**
  * Asset
  *
@@ -75,6 +77,46 @@ export type AssetOnChain = {
      * The chain; see `GET /assets`.
      */
     chain: string;
+};
+
+/**
+ * AssetRate
+ *
+ * What one asset is worth now. Without a rate, `problem` says why.
+ */
+export type AssetRate = {
+    /**
+     * The asset's symbol: its worth is the same on every chain.
+     */
+    asset: string;
+    /**
+     * ISO 4217.
+     */
+    currency: string;
+    /**
+     * How much of the currency one whole asset is worth: the median of the sources that are used.
+     */
+    rate: string | null;
+    /**
+     * The time of the oldest price in it.
+     */
+    rate_at: string | null;
+    /**
+     * How many seconds ago that was.
+     */
+    age_s: number | null;
+    /**
+     * Until when it may be used, unless there is a newer one.
+     */
+    good_until: string | null;
+    /**
+     * What each source says.
+     */
+    sources: Array<RateSource>;
+    /**
+     * Why there is no rate; null where there is one.
+     */
+    problem: string | null;
 };
 
 /**
@@ -211,7 +253,7 @@ export type Delivery = {
     /**
      * Dead ones are kept, and can be replayed.
      */
-    status: 'dead' | 'delivered' | 'pending';
+    status: DeliveryStatus;
     /**
      * How often it was tried.
      */
@@ -246,6 +288,13 @@ export type DeliveryPage = {
      */
     next_cursor: string | null;
 };
+
+/**
+ * DeliveryStatus
+ *
+ * Where the delivery of an event is. `dead`: every attempt failed; it can be sent again.
+ */
+export type DeliveryStatus = 'dead' | 'delivered' | 'pending';
 
 /**
  * Deposit
@@ -292,7 +341,7 @@ export type Deposit = {
     /**
      * `orphaned`: its block was reorganised away. `replaced`: another transaction took its place before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it.
      */
-    status: 'credited' | 'dropped' | 'orphaned' | 'replaced' | 'seen' | 'suspended';
+    status: DepositStatus;
     /**
      * The transaction that took its place, where that is known.
      */
@@ -300,7 +349,7 @@ export type Deposit = {
     /**
      * What it is to the invoice. `exact` pays it, alone or as a credited part. `part` waits for the rest. `dust` is too small to mean anything. Every other one needs a review.
      */
-    verdict: 'cancelled' | 'dust' | 'exact' | 'in_review' | 'late' | 'overpaid' | 'part' | 'second' | 'underpaid' | 'unknown' | 'wrong_asset';
+    verdict: DepositVerdict;
     /**
      * Why it needs a review: the verdict; null for `exact`, `part` and `dust`.
      */
@@ -309,6 +358,57 @@ export type Deposit = {
      * When it was first seen.
      */
     seen_at: string;
+};
+
+/**
+ * DepositStatus
+ *
+ * Where a deposit is. `seen`: on the chain or waiting for a block. `credited`: final and booked. `orphaned`: its block was reorganised away. `replaced`: another transaction took its place before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it.
+ */
+export type DepositStatus = 'credited' | 'dropped' | 'orphaned' | 'replaced' | 'seen' | 'suspended';
+
+/**
+ * DepositVerdict
+ *
+ * What a deposit is to its invoice. `exact` pays it, `part` waits for the rest, `dust` is too small to mean anything. Every other one needs a review.
+ */
+export type DepositVerdict = 'cancelled' | 'dust' | 'exact' | 'in_review' | 'late' | 'overpaid' | 'part' | 'second' | 'underpaid' | 'unknown' | 'wrong_asset';
+
+/**
+ * Error
+ *
+ * What went wrong.
+ */
+export type Error = {
+    code: ErrorCode;
+    /**
+     * For people. Names the field at fault.
+     */
+    message: string;
+    /**
+     * The value of `X-Request-Id`.
+     */
+    request_id: string;
+    /**
+     * Only with `DUPLICATE_ORDER_ID`: your invoice that has the order id.
+     */
+    invoice_id?: string;
+};
+
+/**
+ * ErrorCode
+ *
+ * Stable, for programs. New codes may be added.
+ */
+export type ErrorCode = 'INVALID_INPUT' | 'IDEMPOTENCY_REQUIRED' | 'INSUFFICIENT_BALANCE' | 'INVALID_DESTINATION' | 'MEMO_NOT_ALLOWED' | 'REFUND_EXCEEDS_NET' | 'PAY_IN_ASSET_NOT_ALLOWED' | 'AMOUNT_TOO_SMALL' | 'AMOUNT_TOO_LARGE' | 'MISSING_API_KEY' | 'INVALID_API_KEY' | 'API_KEY_REVOKED' | 'API_KEY_EXPIRED' | 'MISSING_SCOPE' | 'IP_NOT_ALLOWED' | 'MERCHANT_NOT_APPROVED' | 'MERCHANT_SUSPENDED' | 'MERCHANT_BANNED' | 'DAILY_CAP_EXCEEDED' | 'NOT_FOUND' | 'INVOICE_NOT_FOUND' | 'PAYOUT_NOT_FOUND' | 'REFUND_NOT_FOUND' | 'WEBHOOK_NOT_FOUND' | 'EVENT_NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'BODY_TOO_LARGE' | 'UNSUPPORTED_MEDIA_TYPE' | 'INVOICE_NOT_CANCELLABLE' | 'INVOICE_NOT_REFUNDABLE' | 'INVOICE_NOT_QUOTABLE' | 'PAYOUT_NOT_CANCELLABLE' | 'DUPLICATE_ORDER_ID' | 'IDEMPOTENCY_IN_PROGRESS' | 'IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY' | 'RATE_LIMITED' | 'IP_RATE_LIMITED' | 'API_KEY_LOCKED' | 'INTERNAL' | 'POOL_EXHAUSTED' | 'PAYOUTS_DISABLED' | 'REFUNDS_DISABLED' | 'INVOICES_DISABLED' | 'NETWORK_UNAVAILABLE' | 'RATE_UNAVAILABLE' | 'UNAVAILABLE';
+
+/**
+ * ErrorResponse
+ *
+ * The form of every error.
+ */
+export type ErrorResponse = {
+    error: Error;
 };
 
 /**
@@ -326,7 +426,7 @@ export type Event = {
      */
     seq: number;
     /**
-     * Such as `invoice.paid`.
+     * Such as `invoice.paid`. New types may be added.
      */
     type: string;
     /**
@@ -340,13 +440,20 @@ export type Event = {
     /**
      * The key's mode.
      */
-    mode: 'live' | 'test';
+    mode: Mode;
     /**
      * The object that it is about, as the API showed it then.
      */
-    data: {
-        [key: string]: unknown;
-    };
+    data: EventData;
+};
+
+/**
+ * EventData
+ *
+ * The object that an event is about, as the API showed it when it happened.
+ */
+export type EventData = {
+    [key: string]: unknown;
 };
 
 /**
@@ -363,6 +470,13 @@ export type EventPage = {
 };
 
 /**
+ * FeePayer
+ *
+ * Who pays the service fee. `merchant`: out of the amount. `customer`: on top of it.
+ */
+export type FeePayer = 'customer' | 'merchant';
+
+/**
  * Invoice
  *
  * A demand for one exact amount of one asset on one chain, or for a price until the customer has chosen them.
@@ -375,7 +489,7 @@ export type Invoice = {
     /**
      * The mode of the key that made it.
      */
-    mode: 'live' | 'test';
+    mode: Mode;
     status: InvoiceStatus;
     /**
      * Whether an operator has to look at a deposit of it.
@@ -420,7 +534,7 @@ export type Invoice = {
     /**
      * `merchant`: taken out of the amount. `customer`: added on top.
      */
-    fee_payer: 'customer' | 'merchant';
+    fee_payer: FeePayer;
     /**
      * What the merchant will be credited for the exact payment. Null in `awaiting_choice`.
      */
@@ -468,9 +582,7 @@ export type Invoice = {
     /**
      * As given.
      */
-    metadata: {
-        [key: string]: unknown;
-    };
+    metadata: Metadata;
     /**
      * Where the customer goes after paying.
      */
@@ -500,6 +612,49 @@ export type Invoice = {
      */
     paid_at: string | null;
 };
+
+/**
+ * InvoiceEvent
+ *
+ * Something happened to an invoice.
+ */
+export type InvoiceEvent = {
+    /**
+     * The same in all attempts and endpoints: ignore repeated ids.
+     */
+    event_id: string;
+    /**
+     * Counts your events in a mode, without gaps.
+     */
+    seq: number;
+    /**
+     * What happened.
+     */
+    type: InvoiceEventType;
+    /**
+     * When it happened.
+     */
+    created_at: string;
+    /**
+     * Your merchant id.
+     */
+    merchant_id: string;
+    /**
+     * The key's mode.
+     */
+    mode: Mode;
+    /**
+     * The invoice as the API showed it then, and its `id` once more as `invoice_id`.
+     */
+    data: Invoice;
+};
+
+/**
+ * InvoiceEventType
+ *
+ * What happened to an invoice.
+ */
+export type InvoiceEventType = 'invoice.cancelled' | 'invoice.closed' | 'invoice.confirming' | 'invoice.created' | 'invoice.expired' | 'invoice.manual_review' | 'invoice.paid' | 'invoice.partially_refunded' | 'invoice.quoted' | 'invoice.refunded' | 'invoice.reversed';
 
 /**
  * InvoicePage
@@ -553,11 +708,11 @@ export type InvoiceRequest = {
      */
     customer_email?: string | null;
     /**
-     * Where the customer goes after paying. https, no user.
+     * Where the customer goes after paying. https, no user info; with a test key also http on localhost.
      */
     success_url?: string | null;
     /**
-     * Offered to the customer after expiry or cancellation. https, no user info.
+     * Offered to the customer after expiry or cancellation. https, no user info; with a test key also http on localhost.
      */
     fail_url?: string | null;
     /**
@@ -567,9 +722,7 @@ export type InvoiceRequest = {
     /**
      * An object of your own, at most 4 KiB as JSON. Echoed in answers and events.
      */
-    metadata?: {
-        [key: string]: unknown;
-    } | null;
+    metadata?: Metadata | null;
     /**
      * Minutes to pay in.
      */
@@ -577,8 +730,15 @@ export type InvoiceRequest = {
     /**
      * Who pays the service fee. If left out, the merchant's setting.
      */
-    fee_payer?: 'customer' | 'merchant' | null;
+    fee_payer?: FeePayer | null;
 };
+
+/**
+ * InvoiceStatus
+ *
+ * An invoice's progress. `needs_review` shows an anomaly beside it.
+ */
+export type InvoiceStatus = 'awaiting_choice' | 'awaiting_deposit' | 'cancelled' | 'closed' | 'confirming' | 'expired' | 'manual_review' | 'paid' | 'partially_refunded' | 'refunded';
 
 /**
  * LedgerEntry
@@ -721,6 +881,22 @@ export type LedgerVerification = {
 };
 
 /**
+ * Metadata
+ *
+ * A JSON object of your own, at most 4 KiB. It comes back as it was sent.
+ */
+export type Metadata = {
+    [key: string]: unknown;
+};
+
+/**
+ * Mode
+ *
+ * `test` has test networks and test resources, `live` the real ones.
+ */
+export type Mode = 'live' | 'test';
+
+/**
  * Network
  *
  * How far a network in the key's mode has been read.
@@ -834,7 +1010,7 @@ export type Payout = {
     /**
      * The mode of the API key that requested it.
      */
-    mode: 'live' | 'test';
+    mode: Mode;
     /**
      * The current status.
      */
@@ -878,9 +1054,7 @@ export type Payout = {
     /**
      * As given.
      */
-    metadata: {
-        [key: string]: unknown;
-    };
+    metadata: Metadata;
     /**
      * The transaction's id on chain; null until it was sent.
      */
@@ -918,6 +1092,49 @@ export type Payout = {
      */
     worth?: Worth | null;
 };
+
+/**
+ * PayoutEvent
+ *
+ * Something happened to a payout.
+ */
+export type PayoutEvent = {
+    /**
+     * The same in all attempts and endpoints: ignore repeated ids.
+     */
+    event_id: string;
+    /**
+     * Counts your events in a mode, without gaps.
+     */
+    seq: number;
+    /**
+     * What happened.
+     */
+    type: PayoutEventType;
+    /**
+     * When it happened.
+     */
+    created_at: string;
+    /**
+     * Your merchant id.
+     */
+    merchant_id: string;
+    /**
+     * The key's mode.
+     */
+    mode: Mode;
+    /**
+     * The payout as the API showed it then, and its `id` once more as `payout_id`.
+     */
+    data: Payout;
+};
+
+/**
+ * PayoutEventType
+ *
+ * What happened to a payout.
+ */
+export type PayoutEventType = 'payout.approved' | 'payout.cancelled' | 'payout.confirmed' | 'payout.failed' | 'payout.pending_approval' | 'payout.rejected' | 'payout.submitted';
 
 /**
  * PayoutPage
@@ -965,9 +1182,7 @@ export type PayoutRequest = {
     /**
      * An object of your own, at most 4 KiB as JSON.
      */
-    metadata?: {
-        [key: string]: unknown;
-    } | null;
+    metadata?: Metadata | null;
 };
 
 /**
@@ -1023,15 +1238,27 @@ export type ProofLeaf = {
 };
 
 /**
- * Queued
+ * QueuedDeliveries
  *
  * How many deliveries were queued.
  */
-export type Queued = {
+export type QueuedDeliveries = {
     /**
      * Each to one endpoint.
      */
     deliveries: number;
+};
+
+/**
+ * QueuedTestEvent
+ *
+ * The test event that was queued.
+ */
+export type QueuedTestEvent = {
+    /**
+     * Its UUID, to look for in the log.
+     */
+    event_id: string;
 };
 
 /**
@@ -1047,7 +1274,7 @@ export type Quote = {
     /**
      * `open`: a payment that is made before `expires_at` pays the invoice. `used`: a payment has come for it, and it stays the invoice's quote. `ended`: it was not paid in time.
      */
-    state: 'ended' | 'open' | 'used';
+    state: QuoteState;
     /**
      * The exact amount, and where to send it.
      */
@@ -1079,60 +1306,11 @@ export type Quote = {
 };
 
 /**
- * QuoteRequest
+ * QuoteState
  *
- * What to pay an invoice's price with.
+ * `open`: it can be paid. `used`: a payment has come for it. `ended`: it was not paid in time.
  */
-export type QuoteRequest = {
-    /**
-     * The asset's symbol; see `GET /assets`.
-     */
-    asset: string;
-    /**
-     * The chain; see `GET /assets`.
-     */
-    chain: string;
-};
-
-/**
- * Rate
- *
- * What one asset is worth now. Without a rate, `problem` says why.
- */
-export type Rate = {
-    /**
-     * The asset's symbol: its worth is the same on every chain.
-     */
-    asset: string;
-    /**
-     * ISO 4217.
-     */
-    currency: string;
-    /**
-     * How much of the currency one whole asset is worth: the median of the sources that are used.
-     */
-    rate: string | null;
-    /**
-     * The time of the oldest price in it.
-     */
-    rate_at: string | null;
-    /**
-     * How many seconds ago that was.
-     */
-    age_s: number | null;
-    /**
-     * Until when it may be used, unless there is a newer one.
-     */
-    good_until: string | null;
-    /**
-     * What each source says.
-     */
-    sources: Array<Source>;
-    /**
-     * Why there is no rate; null where there is one.
-     */
-    problem: string | null;
-};
+export type QuoteState = 'ended' | 'open' | 'used';
 
 /**
  * RateList
@@ -1140,7 +1318,7 @@ export type Rate = {
  * A rate for each asset that the merchant takes in the key's mode.
  */
 export type RateList = {
-    data: Array<Rate>;
+    data: Array<AssetRate>;
 };
 
 /**
@@ -1150,7 +1328,7 @@ export type RateList = {
  */
 export type RateSource = {
     /**
-     * The source, such as `kraken`.
+     * The source; `kraken × ecb` where its price in another currency was multiplied by that rate.
      */
     name: string;
     /**
@@ -1192,7 +1370,7 @@ export type Refund = {
     /**
      * The mode of the API key that requested it.
      */
-    mode: 'live' | 'test';
+    mode: Mode;
     /**
      * The current status.
      */
@@ -1284,6 +1462,49 @@ export type Refund = {
 };
 
 /**
+ * RefundEvent
+ *
+ * Something happened to a refund.
+ */
+export type RefundEvent = {
+    /**
+     * The same in all attempts and endpoints: ignore repeated ids.
+     */
+    event_id: string;
+    /**
+     * Counts your events in a mode, without gaps.
+     */
+    seq: number;
+    /**
+     * What happened.
+     */
+    type: RefundEventType;
+    /**
+     * When it happened.
+     */
+    created_at: string;
+    /**
+     * Your merchant id.
+     */
+    merchant_id: string;
+    /**
+     * The key's mode.
+     */
+    mode: Mode;
+    /**
+     * The refund as the API showed it then, and its `id` once more as `refund_id`.
+     */
+    data: Refund;
+};
+
+/**
+ * RefundEventType
+ *
+ * What happened to a refund.
+ */
+export type RefundEventType = 'refund.approved' | 'refund.cancelled' | 'refund.confirmed' | 'refund.failed' | 'refund.pending_approval' | 'refund.rejected' | 'refund.submitted';
+
+/**
  * RefundPage
  *
  * A page of refunds, newest first.
@@ -1345,11 +1566,11 @@ export type Review = {
     /**
      * `returning` until the return is confirmed on chain.
      */
-    status: 'closed' | 'open' | 'returning';
+    status: ReviewStatus;
     /**
      * Null while the review is open.
      */
-    outcome: 'closed' | 'credited' | 'returned' | null;
+    outcome: ReviewOutcome | null;
     /**
      * Why there is one: `underpaid`, `late`, …
      */
@@ -1371,6 +1592,20 @@ export type Review = {
      */
     decided_at: string | null;
 };
+
+/**
+ * ReviewOutcome
+ *
+ * How a review ended.
+ */
+export type ReviewOutcome = 'closed' | 'credited' | 'returned';
+
+/**
+ * ReviewStatus
+ *
+ * `open` waits for an operator; `returning` until the return is confirmed on chain.
+ */
+export type ReviewStatus = 'closed' | 'open' | 'returning';
 
 /**
  * RotationRequest
@@ -1417,42 +1652,6 @@ export type SignedDocument = {
 };
 
 /**
- * Source
- *
- * What one source says.
- */
-export type Source = {
-    /**
-     * The source; `kraken × ecb` where its price in another currency was multiplied by that rate.
-     */
-    name: string;
-    /**
-     * How much of the currency one whole asset is worth.
-     */
-    rate: string;
-    /**
-     * The source's own time of it.
-     */
-    at: string;
-    /**
-     * False where it was left out, since it is far from the others.
-     */
-    used: boolean;
-};
-
-/**
- * TestEvent
- *
- * The test event that was queued.
- */
-export type TestEvent = {
-    /**
-     * Its UUID, to look for in the log.
-     */
-    event_id: string;
-};
-
-/**
  * Transaction
  *
  * Where a transaction is, and what it pays of yours.
@@ -1461,7 +1660,7 @@ export type Transaction = {
     /**
      * `unavailable`: the network can't be asked now. `unknown`: it doesn't know the transaction. `waiting`: no block has it. `confirming`: it pays an invoice and needs more confirmations. `failed`: it moved nothing. `paid`, `paid_part`, `paid_short`, `paid_over`, `paid_late`, `paid_after_cancellation`, `paid_again`, `dust`: what it is to its invoice. `other_invoice`: it is for another one than `invoice_id` named. `other_asset`, `other_token`, `lookalike_token`: it brings something else than was asked for. `other_network`: the right address on another chain. `unclaimed`: for no invoice. `elsewhere`: it brings you nothing. `reorganised`, `replaced`, `dropped`: it is in no block any more, or never was.
      */
-    verdict: Verdict;
+    verdict: TransactionVerdict;
     /**
      * The verdict in English, with its figures.
      */
@@ -1493,7 +1692,7 @@ export type Transaction = {
     /**
      * What it brings to addresses of your invoices.
      */
-    transfers: Array<Transfer>;
+    transfers: Array<TransactionTransfer>;
     /**
      * False where the verdict is from what was stored before.
      */
@@ -1505,11 +1704,11 @@ export type Transaction = {
 };
 
 /**
- * Transfer
+ * TransactionTransfer
  *
  * What the transaction brings to an address of your invoices.
  */
-export type Transfer = {
+export type TransactionTransfer = {
     /**
      * The transfer's place in its transaction.
      */
@@ -1537,15 +1736,15 @@ export type Transfer = {
     /**
      * What this transfer is to that invoice.
      */
-    verdict: Verdict;
+    verdict: TransactionVerdict;
 };
 
 /**
- * Verdict
+ * TransactionVerdict
  *
  * What became of a transaction. The API gives these codes.
  */
-export type Verdict = 'confirming' | 'dropped' | 'dust' | 'elsewhere' | 'failed' | 'lookalike_token' | 'other_asset' | 'other_invoice' | 'other_network' | 'other_token' | 'paid' | 'paid_after_cancellation' | 'paid_again' | 'paid_late' | 'paid_over' | 'paid_part' | 'paid_short' | 'reorganised' | 'replaced' | 'unavailable' | 'unclaimed' | 'unknown' | 'waiting';
+export type TransactionVerdict = 'confirming' | 'dropped' | 'dust' | 'elsewhere' | 'failed' | 'lookalike_token' | 'other_asset' | 'other_invoice' | 'other_network' | 'other_token' | 'paid' | 'paid_after_cancellation' | 'paid_again' | 'paid_late' | 'paid_over' | 'paid_part' | 'paid_short' | 'reorganised' | 'replaced' | 'unavailable' | 'unclaimed' | 'unknown' | 'waiting';
 
 /**
  * Webhook
@@ -1560,7 +1759,7 @@ export type Webhook = {
     /**
      * The key's mode.
      */
-    mode: 'live' | 'test';
+    mode: Mode;
     /**
      * In canonical form.
      */
@@ -1580,11 +1779,11 @@ export type Webhook = {
     /**
      * While paused, deliveries wait; disabled, there are none.
      */
-    status: 'disabled' | 'enabled' | 'paused';
+    status: WebhookStatus;
     /**
      * Why it is not enabled: twenty failures in a row, a response of 410, or your own request.
      */
-    status_reason: 'failures' | 'gone' | 'merchant' | null;
+    status_reason: WebhookStatusReason | null;
     /**
      * When the status began.
      */
@@ -1618,13 +1817,13 @@ export type WebhookChange = {
      */
     description?: string;
     /**
-     * Empty means all.
+     * Such as `invoice.paid`; empty means all.
      */
     event_types?: Array<string>;
     /**
      * The new status.
      */
-    status?: 'disabled' | 'enabled' | 'paused';
+    status?: WebhookStatus;
 };
 
 /**
@@ -1655,10 +1854,24 @@ export type WebhookRequest = {
      */
     description?: string;
     /**
-     * Empty means all.
+     * Such as `invoice.paid`; empty means all.
      */
     event_types?: Array<string>;
 };
+
+/**
+ * WebhookStatus
+ *
+ * While an endpoint is paused, its deliveries wait; disabled, there are none.
+ */
+export type WebhookStatus = 'disabled' | 'enabled' | 'paused';
+
+/**
+ * WebhookStatusReason
+ *
+ * Why an endpoint is not enabled: twenty failures in a row (`failures`), an answer of 410 (`gone`), or your own request (`merchant`).
+ */
+export type WebhookStatusReason = 'failures' | 'gone' | 'merchant';
 
 /**
  * WebhookWithSecret
@@ -1673,7 +1886,7 @@ export type WebhookWithSecret = {
     /**
      * The key's mode.
      */
-    mode: 'live' | 'test';
+    mode: Mode;
     /**
      * In canonical form.
      */
@@ -1693,11 +1906,11 @@ export type WebhookWithSecret = {
     /**
      * While paused, deliveries wait; disabled, there are none.
      */
-    status: 'disabled' | 'enabled' | 'paused';
+    status: WebhookStatus;
     /**
      * Why it is not enabled: twenty failures in a row, a response of 410, or your own request.
      */
-    status_reason: 'failures' | 'gone' | 'merchant' | null;
+    status_reason: WebhookStatusReason | null;
     /**
      * When the status began.
      */
@@ -1721,6 +1934,13 @@ export type WebhookWithSecret = {
 };
 
 /**
+ * WithdrawalStatus
+ *
+ * A withdrawal's progress. Why it does not go on is in `held` and `waiting_reason`.
+ */
+export type WithdrawalStatus = 'approved' | 'cancelled' | 'confirmed' | 'failed' | 'pending_approval' | 'rejected' | 'submitted';
+
+/**
  * Worth
  *
  * What a movement of money was worth when it was booked.
@@ -1736,50 +1956,6 @@ export type Worth = {
     currency: string;
 };
 
-/**
- * InvoiceStatus
- *
- * An invoice's progress. `needs_review` shows an anomaly beside it.
- */
-export type InvoiceStatus = 'awaiting_choice' | 'awaiting_deposit' | 'cancelled' | 'closed' | 'confirming' | 'expired' | 'manual_review' | 'paid' | 'partially_refunded' | 'refunded';
-
-/**
- * WithdrawalStatus
- *
- * A withdrawal's progress. Why it does not go on is in `held` and `waiting_reason`.
- */
-export type WithdrawalStatus = 'approved' | 'cancelled' | 'confirmed' | 'failed' | 'pending_approval' | 'rejected' | 'submitted';
-
-/**
- * Error
- *
- * The form of every error.
- */
-export type Error = {
-    error: {
-        code: ErrorCode;
-        /**
-         * For people. Names the field at fault.
-         */
-        message: string;
-        /**
-         * The value of `X-Request-Id`.
-         */
-        request_id: string;
-        /**
-         * Only with `DUPLICATE_ORDER_ID`: your invoice that has the order id.
-         */
-        invoice_id?: string;
-    };
-};
-
-/**
- * ErrorCode
- *
- * Stable, for programs. New codes may be added.
- */
-export type ErrorCode = 'INVALID_INPUT' | 'IDEMPOTENCY_REQUIRED' | 'INSUFFICIENT_BALANCE' | 'INVALID_DESTINATION' | 'MEMO_NOT_ALLOWED' | 'REFUND_EXCEEDS_NET' | 'PAY_IN_ASSET_NOT_ALLOWED' | 'AMOUNT_TOO_SMALL' | 'AMOUNT_TOO_LARGE' | 'MISSING_API_KEY' | 'INVALID_API_KEY' | 'API_KEY_REVOKED' | 'API_KEY_EXPIRED' | 'MISSING_SCOPE' | 'IP_NOT_ALLOWED' | 'MERCHANT_NOT_APPROVED' | 'MERCHANT_SUSPENDED' | 'MERCHANT_BANNED' | 'DAILY_CAP_EXCEEDED' | 'NOT_FOUND' | 'INVOICE_NOT_FOUND' | 'PAYOUT_NOT_FOUND' | 'REFUND_NOT_FOUND' | 'WEBHOOK_NOT_FOUND' | 'EVENT_NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'BODY_TOO_LARGE' | 'UNSUPPORTED_MEDIA_TYPE' | 'INVOICE_NOT_CANCELLABLE' | 'INVOICE_NOT_REFUNDABLE' | 'INVOICE_NOT_QUOTABLE' | 'PAYOUT_NOT_CANCELLABLE' | 'DUPLICATE_ORDER_ID' | 'IDEMPOTENCY_IN_PROGRESS' | 'IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY' | 'RATE_LIMITED' | 'IP_RATE_LIMITED' | 'API_KEY_LOCKED' | 'INTERNAL' | 'POOL_EXHAUSTED' | 'PAYOUTS_DISABLED' | 'REFUNDS_DISABLED' | 'INVOICES_DISABLED' | 'NETWORK_UNAVAILABLE' | 'RATE_UNAVAILABLE' | 'UNAVAILABLE';
-
 export type ListInvoicesData = {
     body?: never;
     path?: never;
@@ -1787,7 +1963,7 @@ export type ListInvoicesData = {
         /**
          * Invoices in this status.
          */
-        status?: 'awaiting_choice' | 'awaiting_deposit' | 'confirming' | 'paid' | 'partially_refunded' | 'refunded' | 'expired' | 'cancelled' | 'manual_review' | 'closed';
+        status?: InvoiceStatus;
         /**
          * Invoices in this asset; or with a price in this national currency.
          */
@@ -1896,7 +2072,7 @@ export type CancelInvoiceResponses = {
 export type CancelInvoiceResponse = CancelInvoiceResponses[keyof CancelInvoiceResponses];
 
 export type CreateQuoteData = {
-    body: QuoteRequest;
+    body: AssetOnChain;
     path: {
         /**
          * `INV-` and ten characters.
@@ -1948,7 +2124,7 @@ export type ListRefundsData = {
         /**
          * Those in this status.
          */
-        status?: 'pending_approval' | 'approved' | 'submitted' | 'confirmed' | 'rejected' | 'failed' | 'cancelled';
+        status?: WithdrawalStatus;
         /**
          * Those in this asset.
          */
@@ -1998,7 +2174,7 @@ export type ListInvoiceRefundsData = {
         /**
          * Those in this status.
          */
-        status?: 'pending_approval' | 'approved' | 'submitted' | 'confirmed' | 'rejected' | 'failed' | 'cancelled';
+        status?: WithdrawalStatus;
         /**
          * Those in this asset.
          */
@@ -2064,7 +2240,7 @@ export type ListPayoutsData = {
         /**
          * Those in this status.
          */
-        status?: 'pending_approval' | 'approved' | 'submitted' | 'confirmed' | 'rejected' | 'failed' | 'cancelled';
+        status?: WithdrawalStatus;
         /**
          * Those in this asset.
          */
@@ -2302,7 +2478,7 @@ export type ListRatesData = {
         /**
          * The currency (ISO 4217).
          */
-        currency: 'ADP' | 'AED' | 'AFA' | 'AFN' | 'ALK' | 'ALL' | 'AMD' | 'ANG' | 'AOA' | 'AOK' | 'AON' | 'AOR' | 'ARA' | 'ARL' | 'ARM' | 'ARP' | 'ARS' | 'ATS' | 'AUD' | 'AWG' | 'AZM' | 'AZN' | 'BAD' | 'BAM' | 'BAN' | 'BBD' | 'BDT' | 'BEC' | 'BEF' | 'BEL' | 'BGL' | 'BGM' | 'BGN' | 'BGO' | 'BHD' | 'BIF' | 'BMD' | 'BND' | 'BOB' | 'BOL' | 'BOP' | 'BOV' | 'BRB' | 'BRC' | 'BRE' | 'BRL' | 'BRN' | 'BRR' | 'BRZ' | 'BSD' | 'BTN' | 'BUK' | 'BWP' | 'BYB' | 'BYN' | 'BYR' | 'BZD' | 'CAD' | 'CDF' | 'CHE' | 'CHF' | 'CHW' | 'CLE' | 'CLF' | 'CLP' | 'CNH' | 'CNX' | 'CNY' | 'COP' | 'COU' | 'CRC' | 'CSD' | 'CSK' | 'CUC' | 'CUP' | 'CVE' | 'CYP' | 'CZK' | 'DDM' | 'DEM' | 'DJF' | 'DKK' | 'DOP' | 'DZD' | 'ECS' | 'ECV' | 'EEK' | 'EGP' | 'ERN' | 'ESA' | 'ESB' | 'ESP' | 'ETB' | 'EUR' | 'FIM' | 'FJD' | 'FKP' | 'FRF' | 'GBP' | 'GEK' | 'GEL' | 'GHC' | 'GHS' | 'GIP' | 'GMD' | 'GNF' | 'GNS' | 'GQE' | 'GRD' | 'GTQ' | 'GWE' | 'GWP' | 'GYD' | 'HKD' | 'HNL' | 'HRD' | 'HRK' | 'HTG' | 'HUF' | 'IDR' | 'IEP' | 'ILP' | 'ILR' | 'ILS' | 'INR' | 'IQD' | 'IRR' | 'ISJ' | 'ISK' | 'ITL' | 'JMD' | 'JOD' | 'JPY' | 'KES' | 'KGS' | 'KHR' | 'KMF' | 'KPW' | 'KRH' | 'KRO' | 'KRW' | 'KWD' | 'KYD' | 'KZT' | 'LAK' | 'LBP' | 'LKR' | 'LRD' | 'LSL' | 'LTL' | 'LTT' | 'LUC' | 'LUF' | 'LUL' | 'LVL' | 'LVR' | 'LYD' | 'MAD' | 'MAF' | 'MCF' | 'MDC' | 'MDL' | 'MGA' | 'MGF' | 'MKD' | 'MKN' | 'MLF' | 'MMK' | 'MNT' | 'MOP' | 'MRO' | 'MRU' | 'MTL' | 'MTP' | 'MUR' | 'MVP' | 'MVR' | 'MWK' | 'MXN' | 'MXP' | 'MXV' | 'MYR' | 'MZE' | 'MZM' | 'MZN' | 'NAD' | 'NGN' | 'NIC' | 'NIO' | 'NLG' | 'NOK' | 'NPR' | 'NZD' | 'OMR' | 'PAB' | 'PEI' | 'PEN' | 'PES' | 'PGK' | 'PHP' | 'PKR' | 'PLN' | 'PLZ' | 'PTE' | 'PYG' | 'QAR' | 'RHD' | 'ROL' | 'RON' | 'RSD' | 'RUB' | 'RUR' | 'RWF' | 'SAR' | 'SBD' | 'SCR' | 'SDD' | 'SDG' | 'SDP' | 'SEK' | 'SGD' | 'SHP' | 'SIT' | 'SKK' | 'SLE' | 'SLL' | 'SOS' | 'SRD' | 'SRG' | 'SSP' | 'STD' | 'STN' | 'SUR' | 'SVC' | 'SYP' | 'SZL' | 'THB' | 'TJR' | 'TJS' | 'TMM' | 'TMT' | 'TND' | 'TOP' | 'TPE' | 'TRL' | 'TRY' | 'TTD' | 'TWD' | 'TZS' | 'UAH' | 'UAK' | 'UGS' | 'UGX' | 'USD' | 'USN' | 'USS' | 'UYI' | 'UYP' | 'UYU' | 'UYW' | 'UZS' | 'VEB' | 'VED' | 'VEF' | 'VES' | 'VND' | 'VNN' | 'VUV' | 'WST' | 'XAF' | 'XCD' | 'XCG' | 'XEU' | 'XFO' | 'XFU' | 'XOF' | 'XPF' | 'XRE' | 'YDD' | 'YER' | 'YUD' | 'YUM' | 'YUN' | 'YUR' | 'ZAL' | 'ZAR' | 'ZMK' | 'ZMW' | 'ZRN' | 'ZRZ' | 'ZWD' | 'ZWG' | 'ZWL' | 'ZWR';
+        currency: string;
     };
     url: '/api/v1/merchant/rates';
 };
@@ -2353,7 +2529,7 @@ export type ListWebhooksData = {
         /**
          * `true` lists the endpoints that invoices created, instead of your own.
          */
-        implicit?: 'true' | 'false';
+        implicit?: boolean;
         /**
          * How many to return.
          */
@@ -2491,7 +2667,7 @@ export type TestWebhookResponses = {
     /**
      * Accepted
      */
-    202: TestEvent;
+    202: QueuedTestEvent;
 };
 
 export type TestWebhookResponse = TestWebhookResponses[keyof TestWebhookResponses];
@@ -2533,7 +2709,7 @@ export type ReplayWebhookResponses = {
     /**
      * Accepted
      */
-    202: Queued;
+    202: QueuedDeliveries;
 };
 
 export type ReplayWebhookResponse = ReplayWebhookResponses[keyof ReplayWebhookResponses];
@@ -2550,7 +2726,7 @@ export type ListDeliveriesData = {
         /**
          * Deliveries in this state.
          */
-        status?: 'pending' | 'delivered' | 'dead';
+        status?: DeliveryStatus;
         /**
          * How many to return.
          */
@@ -2638,7 +2814,241 @@ export type RedeliverEventResponses = {
     /**
      * Accepted
      */
-    202: Queued;
+    202: QueuedDeliveries;
 };
 
 export type RedeliverEventResponse = RedeliverEventResponses[keyof RedeliverEventResponses];
+
+export type OnInvoiceCreatedWebhookPayload = InvoiceEvent;
+
+export type OnInvoiceCreatedWebhookRequest = {
+    body: OnInvoiceCreatedWebhookPayload;
+    key: 'invoice.created';
+    path?: never;
+    query?: never;
+};
+
+export type OnInvoiceQuotedWebhookPayload = InvoiceEvent;
+
+export type OnInvoiceQuotedWebhookRequest = {
+    body: OnInvoiceQuotedWebhookPayload;
+    key: 'invoice.quoted';
+    path?: never;
+    query?: never;
+};
+
+export type OnInvoiceConfirmingWebhookPayload = InvoiceEvent;
+
+export type OnInvoiceConfirmingWebhookRequest = {
+    body: OnInvoiceConfirmingWebhookPayload;
+    key: 'invoice.confirming';
+    path?: never;
+    query?: never;
+};
+
+export type OnInvoicePaidWebhookPayload = InvoiceEvent;
+
+export type OnInvoicePaidWebhookRequest = {
+    body: OnInvoicePaidWebhookPayload;
+    key: 'invoice.paid';
+    path?: never;
+    query?: never;
+};
+
+export type OnInvoiceManualReviewWebhookPayload = InvoiceEvent;
+
+export type OnInvoiceManualReviewWebhookRequest = {
+    body: OnInvoiceManualReviewWebhookPayload;
+    key: 'invoice.manual_review';
+    path?: never;
+    query?: never;
+};
+
+export type OnInvoiceExpiredWebhookPayload = InvoiceEvent;
+
+export type OnInvoiceExpiredWebhookRequest = {
+    body: OnInvoiceExpiredWebhookPayload;
+    key: 'invoice.expired';
+    path?: never;
+    query?: never;
+};
+
+export type OnInvoiceCancelledWebhookPayload = InvoiceEvent;
+
+export type OnInvoiceCancelledWebhookRequest = {
+    body: OnInvoiceCancelledWebhookPayload;
+    key: 'invoice.cancelled';
+    path?: never;
+    query?: never;
+};
+
+export type OnInvoiceClosedWebhookPayload = InvoiceEvent;
+
+export type OnInvoiceClosedWebhookRequest = {
+    body: OnInvoiceClosedWebhookPayload;
+    key: 'invoice.closed';
+    path?: never;
+    query?: never;
+};
+
+export type OnInvoicePartiallyRefundedWebhookPayload = InvoiceEvent;
+
+export type OnInvoicePartiallyRefundedWebhookRequest = {
+    body: OnInvoicePartiallyRefundedWebhookPayload;
+    key: 'invoice.partially_refunded';
+    path?: never;
+    query?: never;
+};
+
+export type OnInvoiceRefundedWebhookPayload = InvoiceEvent;
+
+export type OnInvoiceRefundedWebhookRequest = {
+    body: OnInvoiceRefundedWebhookPayload;
+    key: 'invoice.refunded';
+    path?: never;
+    query?: never;
+};
+
+export type OnInvoiceReversedWebhookPayload = InvoiceEvent;
+
+export type OnInvoiceReversedWebhookRequest = {
+    body: OnInvoiceReversedWebhookPayload;
+    key: 'invoice.reversed';
+    path?: never;
+    query?: never;
+};
+
+export type OnPayoutPendingApprovalWebhookPayload = PayoutEvent;
+
+export type OnPayoutPendingApprovalWebhookRequest = {
+    body: OnPayoutPendingApprovalWebhookPayload;
+    key: 'payout.pending_approval';
+    path?: never;
+    query?: never;
+};
+
+export type OnPayoutApprovedWebhookPayload = PayoutEvent;
+
+export type OnPayoutApprovedWebhookRequest = {
+    body: OnPayoutApprovedWebhookPayload;
+    key: 'payout.approved';
+    path?: never;
+    query?: never;
+};
+
+export type OnPayoutSubmittedWebhookPayload = PayoutEvent;
+
+export type OnPayoutSubmittedWebhookRequest = {
+    body: OnPayoutSubmittedWebhookPayload;
+    key: 'payout.submitted';
+    path?: never;
+    query?: never;
+};
+
+export type OnPayoutConfirmedWebhookPayload = PayoutEvent;
+
+export type OnPayoutConfirmedWebhookRequest = {
+    body: OnPayoutConfirmedWebhookPayload;
+    key: 'payout.confirmed';
+    path?: never;
+    query?: never;
+};
+
+export type OnPayoutRejectedWebhookPayload = PayoutEvent;
+
+export type OnPayoutRejectedWebhookRequest = {
+    body: OnPayoutRejectedWebhookPayload;
+    key: 'payout.rejected';
+    path?: never;
+    query?: never;
+};
+
+export type OnPayoutFailedWebhookPayload = PayoutEvent;
+
+export type OnPayoutFailedWebhookRequest = {
+    body: OnPayoutFailedWebhookPayload;
+    key: 'payout.failed';
+    path?: never;
+    query?: never;
+};
+
+export type OnPayoutCancelledWebhookPayload = PayoutEvent;
+
+export type OnPayoutCancelledWebhookRequest = {
+    body: OnPayoutCancelledWebhookPayload;
+    key: 'payout.cancelled';
+    path?: never;
+    query?: never;
+};
+
+export type OnRefundPendingApprovalWebhookPayload = RefundEvent;
+
+export type OnRefundPendingApprovalWebhookRequest = {
+    body: OnRefundPendingApprovalWebhookPayload;
+    key: 'refund.pending_approval';
+    path?: never;
+    query?: never;
+};
+
+export type OnRefundApprovedWebhookPayload = RefundEvent;
+
+export type OnRefundApprovedWebhookRequest = {
+    body: OnRefundApprovedWebhookPayload;
+    key: 'refund.approved';
+    path?: never;
+    query?: never;
+};
+
+export type OnRefundSubmittedWebhookPayload = RefundEvent;
+
+export type OnRefundSubmittedWebhookRequest = {
+    body: OnRefundSubmittedWebhookPayload;
+    key: 'refund.submitted';
+    path?: never;
+    query?: never;
+};
+
+export type OnRefundConfirmedWebhookPayload = RefundEvent;
+
+export type OnRefundConfirmedWebhookRequest = {
+    body: OnRefundConfirmedWebhookPayload;
+    key: 'refund.confirmed';
+    path?: never;
+    query?: never;
+};
+
+export type OnRefundRejectedWebhookPayload = RefundEvent;
+
+export type OnRefundRejectedWebhookRequest = {
+    body: OnRefundRejectedWebhookPayload;
+    key: 'refund.rejected';
+    path?: never;
+    query?: never;
+};
+
+export type OnRefundFailedWebhookPayload = RefundEvent;
+
+export type OnRefundFailedWebhookRequest = {
+    body: OnRefundFailedWebhookPayload;
+    key: 'refund.failed';
+    path?: never;
+    query?: never;
+};
+
+export type OnRefundCancelledWebhookPayload = RefundEvent;
+
+export type OnRefundCancelledWebhookRequest = {
+    body: OnRefundCancelledWebhookPayload;
+    key: 'refund.cancelled';
+    path?: never;
+    query?: never;
+};
+
+export type OnWebhookTestWebhookPayload = Event;
+
+export type OnWebhookTestWebhookRequest = {
+    body: OnWebhookTestWebhookPayload;
+    key: 'webhook.test';
+    path?: never;
+    query?: never;
+};
