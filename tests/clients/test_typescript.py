@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from app.sandbox.home import ROOT
 from tests.clients.typescript import CLIENT, PACKAGES, built, installed, run
 from tests.openapi_document import openapi_document
 
@@ -52,6 +53,11 @@ def test_its_own_tests(copy: Path) -> None:
     said = run("node", "--test", *sorted(str(path) for path in (copy / "tests").glob("*.test.js")), cwd=copy)
     counted = re.search(r"^. pass (\d+)$", said, re.MULTILINE)
     assert counted is not None and int(counted[1]) > 20, said
+
+
+def test_the_words_of_the_shop_on_express() -> None:
+    said = run("node", "--test", "tests/pages.test.js", cwd=ROOT / "examples" / "shop-express")
+    assert re.search(r"^. pass 4$", said, re.MULTILINE), said
 
 
 @pytest.mark.parametrize("compiler", ["typescript", "typescript-7"])
