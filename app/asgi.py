@@ -10,6 +10,7 @@ from litestar import Litestar, Router
 from app.api import reference
 from app.api.v1.router import merchant_api
 from app.api_keys.authentication import Authenticator
+from app.api_keys.deprecated_calls import DeprecatedCalls
 from app.cabinet import routes as cabinet
 from app.checkout import routes as checkout
 from app.checkout.wallet import CustomerWallet
@@ -53,6 +54,7 @@ def create_app(
     services = wire(settings)
     authenticator = Authenticator(settings.api_key_peppers)
     rate_limiter = RateLimiter()
+    deprecated_calls = DeprecatedCalls()
     pages = Pages()
     identity = Identity(services, pages, rate_limiter)
     hub = LiveHub()
@@ -66,9 +68,10 @@ def create_app(
                 yield
             await hub.close()
             await authenticator.close()
+            await deprecated_calls.close()
         await asyncio.to_thread(tracing.end)
 
-    api = merchant_api(services, authenticator, rate_limiter)
+    api = merchant_api(services, authenticator, rate_limiter, deprecated_calls)
     app = Litestar(
         route_handlers=[
             api,

@@ -5,7 +5,7 @@ what is enforced. And the document lists the error codes of each operation, whic
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -14,7 +14,7 @@ from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from app.api import responses
+from app.api import deprecations, responses
 from app.api.guard import required_scope
 from app.api.operation import DESCRIPTION, Description, Parameter
 from app.api.responses import JSON
@@ -22,10 +22,11 @@ from app.api.schemas import Schemas, reference
 from app.api.v1 import event_bodies
 from app.core.errors import Code
 from app.web.bodies import MAX_BODY_BYTES
+from app.web.headers import API_VERSION
 from app.web.idempotency import KEY_PATTERN
 
-API_VERSION = "1.0.0"
-"""The version of the contract, not of the program. Its first number is the one in the path."""
+VERSION = f"{API_VERSION}.0.0"
+"""The version of the contract, not of the program. Its first number is the one in the path and in the answers."""
 
 INTRODUCTION = f"""\
 JSON in and out, UTF-8, over HTTPS. A key's mode decides what it sees: a test key sees test networks and test \
@@ -72,13 +73,15 @@ class Operation(NamedTuple):
 
 def operations(api: Router) -> list[Operation]:
     """Every operation below `api`. Raises ImproperlyConfiguredException for one that is not described, or whose path
-    has parameters that aren't."""
+    has parameters that aren't, and for a deprecation of nothing."""
     found = list(_operations(api))
     for operation in found:
         in_path = re.findall(r"\{(\w+)\}", operation.path)
         if set(in_path) != set(operation.description.path):
             described = list(operation.description.path)
             raise ImproperlyConfiguredException(f"{operation.path} describes {described} as path parameters")
+    if deprecations.DEPRECATIONS:
+        deprecations.refuse_unknown({str(each.handler.operation_id): _names(each) for each in found})
     return found
 
 
@@ -104,7 +107,7 @@ def document(api: Router, public_url: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Swap Pay merchant API",
-            "version": API_VERSION,
+            "version": VERSION,
             "description": INTRODUCTION,
             "contact": {"name": "The operator of this gateway", "url": public_url},
             "license": _LICENSE,
@@ -156,10 +159,34 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         spec["requestBody"] = {"required": True, "content": {JSON: content}}
     answer = None if answer_type is None else reference(answer_type)
     status = handler.status_code
-    success = responses.success(description, status, answer)
+    if deprecated := deprecations.of(handler.operation_id):
+        _deprecate(spec, deprecated, schemas, body_type)
+    success = responses.success(description, status, answer, is_deprecated=bool(deprecated))
     spec["responses"] = {str(status): success} | responses.error_references(codes)
     spec["x-error-codes"] = msgspec.to_builtins(codes)
     return spec
+
+
+def _deprecate(
+    spec: dict[str, Any], deprecated: Sequence[deprecations.Deprecation], schemas: Schemas, body_type: Any
+) -> None:
+    """Mark what of an operation is deprecated, and say until when."""
+    for each in deprecated:
+        if each.parameter is None:
+            spec["deprecated"] = True
+            spec["description"] = f"{each.sentence}\n\n{spec['description']}"
+            continue
+        marked = [parameter for parameter in spec["parameters"] if parameter["name"] == each.parameter]
+        for parameter in marked or [schemas.field(body_type, each.parameter)]:
+            parameter["deprecated"] = True
+            parameter["description"] = f"{parameter.get('description', '')} {each.sentence}".strip()
+
+
+def _names(operation: Operation) -> set[str]:
+    """Its parameters of the query, and the fields of its body."""
+    body_type = _body_type(operation)
+    fields = msgspec.structs.fields(body_type) if body_type else ()
+    return {*operation.description.query, *(field.encode_name for field in fields)}
 
 
 def _webhook(type: str, event: event_bodies.Event) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The OpenAPI document and its page: `/api/v1/openapi.json` and `/docs/api`. Neither needs an API key.
+"""The OpenAPI document, its page and its collection of requests. None needs an API key.
 
-Both are made when they are first requested, and kept. The page is rendered here: the usual viewers need inline styles
-and scripts, which our CSP forbids. This page has no script.
+`/api/v1/openapi.json`, `/docs/api` and `/api/v1/collection.json` are made when they are first requested, and kept. The
+page is rendered here: the usual viewers need inline styles and scripts, which our CSP forbids. This page has no script.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from litestar import Request, Response, Router, get
 from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup, escape
 
+from app.api.collection import collection
 from app.api.error_catalogue import MEANINGS
 from app.api.openapi import document, operations
 from app.api.responses import ERRORS, JSON
@@ -29,20 +30,25 @@ _encode = msgspec.json.Encoder().encode
 
 
 def routes(api: Router, pages: Pages, public_url: str) -> list[HTTPRouteHandler]:
-    """The two routes, to be mounted at the root. Raises ImproperlyConfiguredException for undescribed routes."""
+    """The three routes, to be mounted at the root. Raises ImproperlyConfiguredException for undescribed routes."""
     operations(api)
     openapi_json = Fixed(JSON, lambda: msgspec.json.format(_encode(document(api, public_url)), indent=1))
     reference = Fixed(HTML, lambda: pages.render("docs/api.html", page_context(document(api, public_url))).encode())
+    requests = Fixed(JSON, lambda: msgspec.json.format(_encode(collection(document(api, public_url))), indent=1))
 
     @get("/api/v1/openapi.json", include_in_schema=False)
     async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
         return await openapi_json.answer(request)
 
+    @get("/api/v1/collection.json", include_in_schema=False)
+    async def collected(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await requests.answer(request)
+
     @get("/docs/api", include_in_schema=False)
     async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
         return await reference.answer(request)
 
-    return [openapi, page]
+    return [openapi, collected, page]
 
 
 class Fixed:

@@ -13,6 +13,7 @@ import msgspec
 from app.api.error_catalogue import MEANINGS
 from app.api.operation import Description
 from app.core.errors import STATUS, Code
+from app.web.headers import API_VERSION
 
 JSON = "application/json"
 ERRORS = "Errors: "
@@ -44,6 +45,9 @@ _WITH_KEY = [
     Code.IDEMPOTENCY_IN_PROGRESS,
     Code.IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY,
 ]
+
+_ALWAYS = ("X-Request-Id", "Swap-Pay-Version")
+"""Headers of every answer."""
 
 _REFUSED_UNCOUNTED = frozenset((401, 403, 404, 429, 500, 503))
 """Statuses that can come before a request is counted against its key, and then lack the RateLimit headers."""
@@ -91,12 +95,16 @@ def in_words(codes: Mapping[str, Sequence[Code]]) -> str:
     return ERRORS + "; ".join(f"{status} {', '.join(f'`{code}`' for code in of)}" for status, of in codes.items()) + "."
 
 
-def success(description: Description, status: int, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+def success(
+    description: Description, status: int, schema: Mapping[str, Any] | None, *, is_deprecated: bool
+) -> dict[str, Any]:
     """The response to a request that was carried out. Without `schema` it has no content."""
     response: dict[str, Any] = {
         "description": _SUCCESSES.get(status, "OK"),
-        "headers": _headers("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+        "headers": _headers(*_ALWAYS, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
     }
+    if is_deprecated:
+        response["headers"] |= _DEPRECATION_HEADERS
     if description.creates:
         response["headers"]["Idempotent-Replayed"] = _header("Idempotent-Replayed")
     if schema is not None:
@@ -120,7 +128,7 @@ def error_responses(used: Iterable[Code]) -> dict[str, Any]:
 
 
 def _error_response(status: int, codes: Sequence[Code]) -> dict[str, Any]:
-    headers = _headers("X-Request-Id")
+    headers = _headers(*_ALWAYS)
     for name in ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"):
         if status != 401:
             headers[name] = _header(name, optional=status in _REFUSED_UNCOUNTED)
@@ -158,6 +166,11 @@ HEADERS: Mapping[str, dict[str, Any]] = MappingProxyType(
             "description": "The request's id: yours if you sent a valid one, otherwise a new one.",
             "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
         },
+        "Swap-Pay-Version": {
+            "required": True,
+            "description": "The version of the API that has answered, the one in the path.",
+            "schema": {"type": "string", "const": str(API_VERSION)},
+        },
         "RateLimit-Limit": {
             "required": True,
             "description": "Requests per minute that the key may make.",
@@ -186,6 +199,24 @@ HEADERS: Mapping[str, dict[str, Any]] = MappingProxyType(
     }
 )
 """The document's `components/headers`."""
+
+_DEPRECATION_HEADERS: Mapping[str, dict[str, Any]] = MappingProxyType(
+    {
+        "Deprecation": {
+            "description": "Since when what you used is deprecated: `@` and Unix time (RFC 9745).",
+            "schema": {"type": "string", "pattern": "^@[0-9]+$"},
+        },
+        "Sunset": {
+            "description": "When it ends, as an HTTP date (RFC 8594).",
+            "schema": {"type": "string"},
+        },
+        "Link": {
+            "description": 'Where it is described, with `rel="deprecation"`.',
+            "schema": {"type": "string"},
+        },
+    }
+)
+"""Of operations of which something is deprecated; in answers to requests that use it."""
 
 ERROR_SCHEMAS: Mapping[str, dict[str, Any]] = MappingProxyType(
     {

@@ -67,6 +67,11 @@ class Schemas:
             public = _public_name(name)
             self._add(public, self.named(schema | {"title": public}, is_component=True))
 
+    def field(self, type: Any, name: str) -> dict[str, Any]:
+        """The schema of a field of a struct, to be added to."""
+        field: dict[str, Any] = self._named[_public_name(type.__name__)]["properties"][name]
+        return field
+
     def open(self, *types: Any) -> None:
         """Say of these structs that they may have more fields than theirs: some tools take every schema as closed."""
         for type in types:
