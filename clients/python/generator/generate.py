@@ -82,7 +82,7 @@ def generate(document_path: Path, folder: Path) -> None:
 
 
 def error_classes(document: dict[str, Any]) -> str:
-    """A class for each error code of the document, below the class of its status."""
+    """A class for each error code that an operation has, below the class of its status."""
     codes: dict[str, int] = {}
     advice: dict[str, str] = {}
     for methods in document["paths"].values():

@@ -29,8 +29,10 @@ class InvoiceRequest:
         order_id (None | str | Unset): Your order. Unique while the invoice is neither cancelled nor expired.
         customer_id (None | str | Unset): Your customer. Never shown publicly.
         customer_email (None | str | Unset): Stored only as a keyed hash, for `?customer_email=`.
-        success_url (None | str | Unset): Where the customer goes after paying. https, no user.
-        fail_url (None | str | Unset): Offered to the customer after expiry or cancellation. https, no user info.
+        success_url (None | str | Unset): Where the customer goes after paying. https, no user info; with a test key
+            also http on localhost.
+        fail_url (None | str | Unset): Offered to the customer after expiry or cancellation. https, no user info;
+            with a test key also http on localhost.
         webhook_url (None | str | Unset): Where this invoice's events go instead of your endpoints. https, a public
             address.
         metadata (Metadata | None | Unset): An object of your own, at most 4 KiB as JSON. Echoed in answers and
