@@ -30,7 +30,7 @@ def built(folder: Path) -> Path:
 
 
 def installed(built: Path, folder: Path) -> Path:
-    """Install what `npm pack` makes of a built copy into an empty folder. Nothing else is needed, so without network."""
+    """Install what `npm pack` makes of a built copy into an empty folder; without network, since it needs no more."""
     folder.mkdir()
     run("npm", "pack", "--silent", "--pack-destination", folder, cwd=built)
     (package,) = folder.glob("*.tgz")

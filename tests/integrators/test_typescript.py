@@ -76,7 +76,8 @@ def test_the_readme_as_written_from_an_empty_folder_to_a_verified_payment(
         assert running.stdout is not None
         said = running.stdout.readline()
         invoice_id = PAGE.search(said)
-        assert said.startswith("Send the customer to ") and invoice_id is not None, said
+        assert said.startswith("Send the customer to "), said
+        assert invoice_id is not None
         forged = httpx.post(f"http://127.0.0.1:{port}/", content=b"{}", headers={"Swap-Pay-Signature": "t=1,v1=00"})
         assert forged.status_code == 400
         paid = sandbox.command("pay", invoice_id[1])
