@@ -43,10 +43,8 @@ class Kind(NamedTuple):
 def _on_node(folder: Path) -> list[str] | None:
     """The shop on Express. Its packages and the TypeScript client are made by `make run`."""
     node = shutil.which("node")
-    is_installed = (folder / "node_modules" / "express").is_dir() and (
-        TYPESCRIPT_CLIENT / "dist" / "index.js"
-    ).is_file()
-    return [node, "shop.js"] if node is not None and is_installed else None
+    needed = (folder / "node_modules" / "express" / "package.json", TYPESCRIPT_CLIENT / "dist" / "index.js")
+    return [node, "shop.js"] if node is not None and all(path.is_file() for path in needed) else None
 
 
 KINDS = (

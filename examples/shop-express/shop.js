@@ -14,11 +14,15 @@ import { leading, Orders } from "./orders.js";
 import { cartPage, missingPage, orderPage, shelfPage, troublePage } from "./pages.js";
 
 const GOODS = new Map([
-  ["beans", { name: "Coffee beans, 500 g", cents: 1_450 }],
-  ["mug", { name: "Stoneware mug", cents: 1_800 }],
-  ["filter", { name: "Paper filters, 100", cents: 490 }],
+  ["pot", { name: "Enamel pot", cents: 4_400, about: "Two litres, for soup or for one big bunch of dahlias." }],
+  ["mug", { name: "Stoneware mug", cents: 1_850, about: "Thrown by hand, so no two are quite alike." }],
+  ["candle", { name: "Beeswax candle", cents: 1_200, about: "Burns for thirty hours and smells of August." }],
+  ["board", { name: "Oak board", cents: 3_600, about: "For bread, for cheese, for good." }],
+  ["apron", { name: "Linen apron", cents: 3_990, about: "Heavy washed linen with one deep pocket." }],
+  ["book", { name: "Recipe notebook", cents: 980, about: "Blank, ruled, and ready for butter stains." }],
 ]);
 const MOST_OF_ONE = 20;
+const CART = "express_cart"; // cookies are shared by all ports of a machine, and so by both example shops
 const { SWAP_PAY_URL, SWAP_PAY_KEY, SWAP_PAY_WEBHOOK_SECRET, SHOP_PORT = "8011", SHOP_DATA = "." } = process.env;
 const SHOP_URL = process.env.SHOP_URL ?? `http://127.0.0.1:${SHOP_PORT}`;
 
@@ -28,11 +32,12 @@ const app = express().disable("x-powered-by");
 
 app.use((request, response, next) => {
   // The last one lets the checkout's form lead to the payment page.
-  const policy = `default-src 'none'; style-src 'self'; frame-ancestors 'none'; form-action 'self' ${SWAP_PAY_URL}`;
+  const policy = `default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' ${SWAP_PAY_URL}`;
   response.set({ "Content-Security-Policy": policy, "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff" });
   next();
 });
-app.use(express.static(join(import.meta.dirname, "public")));
+// Both example shops look the same.
+app.use("/static", express.static(join(import.meta.dirname, "../shop/static")));
 
 // Before anything that parses bodies: what is signed is the raw one.
 app.post("/webhooks/swap-pay", express.raw({ type: () => true, limit: "1mb" }), async (request, response) => {
@@ -44,7 +49,7 @@ app.post("/webhooks/swap-pay", express.raw({ type: () => true, limit: "1mb" }), 
 
 app.use(express.urlencoded({ extended: false, limit: "16kb" }));
 
-app.get("/", (request, response) => response.send(shelfPage(GOODS, cartOf(request))));
+app.get("/", (request, response) => response.send(shelfPage(GOODS, countOf(request))));
 
 app.get("/cart", (request, response) => {
   // The order gets its number here, so the button pressed twice makes one order.
@@ -52,14 +57,12 @@ app.get("/cart", (request, response) => {
 });
 
 app.post("/cart", (request, response) => {
-  const { goods, quantity } = request.body ?? {};
+  const { add, set, count } = request.body ?? {};
   const cart = cartOf(request);
-  if (GOODS.has(goods)) {
-    const wanted = quantity === undefined ? (cart.get(goods) ?? 0) + 1 : Number.parseInt(quantity, 10) || 0;
-    cart.set(goods, Math.max(0, Math.min(wanted, MOST_OF_ONE)));
-  }
-  const kept = [...cart].filter(([, count]) => count > 0).map(([name, count]) => `${name}.${count}`);
-  response.cookie("cart", kept.join("_"), { httpOnly: true, sameSite: "lax" }).redirect(303, "/cart");
+  if (GOODS.has(add)) cart.set(add, Math.min((cart.get(add) ?? 0) + 1, MOST_OF_ONE));
+  if (GOODS.has(set) && /^[0-9]{1,3}$/.test(count)) cart.set(set, Math.min(Number(count), MOST_OF_ONE));
+  const kept = [...cart].filter(([, many]) => many > 0).map(([name, many]) => `${name}.${many}`);
+  response.cookie(CART, kept.join("_"), { httpOnly: true, sameSite: "lax" }).redirect(303, "/cart");
 });
 
 app.post("/checkout", async (request, response) => {
@@ -68,7 +71,7 @@ app.post("/checkout", async (request, response) => {
   const isNew = /^[0-9a-f]{24}$/.test(id) && !orders.get(id) && lines.length > 0;
   if (isNew) orders.add({ id, lines, cents: lines.reduce((sum, line) => sum + line.cents, 0) });
   if (!orders.get(id)) return response.redirect(303, "/cart");
-  response.clearCookie("cart").redirect(303, await whereToPay(orders.get(id)));
+  response.clearCookie(CART).redirect(303, await whereToPay(orders.get(id)));
 });
 
 app.post("/orders/:id/pay", async (request, response) => {
@@ -120,11 +123,13 @@ async function newInvoice(order) {
 
 /** What is in the cart: how many of what. The cookie is the customer's, and may say anything. */
 function cartOf(request) {
-  const [, text = ""] = /(?:^|; )cart=([a-z0-9._]*)/.exec(request.headers.cookie ?? "") ?? [];
+  const [, text = ""] = /(?:^|; )express_cart=([a-z0-9._]*)/.exec(request.headers.cookie ?? "") ?? [];
   const entries = text.split("_").map((entry) => entry.split("."));
   const known = entries.filter(([name, count]) => GOODS.has(name) && /^[1-9][0-9]?$/.test(count));
   return new Map(known.map(([name, count]) => [name, Math.min(Number(count), MOST_OF_ONE)]));
 }
+
+const countOf = (request) => [...cartOf(request).values()].reduce((sum, each) => sum + each, 0);
 
 function linesOf(request) {
   return [...cartOf(request)].map(([goods, count]) => {

@@ -103,7 +103,7 @@ def test_a_customer_pays_an_order_of_the_shop(browser: Browser, shop: ShopInterf
         invoice = integrator.get(f"/invoices/{checkout}")
         order = invoice["success_url"]
         assert (invoice["price"], invoice["status"]) == (
-            {"amount_decimal": "32.50", "currency": "EUR"},
+            {"amount_decimal": "54.50", "currency": "EUR"},
             "awaiting_choice",
         )
 
@@ -119,7 +119,7 @@ def test_a_customer_pays_an_order_of_the_shop(browser: Browser, shop: ShopInterf
         page.get_by_role("button", name="Pay exactly").click()
         page.wait_for_url(order)  # the checkout page leads back by itself
         _expect(page, "Paid. Thank you!")
-        assert "€ 32.50" in page.locator("table").inner_text()
+        assert "54.50" in page.locator(".line--total").inner_text()
 
         # The order is paid: pressing pay once more leads to it, and makes no second invoice.
         answer = httpx.post(order + "/pay")
@@ -159,10 +159,10 @@ def test_a_customer_who_pays_too_little_reads_it_in_plain_words(
 def _to_the_payment_page(page: Page) -> str:
     """Put two things into the cart, and go to pay them. The id of the invoice whose page is open then."""
     page.set_default_timeout(PATIENCE_MS)
-    for name in ("Coffee beans", "Stoneware mug"):
-        page.get_by_role("link", name="Corner Shop").click()
-        page.get_by_role("button", name=f"Add {name}").click()
-    page.get_by_role("button", name="Pay with crypto").click()
+    for name in ("Stoneware mug", "Oak board"):
+        page.get_by_role("link", name="Saltmarsh").click()
+        page.get_by_role("button", name=f"Add to cart: {name}").click()
+    page.get_by_role("button", name="Pay €").click()
     page.wait_for_url(PAGE)
     invoice_id = PAGE.search(page.url)
     assert invoice_id is not None
