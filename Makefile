@@ -34,7 +34,7 @@ OPENAPI := tests/openapi/node_modules/.stamp
 FOR_TESTS := $(OBSERVATORY) $(OPENAPI) $(EXCHANGES) $(TRACING) $(HOSTS) $(SHOP_EXPRESS) chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record clients lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record contract clients lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -111,6 +111,9 @@ words: .venv/.stamp ## Bring the catalogues of customers' sentences in step, and
 
 record: .venv/.stamp ## At a release: record its statements and schema, which the next versions are held against
 	$(BIN)/python -m tests.upgrades.record
+
+contract: .venv/.stamp ## After a change of the API: record what it promises; refuses to lose something without a reason
+	$(BIN)/python -m tests.api.contract
 
 clients: .venv/.stamp $(CLIENTS) $(TYPESCRIPT) ## Make what is generated of the client libraries anew, from the OpenAPI document
 	$(BIN)/python -m tests.openapi_document > var/clients/openapi.json

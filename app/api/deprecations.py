@@ -103,7 +103,7 @@ def watches(public_url: str, calls: DeprecatedCalls) -> Mapping[str, Watch]:
     return {name: Watch(of(name), public_url, calls) for name in {each.operation for each in DEPRECATIONS}}
 
 
-def of(operation: str | None) -> Sequence[Deprecation]:
+def of(operation: str) -> Sequence[Deprecation]:
     """What of an operation is deprecated."""
     return [each for each in DEPRECATIONS if each.operation == operation]
 

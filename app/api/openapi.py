@@ -159,7 +159,7 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         spec["requestBody"] = {"required": True, "content": {JSON: content}}
     answer = None if answer_type is None else reference(answer_type)
     status = handler.status_code
-    if deprecated := deprecations.of(handler.operation_id):
+    if deprecated := deprecations.of(str(handler.operation_id)):
         _deprecate(spec, deprecated, schemas, body_type)
     success = responses.success(description, status, answer, is_deprecated=bool(deprecated))
     spec["responses"] = {str(status): success} | responses.error_references(codes)

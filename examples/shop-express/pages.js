@@ -84,7 +84,7 @@ export function orderPage(order) {
 <div class="stage stage--${mood}" role="status"><h1>${title}</h1>${words.map((each) => html`<p>${each}</p>`)}${looking}</div>
 <ul class="lines">${rows}${total(order.lines)}</ul>
 <p class="soft">Order <span class="number">${order.id}</span>. Keep the address of this page: it always shows where your order is.</p>
-${pay ? html`<form class="actions" method="post" action="/orders/${order.id}/pay">${back}<button class="button button--main">${pay}</button></form>` : html`<p>${back}</p>`}
+${pay ? html`<form class="actions" method="post" action="/orders/${order.id}/pay">${back}<button class="button button--main">${pay}</button></form>` : html`<p><a class="button" href="/">Back to the shop</a></p>`}
 </section>`;
   return page(title, content, { refreshSeconds });
 }

@@ -11,6 +11,7 @@ from litestar.exceptions import ImproperlyConfiguredException
 
 from app.api import deprecations
 from app.api.deprecations import Deprecation
+from app.api_keys.deprecated_calls import DeprecatedCalls
 from app.asgi import create_app
 from app.core import clock, database
 from app.core.settings import Settings
@@ -96,16 +97,16 @@ async def test_they_are_told_again_after_thirty_days_and_by_one_of_many_processe
 ) -> None:
     assert is_told(await integrator.get("/balance"), "getBalance")
     await told(1)
-    watch = deprecations.watches("https://pay.example.test", others := deprecations.DeprecatedCalls())["getBalance"]
+    watch = deprecations.watches("https://pay.example.test", others := DeprecatedCalls())["getBalance"]
     principal = type("Principal", (), {"merchant_id": integrator.merchant_id, "mode": "test", "key_id": "k"})()
     began = clock.now()
     monkeypatch.setattr(clock, "now", lambda: began + timedelta(days=29))
-    watch.note({}, principal, ())  # type: ignore[arg-type]
+    watch.note({}, principal, ())
     await others.close()
     count = "SELECT count(*) FROM merchant_notices WHERE kind = 'api.deprecated'"
     assert await database.fetch_value(count) == 1
     monkeypatch.setattr(clock, "now", lambda: began + timedelta(days=31))
-    watch.note({}, principal, ())  # type: ignore[arg-type]
+    watch.note({}, principal, ())
     await others.close()
     assert await database.fetch_value(count) == 2
 

@@ -23,7 +23,7 @@ from tests.api.serving import Served
 from tests.curl import path_with_curl
 
 DOCS = ROOT / "docs"
-GUIDES = ("quickstart", "authentication", "idempotency", "invoices", "errors", "testing")
+GUIDES = ("quickstart", "authentication", "idempotency", "invoices", "errors", "testing", "versions")
 COMMANDS = {
     "bash": ["bash", "-euo", "pipefail", "-c"],
     "python": [sys.executable, "-c"],
