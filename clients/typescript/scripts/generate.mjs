@@ -47,12 +47,10 @@ if (check) {
     plugins: [{ name: "@hey-api/typescript", includeInEntry: false }],
     logs: { level: "error", file: false },
   });
-  const operations = {};
-  for (const [url, methods] of Object.entries(document.paths)) {
-    for (const [method, { operationId }] of Object.entries(methods)) {
-      operations[operationId] = `${method.toUpperCase()} ${url}`;
-    }
-  }
+  const named = Object.entries(document.paths).flatMap(([url, methods]) =>
+    Object.entries(methods).map(([method, { operationId }]) => [operationId, `${method.toUpperCase()} ${url}`]),
+  );
+  const operations = Object.fromEntries(named.sort());
   const types = sha256(readFileSync(TYPES));
   writeFileSync(OPERATIONS, `${JSON.stringify({ document: of, types, operations }, null, 2)}\n`);
 }
@@ -72,11 +70,12 @@ function reduced(document) {
   return { openapi: about.openapi, info: about.info, paths, components, ...(webhooks && { webhooks }) };
 }
 
-/** The document without its words, which may change without a new client. */
+/** The document in one order, without its words, which may change without a new client. */
 function shape(part, byName = false) {
   if (Array.isArray(part)) return part.map((each) => shape(each));
   if (part === null || typeof part !== "object") return part;
   const kept = Object.entries(part).filter(([name]) => byName || !WORDS.includes(name));
+  kept.sort(([one], [other]) => (one < other ? -1 : 1));
   return Object.fromEntries(kept.map(([name, value]) => [name, shape(value, !byName && BY_NAME.includes(name))]));
 }
 

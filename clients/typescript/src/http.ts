@@ -45,8 +45,20 @@ export interface ClientOptions {
   timeoutMs?: number;
   /** How often a request is sent again; 4 unless given. */
   maxRetries?: number;
+  /** Is told of each answer to a call that will end one day. The API tells it at least twelve months before. */
+  onDeprecation?: (notice: Deprecation) => void;
   /** Another implementation of `fetch`, for instance one that uses a proxy. */
   fetch?: typeof fetch;
+}
+
+/** Something that a call uses will end. */
+export interface Deprecation {
+  /** Such as `GET /api/v1/merchant/invoices/{invoice_id}`. */
+  operation: string;
+  /** When it ends, as the header `Sunset` says it. */
+  sunset: string | undefined;
+  /** The header `Link`, which leads to what to use instead. */
+  link: string | undefined;
 }
 
 type Query = Record<string, string | number | boolean | Date | undefined>;
@@ -69,6 +81,7 @@ export class Http {
   readonly #timeoutMs: number;
   readonly #maxRetries: number;
   readonly #fetch: typeof fetch;
+  readonly #onDeprecation: ((notice: Deprecation) => void) | undefined;
 
   constructor(options: ClientOptions) {
     const { protocol, username, origin, pathname } = new URL(options.url);
@@ -82,6 +95,7 @@ export class Http {
     this.#key = options.key;
     this.#timeoutMs = positive("timeoutMs", options.timeoutMs ?? 30_000);
     this.#maxRetries = positive("maxRetries", options.maxRetries ?? 4, 0);
+    this.#onDeprecation = options.onDeprecation;
     // Not kept as it is: some runtimes refuse `fetch` as a method of another object.
     const own = options.fetch;
     this.#fetch = own ? (input, init) => own(input, init) : (input, init) => fetch(input, init);
@@ -118,7 +132,7 @@ export class Http {
     const isRepeatable = method !== "POST" || idempotencyKey !== undefined;
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return (await this.#attempt(address, init, options)) as R;
+        return (await this.#attempt(url, address, init, options)) as R;
       } catch (error) {
         const isGone = method === "DELETE" && attempt > 0 && (error as SwapPayError).status === 404;
         if (isGone) return undefined as R; // an attempt whose answer was lost has deleted it
@@ -129,7 +143,7 @@ export class Http {
     }
   }
 
-  async #attempt(address: string, init: RequestInit, options: CallOptions): Promise<unknown> {
+  async #attempt(url: string, address: string, init: RequestInit, options: CallOptions): Promise<unknown> {
     const limit = new AbortController();
     const timeoutMs = positive("timeoutMs", options.timeoutMs ?? this.#timeoutMs);
     options.signal?.throwIfAborted();
@@ -150,6 +164,10 @@ export class Http {
     } finally {
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", stop);
+    }
+    if (answer.headers.has("Deprecation")) {
+      const [sunset, link] = ["Sunset", "Link"].map((name) => answer.headers.get(name) ?? undefined);
+      this.#onDeprecation?.({ operation: `${init.method} ${url}`, sunset, link });
     }
     return read(answer, text);
   }

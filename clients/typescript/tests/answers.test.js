@@ -98,6 +98,18 @@ test("what is none of the API's answers is said to be so", async () => {
   assert.equal((await ask(answer(400, { error: "odd" }))).name, "BadRequestError");
 });
 
+test("what will end is told", async () => {
+  const headers = { Deprecation: "@1777593600", Sunset: "Tue, 01 Jun 2027 00:00:00 GMT", Link: '<https://x.test/docs>' };
+  const told = [];
+  const { client } = gateway([answer(200, { id: "INV-1" }, headers), answer(200, { id: "INV-1" })], {
+    onDeprecation: (notice) => told.push(notice),
+  });
+  await client.invoices.get("INV-1");
+  await client.invoices.get("INV-1");
+  const operation = "GET /api/v1/merchant/invoices/{invoice_id}";
+  assert.deepEqual(told, [{ operation, sunset: headers.Sunset, link: headers.Link }]);
+});
+
 test("an id can't lead to another operation, and wrong settings are refused at once", async () => {
   const { client, requests } = gateway([answer(200, {})]);
   await client.invoices.get("INV-1/../../payouts?x#y");
