@@ -27,6 +27,7 @@ FOUND = {
     "invoice": "INV-1",
     "listed": ["INV-1", "INV-2"],
     "error": "INV-9",
+    "moved": "UNREADABLE_ANSWER",
     "event": "Größe ✓",
     "forged": "signature",
     "old": "timestamp",
@@ -153,6 +154,9 @@ class _Gateway(BaseHTTPRequestHandler):
             self._answer(201, {"id": "INV-1"})
 
     def do_GET(self) -> None:
+        if self.path.endswith("/moved"):
+            self._answer(302, {}, {"Location": "/elsewhere"})
+            return
         is_first = "cursor" not in parse_qs(urlsplit(self.path).query)
         data, cursor = ([{"id": "INV-1"}], "more") if is_first else ([{"id": "INV-2"}], None)
         self._answer(200, {"data": data, "next_cursor": cursor})

@@ -112,9 +112,9 @@ test("an attempt has a limit of time, the body included", async () => {
   }
 });
 
-test("the caller's signal ends a call: under way, in a pause, and before it begins", async () => {
+test("the caller's signal ends a call: under way, in a pause, and before it begins", { timeout: 60_000 }, async () => {
   const reason = new Error("the customer has left");
-  const hanging = gateway([silent]);
+  const hanging = gateway([silent], { timeoutMs: 600_000 });
   const during = new AbortController();
   const call = hanging.client.invoices.get("INV-1", { signal: during.signal });
   during.abort(reason);

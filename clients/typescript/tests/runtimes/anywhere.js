@@ -1,4 +1,4 @@
-/** What the client does in any runtime: a call that is refused first, a list, an error, and verified webhooks. */
+/** What the client does in any runtime: a call that is refused first, a list, an error, a redirect that is not followed, and verified webhooks. */
 
 import { constructEvent, DuplicateOrderIdError, SwapPay } from "@swap-pay/client";
 
@@ -13,6 +13,7 @@ export async function anywhere(url) {
   const invoice = await client.invoices.create({ amount: "5.00", currency: "USDT", chain: "ethereum", order_id: "1" });
   const listed = await client.invoices.list({ status: "paid" }).toArray();
   const error = await client.invoices.create({ amount: "5.00", currency: "USDT", order_id: "taken" }).catch((each) => each);
+  const moved = await client.invoices.get("moved").catch((each) => each);
   const headers = new Headers({ "Swap-Pay-Signature": HEADER });
   const event = await constructEvent(BODY, headers, [SECRET], { now: NOW * 1_000 });
   const forged = await constructEvent(`${BODY} `, headers, SECRET, { now: NOW * 1_000 }).catch((each) => each);
@@ -21,6 +22,7 @@ export async function anywhere(url) {
     invoice: invoice.id,
     listed: listed.map(({ id }) => id),
     error: error instanceof DuplicateOrderIdError ? error.invoiceId : String(error),
+    moved: moved.code ?? String(moved),
     event: event.data.description,
     forged: forged.reason ?? String(forged),
     old: old.reason ?? String(old),
