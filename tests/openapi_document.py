@@ -1,7 +1,4 @@
-"""The OpenAPI document as JSON: what the client libraries are generated from.
-
-`python -m tests.openapi_document` prints it.
-"""
+"""The OpenAPI document as JSON, which the client libraries are generated from: `python -m tests.openapi_document`."""
 
 import json
 from typing import Any
@@ -10,7 +7,7 @@ from tests.api.contract import described
 
 
 def openapi_document() -> dict[str, Any]:
-    """The document of this checkout."""
+    """The document of this checkout, as a gateway serves it; made without a server."""
     document: dict[str, Any] = json.loads(json.dumps(described()))
     return document
 

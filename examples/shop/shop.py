@@ -47,8 +47,8 @@ CART_COOKIE = "cart"
 FORM = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 HEADERS = {
     # The form of the checkout is answered with a way to the gateway, so that must be named too.
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-    f"frame-ancestors 'none'; form-action 'self' {GATEWAY}",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    f"connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {GATEWAY}",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -112,8 +112,10 @@ async def show_order(request: Request[Any, Any, Any], order_id: str) -> Response
         except errors.SwapPayError as error:
             request.logger.warning("The gateway does not answer, so the order page shows what is known: %s", error)
     cart = cart_of(request)
+    if is_new := cart.order_id == order_id:  # it is an order now: the next one begins with an empty cart
+        cart = Cart(new_order_id(), {})
     answer = page("order.html", order=order, stage=stage_of(order), cart=cart)
-    if cart.order_id == order_id:  # it is an order now: the next one begins with an empty cart
+    if is_new:
         answer.delete_cookie(CART_COOKIE)
     return answer
 

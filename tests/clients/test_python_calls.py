@@ -182,6 +182,20 @@ def test_an_error_is_of_the_class_of_its_code_or_of_its_status(gateway: Scripted
     assert (page.value.code, page.value.request_id) == (None, "r-2")
 
 
+def test_what_is_deprecated_is_logged_once(
+    gateway: Scripted, invoice: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Deprecation": "@1777593600", "Sunset": "Tue, 01 Jun 2027 00:00:00 GMT", "Link": "<https://x.test/why>"}
+    gateway.answers = [httpx.Response(200, json=invoice, headers=headers) for _ in range(2)]
+    client = gateway.client()
+    client.invoices.get("INV-1")
+    client.invoices.get("INV-2")
+    (record,) = [record for record in caplog.records if record.name == "swap_pay"]
+    said = record.getMessage()
+    assert "GET /api/v1/merchant/invoices/INV-1 uses something that is deprecated" in said
+    assert "goes at Tue, 01 Jun 2027 00:00:00 GMT: <https://x.test/why>" in said
+
+
 def test_what_is_no_answer_of_the_gateway_is_told(gateway: Scripted, invoice: dict[str, Any]) -> None:
     without_status = {name: value for name, value in invoice.items() if name != "status"}
     strange: dict[str, httpx.Response] = {

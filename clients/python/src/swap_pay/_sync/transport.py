@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from swap_pay import _answers
+from swap_pay import _answers, _deprecations
 from swap_pay._failures import NoAnswer, ResourceNotFound, SwapPayError
 from swap_pay._retries import Retries, is_passing, may_repeat
 from swap_pay._waiting import sleep
@@ -68,6 +68,7 @@ class Transport:
         except httpx.RequestError as error:
             problem = f"{request['method']} {self._base_url}{request['url']}: {error or type(error).__name__}"
             raise NoAnswer(problem) from error
+        _deprecations.tell(request["method"], request["url"], response.headers)
         if not response.is_success:
             raise _answers.error_of(response)
         return _answers.value_of(response, read)
