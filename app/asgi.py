@@ -16,6 +16,7 @@ from app.checkout import routes as checkout
 from app.checkout.wallet import CustomerWallet
 from app.core import gc_tuning, logging, tracing
 from app.core.settings import Settings, load
+from app.documentation import routes as documentation
 from app.identity import routes as identity_pages
 from app.identity.identity import Identity
 from app.live.hub import LiveHub
@@ -76,6 +77,7 @@ def create_app(
         route_handlers=[
             api,
             *reference.routes(api, pages, settings.public_url),
+            *documentation.routes(pages, rate_limiter, settings.public_url),
             *checkout.routes(services, pages, hub, rate_limiter, wallet and wallet(services)),
             *identity_pages.routes(identity),
             *cabinet.routes(identity, hub),

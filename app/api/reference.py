@@ -4,11 +4,9 @@
 page is rendered here: the usual viewers need inline styles and scripts, which our CSP forbids. This page has no script.
 """
 
-import asyncio
-import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -21,10 +19,8 @@ from app.api.error_catalogue import MEANINGS
 from app.api.openapi import document, operations
 from app.api.responses import ERRORS, JSON
 from app.core.errors import Code
+from app.web.fixed import Fixed
 from app.web.pages import HTML, Pages
-
-MAX_AGE_S = 300
-"""How long clients may cache the document and the page: they see an upgrade within minutes."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -49,27 +45,6 @@ def routes(api: Router, pages: Pages, public_url: str) -> list[HTTPRouteHandler]
         return await reference.answer(request)
 
     return [openapi, collected, page]
-
-
-class Fixed:
-    """A response that is the same for every client until the next start. It is made at the first request."""
-
-    def __init__(self, media_type: str, make: Callable[[], bytes]) -> None:
-        self._media_type = media_type
-        self._make = make
-        self._content: bytes | None = None
-        self._headers: dict[str, str] = {}
-
-    async def answer(self, request: Request[Any, Any, Any]) -> Response[bytes]:
-        """200 with the content, or 304 if the client has it already."""
-        if self._content is None:
-            content = await asyncio.to_thread(self._make)
-            etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-            self._headers = {"ETag": etag, "Cache-Control": f"public, max-age={MAX_AGE_S}"}
-            self._content = content
-        if self._headers["ETag"] in request.headers.get("If-None-Match", ""):
-            return Response(b"", status_code=304, headers=self._headers, media_type=self._media_type)
-        return Response(self._content, headers=self._headers, media_type=self._media_type)
 
 
 def page_context(described: Mapping[str, Any]) -> dict[str, Any]:

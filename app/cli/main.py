@@ -7,6 +7,11 @@ from app.cli.lazily import LazyGroup, Place
 COMMANDS = {
     "alerts": Place("app.cli.alerts", "alerts", "Alerts that nobody has acknowledged yet."),
     "approvals": Place("app.cli.withdrawals", "approvals", "Payouts and refunds that wait for an operator."),
+    "check-integration": Place(
+        "app.cli.check_integration",
+        "check_integration",
+        "Send test events in awkward ways to your webhook endpoint, and say what it does right and wrong.",
+    ),
     "checkpoint": Place(
         "app.cli.books", "checkpoint", "Sign the current heads of all ledgers, in addition to the hourly checkpoints."
     ),
@@ -17,12 +22,18 @@ COMMANDS = {
     "create-operator": Place("app.cli.creation", "create_operator", "Create an operator's account."),
     "doctor": Place("app.cli.doctor", "doctor", "Check this deployment."),
     "drill": Place("app.cli.drill", "drill", "Try a backup, before it is needed; and restore it, when it is."),
+    "events": Place("app.cli.events", "events", "Your merchant's events, sent again."),
     "export-ledger": Place(
         "app.cli.books",
         "export_ledger",
         "Write one ledger to standard output, in a format that anybody can verify (docs/ledger.md).",
     ),
     "holds": Place("app.cli.withdrawals", "holds", "Ledgers that nothing is sent from, after a deep reorganisation."),
+    "listen": Place(
+        "app.cli.listen",
+        "listen",
+        "Show your merchant's events as they come, and send them to a server on your machine.",
+    ),
     "migrate": Place(
         "app.cli.schema", "migrate", "Migrate the database to the schema of this version, and print what was applied."
     ),
@@ -49,6 +60,11 @@ COMMANDS = {
     "signer": Place("app.cli.signer", "signer", "The signer's keys."),
     "switch": Place(
         "app.cli.switch", "switch", "Pause new invoices, payouts or refunds for all merchants, or resume them."
+    ),
+    "trigger": Place(
+        "app.cli.trigger",
+        "trigger",
+        "Make an event happen in the running sandbox, for real: invoices are created by API and paid on the chain.",
     ),
     "verify-ledger": Place(
         "app.cli.books",
