@@ -20,6 +20,7 @@ from tests.chromium import launch_options
 from tests.clients.typescript import built, installed
 from tests.sandbox.sandboxes import Sandbox
 
+pytestmark = pytest.mark.timeout(600)
 PATIENCE_S = 90
 PATIENCE_MS = PATIENCE_S * 1_000
 PAGE = re.compile(r"/pay/(INV-[0-9A-Z]{10})\.")
