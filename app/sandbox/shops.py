@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from app.core import resources
 from app.sandbox import deployment, ports, processes
 from app.sandbox.home import ROOT, Home, ShopEndpoint, ShopInterface
 from app.sandbox.processes import Process, ProcessError
@@ -54,7 +55,10 @@ KINDS = (
 
 
 def present(say: Callable[[str], None] = lambda line: None) -> list[Kind]:
-    """The shops that can be run here. `say` hears of one whose packages are missing."""
+    """The shops that can be run here: none without a checkout, whatever the working directory has. `say` hears of one
+    whose packages are missing."""
+    if resources.CHECKOUT is None:
+        return []
     here = [kind for kind in KINDS if (EXAMPLES / kind.name).is_dir()]
     ready = [kind for kind in here if kind.command(EXAMPLES / kind.name)]
     for kind in here:
