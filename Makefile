@@ -22,8 +22,9 @@ EXCHANGES := var/exchanges/.stamp
 TRACING := var/tracing/.stamp
 HOSTS := var/hosts/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
+PHP := tests/woocommerce/php/node_modules/.stamp
 # What the tests need beside the environment itself.
-FOR_TESTS := $(OBSERVATORY) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
+FOR_TESTS := $(OBSERVATORY) $(PHP) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record lock clean chromium
@@ -112,12 +113,13 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	$(COMPILE_HOSTS) -o requirements-hosts.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd tests/woocommerce/php && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean: ## Delete the sandbox's data and all that can be made again
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -c \
 		'from app.sandbox import postgres; from app.sandbox.home import Home; postgres.remove(Home().postgres)'; fi
-	rm -rf var .venv node_modules tests/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf var .venv node_modules tests/*/node_modules tests/woocommerce/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Everything with hashes; then the project itself, built by what the lock has brought.
@@ -140,6 +142,12 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
 	cd tests/observatory && npm ci --ignore-scripts --no-audit --no-fund
 	echo '{}' > tests/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
+	@touch $@
+
+# PHP as WebAssembly, for the WooCommerce plug-in. Without scripts: none of its packages needs one here.
+$(PHP): tests/woocommerce/php/package-lock.json
+	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
+	cd tests/woocommerce/php && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # The extra `exchanges` as its users install it: ccxt asks for other versions of some packages than the rest.
