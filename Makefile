@@ -23,11 +23,12 @@ TRACING := var/tracing/.stamp
 HOSTS := var/hosts/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
 PHP := tests/woocommerce/php/node_modules/.stamp
+WORDPRESS := tests/woocommerce/wordpress/node_modules/.stamp
 # What the tests need beside the environment itself.
 FOR_TESTS := $(OBSERVATORY) $(PHP) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words woocommerce record lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,7 +71,7 @@ bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the mach
 	$(BIN)/python -m bench.tron
 	$(BIN)/python -m bench.rates
 
-soak: .venv/.stamp node_modules/.stamp $(FOR_TESTS) ## The same tests, with ten times the counts
+soak: .venv/.stamp node_modules/.stamp $(FOR_TESTS) $(WORDPRESS) ## The same tests, with ten times the counts
 	SOAK=100 $(PYTEST) $(T)
 	$(MAKE) --no-print-directory mutate
 
@@ -100,6 +101,10 @@ screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every pag
 words: .venv/.stamp ## Bring the catalogues of customers' sentences in step, and print what has no translation yet
 	$(BIN)/python -m tests.catalogues
 
+woocommerce: .venv/.stamp ## Pack the WooCommerce plug-in into var/woocommerce, its sentences in step
+	$(BIN)/python clients/woocommerce/words.py
+	$(BIN)/python clients/woocommerce/pack.py var/woocommerce
+
 record: .venv/.stamp ## At a release: record its statements and schema, which the next versions are held against
 	$(BIN)/python -m tests.upgrades.record
 
@@ -114,6 +119,7 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/woocommerce/php && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd tests/woocommerce/wordpress && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean: ## Delete the sandbox's data and all that can be made again
@@ -144,10 +150,10 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	echo '{}' > tests/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
 	@touch $@
 
-# PHP as WebAssembly, for the WooCommerce plug-in. Without scripts: none of its packages needs one here.
-$(PHP): tests/woocommerce/php/package-lock.json
+# PHP as WebAssembly, for the WooCommerce plug-in, and a WordPress for `make soak`. Without scripts: none is needed.
+$(PHP) $(WORDPRESS): tests/woocommerce/%/node_modules/.stamp: tests/woocommerce/%/package-lock.json
 	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
-	cd tests/woocommerce/php && npm ci --ignore-scripts --no-audit --no-fund
+	cd tests/woocommerce/$* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # The extra `exchanges` as its users install it: ccxt asks for other versions of some packages than the rest.

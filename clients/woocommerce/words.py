@@ -21,6 +21,10 @@ LANGUAGES = PLUGIN / "languages"
 
 _SENTENCE = re.compile(rf"\b(?:esc_html__|__)\(\s*'((?:[^'\\]|\\.)*)',\s*'{DOMAIN}'\s*\)")
 _COMMENT = re.compile(r"/\* (translators: .*?) \*/")
+_CHANGING = re.compile(
+    r'^"(Report-Msgid-Bugs-To|POT-Creation-Date|PO-Revision-Date|Last-Translator|Language-Team|Generated-By): .*\n',
+    re.MULTILINE,
+)
 _DESCRIPTION = re.compile(r"^ \* Description: +(.*)$", re.MULTILINE)
 
 
@@ -53,8 +57,7 @@ def _text(catalog: Catalog) -> str:
     """A file's text. Without dates and places' lines, which would change it each time."""
     written = io.BytesIO()
     write_po(written, catalog, width=120, include_lineno=False, sort_output=False, ignore_obsolete=True)
-    dates = re.compile(r'^"(Report-Msgid-Bugs-To|POT-Creation-Date|PO-Revision-Date|Last-Translator|Language-Team|Generated-By): .*\n', re.M)
-    return dates.sub("", written.getvalue().decode())
+    return _CHANGING.sub("", written.getvalue().decode())
 
 
 def main(is_check: bool) -> int:
@@ -69,7 +72,8 @@ def main(is_check: bool) -> int:
         texts[path] = _text(catalog)
         missing += [f"{path.name}: {message.id}" for message in catalog if message.id and not message.string]
     stale = [path for path, text in texts.items() if not path.is_file() or path.read_text() != text]
-    print("\n".join([*missing, *(f"{path.name} is not in step" for path in stale if is_check)]))
+    for line in [*missing, *(f"{path.name} is not in step" for path in stale if is_check)]:
+        print(line)
     if not is_check:
         for path in stale:
             path.write_text(texts[path])

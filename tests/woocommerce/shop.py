@@ -11,7 +11,7 @@ import httpx
 
 from app.core.outbound import build_ssl_context
 from app.sandbox.tls import Certificates
-from tests.woocommerce.php import CURRENT, HERE, PLUGIN, TIMEOUT_S, script
+from tests.woocommerce.php import PLUGIN, TIMEOUT_S, script
 
 
 class Shop:
@@ -69,6 +69,10 @@ class Shop:
         """The box on the order's page."""
         return str(await self._ask("box", order=order_id))
 
+    async def settings_form(self) -> str:
+        """The form of the settings page."""
+        return str(await self._ask("form"))
+
     async def log(self) -> list[str]:
         """WooCommerce's log."""
         return [str(line) for line in await self._ask("log")]
@@ -84,10 +88,10 @@ class Shop:
 
 
 @contextmanager
-def serving(folder: Path, certificates: Certificates) -> Iterator[str]:
-    """A shop whose database is in `folder`. Yields its address; its errors are printed where the test fails."""
-    files = [f"{HERE}/fakes/shop.php", str(PLUGIN), f"{folder}/shop.sqlite"]
-    command = [*script("serve.mjs"), CURRENT, *files, str(certificates.cert_path), str(certificates.key_path)]
+def serving(version: str, entry: Path, folder: Path, certificates: Certificates) -> Iterator[str]:
+    """A site whose requests run one PHP file. Yields its address; what PHP complains about is printed."""
+    command = [*script("serve.mjs"), version, str(entry), str(PLUGIN), f"{folder}/shop.sqlite"]
+    command += [str(certificates.cert_path), str(certificates.key_path)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None

@@ -1,8 +1,15 @@
 """The plug-in's rules in PHP, with doubles of WordPress and WooCommerce: see tests/woocommerce/units."""
 
+import json
 import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
-from tests.woocommerce.php import CURRENT, HERE, OLDEST, PLUGIN, finished, start
+from tests.woocommerce.php import CURRENT, HERE, OLDEST, PLUGIN, finished, script, start
+
+GERMAN = "swap-pay-for-woocommerce/languages/swap-pay-for-woocommerce-de_DE.mo"
 
 FEWEST_TESTS = 40
 """So that a run that ends early is not taken for a good one."""
@@ -35,3 +42,35 @@ def test_every_file_follows_wordpresss_rules_that_a_search_can_see() -> None:
         for word in ("eval(", "unserialize(", "extract(", "get_post_meta", "update_post_meta", "curl_", "var_dump"):
             assert word not in source, f"{path}: {word}"
         assert "sslverify" not in source, path
+
+
+def test_the_checkout_block_registers_the_payment_method() -> None:
+    data = {"title": "Tea &amp; coins", "description": "Test mode", "button": "Pay", "supports": ["products"]}
+    command = [*script("block.mjs"), f"{PLUGIN}/assets/blocks.js", json.dumps(data)]
+    method = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert (method["name"], method["ariaLabel"], method["placeOrderButtonLabel"]) == ("swap_pay", "Tea & coins", "Pay")
+    assert method["label"]["children"] == ["Tea & coins"]
+    assert method["content"]["children"] == method["edit"]["children"] == ["Test mode"]
+    assert (method["supports"], method["may"], method["count"]) == ({"features": ["products"]}, True, 1)
+
+
+def test_sentences_and_catalogues_are_in_step() -> None:
+    """`make woocommerce` brings them in step, and prints what has no translation."""
+    checked = subprocess.run([sys.executable, f"{PLUGIN.parent}/words.py", "--check"], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+    assert len(list((PLUGIN / "languages").glob("*.po"))) == 3
+
+
+def test_the_zip_has_what_wordpress_needs_and_nothing_else(tmp_path: Path) -> None:
+    packs = [sys.executable, f"{PLUGIN.parent}/pack.py"]
+    printed = [subprocess.run([*packs, tmp_path / name], check=True, capture_output=True).stdout for name in "ab"]
+    first, second = (Path(each.decode().strip()) for each in printed)
+    assert first.read_bytes() == second.read_bytes()
+    assert first.name == "swap-pay-for-woocommerce.1.0.0.zip"
+    with zipfile.ZipFile(first) as packed:
+        names = set(packed.namelist())
+        german = packed.read(GERMAN).decode(errors="ignore")
+    assert "Geheimer Schlüssel" in german
+    assert {name.split("/")[0] for name in names} == {"swap-pay-for-woocommerce"}
+    assert {name.rsplit(".", 1)[1] for name in names} == {"php", "js", "css", "txt", "pot", "po", "mo"}
+    assert {f"swap-pay-for-woocommerce/{path.relative_to(PLUGIN).as_posix()}" for path in PLUGIN.rglob("*.php")} < names

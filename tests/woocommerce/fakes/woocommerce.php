@@ -397,12 +397,12 @@ namespace {
 	/** Keep a line: a note of an order, a notice, a line of the log. */
 	function fake_line( $kind, $owner, $words ) {
 		global $wpdb;
-		$wpdb->query( $wpdb->prepare( 'INSERT INTO lines (kind, owner, words) VALUES (%s, %d, %s)', $kind, $owner, $words ) );
+		$wpdb->query( $wpdb->prepare( 'INSERT INTO order_lines (kind, owner, words) VALUES (%s, %d, %s)', $kind, $owner, $words ) );
 	}
 
 	/** The kept lines of a kind, oldest first. */
 	function fake_lines( $kind, $owner = 0 ) {
 		global $wpdb;
-		return $wpdb->get_col( $wpdb->prepare( 'SELECT words FROM lines WHERE kind = %s AND owner = %d ORDER BY id', $kind, $owner ) );
+		return $wpdb->get_col( $wpdb->prepare( 'SELECT words FROM order_lines WHERE kind = %s AND owner = %d ORDER BY id', $kind, $owner ) );
 	}
 }

@@ -19,7 +19,7 @@ class Fake_Wpdb {
 		$this->pdo->setAttribute( PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION );
 		$this->pdo->exec( 'CREATE TABLE IF NOT EXISTS options (option_name TEXT PRIMARY KEY, option_value TEXT, autoload TEXT)' );
 		$this->pdo->exec( 'CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, data TEXT)' );
-		$this->pdo->exec( 'CREATE TABLE IF NOT EXISTS lines (id INTEGER PRIMARY KEY, kind TEXT, owner INTEGER, words TEXT)' );
+		$this->pdo->exec( 'CREATE TABLE IF NOT EXISTS order_lines (id INTEGER PRIMARY KEY, kind TEXT, owner INTEGER, words TEXT)' );
 	}
 
 	public function prepare( $query, ...$values ) {

@@ -181,7 +181,7 @@ function shop( array $settings = array() ) {
 	global $wpdb;
 	$wpdb->query( 'DELETE FROM options' );
 	$wpdb->query( 'DELETE FROM orders' );
-	$wpdb->query( 'DELETE FROM lines' );
+	$wpdb->query( 'DELETE FROM order_lines' );
 	$stored = $settings + array( 'enabled' => 'yes', 'gateway_url' => 'https://pay.example', 'secret_key' => KEY, 'webhook_secret' => SECRET );
 	update_option( 'woocommerce_swap_pay_settings', $stored );
 	$gateway = new Scripted_Gateway();
