@@ -163,7 +163,7 @@ def received(shop: Shop, order: dict[str, Any]) -> str:
 
 def invoice_of(page: str) -> str:
     """The id of the invoice that a payment page is of."""
-    return re.findall(r"INV-\w{10}", page)[0]
+    return str(re.findall(r"INV-\w{10}", page)[0])
 
 
 async def until(shop: Shop, order_id: int, words: str) -> dict[str, Any]:

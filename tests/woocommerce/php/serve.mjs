@@ -12,6 +12,7 @@ async function answer(request, response) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
   const url = `https://${request.headers.host}`;
+  response.setHeader("Connection", "close"); // a client never meets a connection that was just closed for idling
   // One after the other: there is one PHP.
   const ran = last.then(() =>
     shop.run({
