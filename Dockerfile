@@ -9,7 +9,7 @@ ARG LOCK=requirements.lock
 WORKDIR /src
 COPY requirements.lock requirements-tracing.lock requirements-exchanges.lock requirements-build.lock ./
 COPY pyproject.toml README.md ./
-COPY docs/deploy/install.sh docs/deploy/install.sh
+COPY docs docs
 COPY templates templates
 COPY static static
 COPY piccolo_migrations piccolo_migrations

@@ -24,11 +24,12 @@ HOSTS := var/hosts/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
 PHP := tests/woocommerce/php/node_modules/.stamp
 WORDPRESS := tests/woocommerce/wordpress/node_modules/.stamp
+OPENAPI := tests/openapi/node_modules/.stamp
 # What the tests need beside the environment itself.
-FOR_TESTS := $(OBSERVATORY) $(PHP) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
+FOR_TESTS := $(OBSERVATORY) $(OPENAPI) $(PHP) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words woocommerce record lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words woocommerce record contract lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -108,6 +109,9 @@ woocommerce: .venv/.stamp ## Pack the WooCommerce plug-in into var/woocommerce, 
 record: .venv/.stamp ## At a release: record its statements and schema, which the next versions are held against
 	$(BIN)/python -m tests.upgrades.record
 
+contract: .venv/.stamp ## After a change of the API: record what it promises; refuses to lose something without a reason
+	$(BIN)/python -m tests.api.contract
+
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
@@ -118,6 +122,7 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	$(COMPILE_HOSTS) -o requirements-hosts.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd tests/openapi && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/woocommerce/php && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/woocommerce/wordpress && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
@@ -148,6 +153,11 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
 	cd tests/observatory && npm ci --ignore-scripts --no-audit --no-fund
 	echo '{}' > tests/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
+	@touch $@
+
+$(OPENAPI): tests/openapi/package-lock.json
+	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
+	cd tests/openapi && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # PHP as WebAssembly, for the WooCommerce plug-in, and a WordPress for `make soak`. Without scripts: none is needed.

@@ -10,17 +10,19 @@ from litestar import Litestar, Router
 from app.api import reference
 from app.api.v1.router import merchant_api
 from app.api_keys.authentication import Authenticator
+from app.api_keys.deprecated_calls import DeprecatedCalls
 from app.cabinet import routes as cabinet
 from app.checkout import routes as checkout
 from app.checkout.wallet import CustomerWallet
 from app.core import gc_tuning, logging, tracing
 from app.core.settings import Settings, load
+from app.documentation import routes as documentation
 from app.identity import routes as identity_pages
 from app.identity.identity import Identity
 from app.live.hub import LiveHub
 from app.monitoring import routes as ops
 from app.operator.router import desk_routes
-from app.signer.settings import refuse_secrets
+from app.signer.environment import refuse_secrets
 from app.transparency import routes as proof
 from app.web import site
 from app.web.connections import limited_connections
@@ -53,6 +55,7 @@ def create_app(
     services = wire(settings)
     authenticator = Authenticator(settings.api_key_peppers)
     rate_limiter = RateLimiter()
+    deprecated_calls = DeprecatedCalls()
     pages = Pages()
     identity = Identity(services, pages, rate_limiter)
     hub = LiveHub()
@@ -66,13 +69,15 @@ def create_app(
                 yield
             await hub.close()
             await authenticator.close()
+            await deprecated_calls.close()
         await asyncio.to_thread(tracing.end)
 
-    api = merchant_api(services, authenticator, rate_limiter)
+    api = merchant_api(services, authenticator, rate_limiter, deprecated_calls)
     app = Litestar(
         route_handlers=[
             api,
             *reference.routes(api, pages, settings.public_url),
+            *documentation.routes(pages, rate_limiter, settings.public_url),
             *checkout.routes(services, pages, hub, rate_limiter, wallet and wallet(services)),
             *identity_pages.routes(identity),
             *cabinet.routes(identity, hub),

@@ -53,13 +53,7 @@ from app.signer.adoption import AdoptionService
 from app.signer.balance_check import BalanceChecker
 from app.signer.coin_book import CoinBook
 from app.signer.consolidation import ConsolidationService
-from app.signer.crash_points import CrashPoints
 from app.signer.energy_decisions import DearSweepService, StakeService
-from app.signer.keystore import SpendingKeys
-from app.signer.kinds import signer_of
-from app.signer.safeguards import Safeguards
-from app.signer.settings import check_networks
-from app.signer.signing import Signer
 from app.signer.treasury import Treasury
 from app.webhooks import signing
 from app.webhooks.delivery import Dispatcher
@@ -143,15 +137,6 @@ class Services:
     def customer_fee_watch(self) -> CustomerFeeWatch:
         """What looks at the fees that customers pay on all networks."""
         return CustomerFeeWatch(self.networks)
-
-    def signers(self, keys: SpendingKeys, crash: CrashPoints, safeguards: Safeguards | None = None) -> list[Signer]:
-        """A signer for each network that has a hot wallet. Raises SignerSettingsError where the keys don't fit."""
-        check_networks(self.networks, keys)
-        return [
-            signer_of(network, self.networks.sender(network.key), keys, self.withdrawals, crash, safeguards)
-            for network in self.networks
-            if network.hot_wallet_address
-        ]
 
 
 def wire(settings: Settings, throttle: Throttle | None = None) -> Services:

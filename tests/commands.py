@@ -19,11 +19,20 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from app.cli.main import COMMANDS, main
+from workers import queues
+
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["app.cli.main", "app.asgi", "app.sandbox.asgi"])
+_context.set_forkserver_preload(
+    [
+        *{place.module for place in COMMANDS.values()},
+        *(f"workers.{name}" for name in queues.NAMES),
+        *("app.asgi", "app.sandbox.asgi"),
+    ]
+)
 
 
 def run(*arguments: str, env: Mapping[str, str], timeout_s: float = 120) -> "subprocess.CompletedProcess[str]":
@@ -91,6 +100,4 @@ def _die_with_parent() -> None:
 
 
 def _command(arguments: tuple[str, ...]) -> None:
-    from app.cli.main import main  # the server has it, and a test needs it only here
-
     main(list(arguments), prog_name="swap-pay")

@@ -45,7 +45,8 @@ LOCAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "withdrawal_holds", "withdrawal_previews", "withdrawals",
         ),
         "people and settings: thousands of rows, of no one merchant or read before the merchant is known": (
-            "accounts", "answered_challenges", "api_key_decoys", "api_key_holders", "api_keys", "email_choices",
+            "accounts", "answered_challenges", "api_key_decoys", "api_key_holders", "api_keys", "deprecated_calls",
+            "email_choices",
             "form_uses", "former_members", "half_sign_ins", "kept_forms", "known_browsers", "mailed_links",
             "memberships", "merchant_applications", "merchant_assets", "merchant_branding", "merchant_invitations",
             "passkeys", "recovery_codes", "saved_filters", "sessions", "switches", "throttles", "totp_attempts",

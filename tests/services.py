@@ -128,9 +128,9 @@ def start_valkey_for_tests(tmp_dir: Path) -> Iterator[Valkey]:
 
 
 STATES_IN_MEMORY = ("--prune-history", "1000000")
-"""All states stay in memory. By default anvil 1.7.1 moves the oldest to disk, and among them a recent one whose block has
-the hash of an older one, as tests make within a second; a reorganisation that goes back to such a state takes the code
-of every contract away."""
+"""All states stay in memory. By default anvil 1.7.1 moves the oldest to disk, and among them a recent one whose block
+has the hash of an older one, as tests make within a second; a reorganisation that goes back to such a state takes the
+code of every contract away."""
 
 
 @contextmanager

@@ -1,5 +1,14 @@
 """The queues. Any number of processes may run for each, on any number of hosts."""
 
-from workers import chain, default, signer, webhooks
+from importlib import import_module
 
-QUEUES = {module.QUEUE.name: module.QUEUE for module in (chain, signer, webhooks, default)}
+from workers.jobs import Queue
+
+NAMES = ("chain", "signer", "webhooks", "default")
+"""A queue's name is that of its module here."""
+
+
+def queue(name: str) -> Queue:
+    """A queue; its module is imported now, since a process works on one of them alone."""
+    found: Queue = import_module(f"workers.{name}").QUEUE
+    return found

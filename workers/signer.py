@@ -7,6 +7,7 @@ from app.core import clock
 from app.signer import approvers_repository
 from app.signer.crash_points import CrashPoints
 from app.signer.settings import load_keys, load_safeguards
+from app.signer.start import signers_of
 from app.wiring import Services
 from workers.jobs import Loop, Queue
 
@@ -16,7 +17,7 @@ def _loops(services: Services) -> Sequence[Loop]:
     is_production = services.settings.is_production
     keys, crash = load_keys(is_production=is_production), CrashPoints(is_production=is_production)
     safeguards = load_safeguards()
-    signers = services.signers(keys, crash, safeguards)
+    signers = signers_of(services.networks, services.withdrawals, keys, crash, safeguards)
 
     async def report(stop: asyncio.Event) -> None:
         await approvers_repository.report(safeguards.approvers.approvers if safeguards else (), clock.now())

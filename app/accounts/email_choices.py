@@ -23,7 +23,11 @@ NAMES: Mapping[Topic, tuple[str, str]] = MappingProxyType(
         "keys": ("API keys", "When one is made, rotated or revoked."),
         "team": ("The team", "When a member says that somebody else was signed in as them."),
         "webhooks": ("Webhooks", "When an endpoint is paused because it does not answer."),
-        "platform": ("The gateway", "When new invoices, payouts or refunds are paused, and when they go on."),
+        "platform": (
+            "The gateway",
+            "When new invoices, payouts or refunds are paused, when they go on, and when your programs call something "
+            "of the API that will end.",
+        ),
     }
 )
 """What each topic is called, and when there is an email about it."""

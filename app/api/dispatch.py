@@ -14,6 +14,7 @@ from litestar import Response
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import HTTPRouteHandler
 
+from app.api.deprecations import Watch
 from app.web.bodies import StrictRequest
 
 PRINCIPAL, PARAMETERS, REQUEST, DATA = "principal", "parameters", "request", "data"
@@ -25,8 +26,10 @@ _encode = msgspec.json.Encoder().encode
 class Call:
     """How one handler is called and its answer sent."""
 
-    def __init__(self, handler: HTTPRouteHandler) -> None:
+    def __init__(self, handler: HTTPRouteHandler, watch: Watch | None = None) -> None:
+        """`watch` is told which fields a body has, where it watches some."""
         self._handler = handler
+        self._watch = watch if watch is not None and watch.parameters else None
         self._function: Callable[..., Any] = handler.fn
         self._is_async = inspect.iscoroutinefunction(handler.fn)
         names = set(inspect.signature(handler.fn).parameters)
@@ -52,6 +55,9 @@ class Call:
                 given[REQUEST] = request
             if self._takes_data:
                 given[DATA] = await request.json()
+                if self._watch is not None:
+                    fields = msgspec.json.decode(await request.body(), type=dict[str, msgspec.Raw])
+                    self._watch.note(state, state[PRINCIPAL], {*fields, *state.get(PARAMETERS, ())})
         answer = self._function(**given)
         if self._is_async:
             answer = await answer

@@ -4,7 +4,7 @@ Every route names the scope that it requires: `@get("/invoices", opt=requires(Sc
 app does not start with a route that names none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litestar import Request
@@ -13,6 +13,7 @@ from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedE
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
+from app.api.deprecations import Watch
 from app.api.dispatch import PARAMETERS, PRINCIPAL, Call
 from app.api.operation import DESCRIPTION, Description, Parameters
 from app.api_keys.authentication import Authenticator, Principal
@@ -59,9 +60,10 @@ class MerchantRouter(Router):
         route_handlers: Sequence[ControllerRouterHandler],
         authenticator: Authenticator,
         rate_limiter: RateLimiter,
+        watches: Mapping[str, Watch] | None = None,
         **router_options: Any,
     ) -> None:
-        guard = KeyGuard(authenticator, rate_limiter)
+        guard = KeyGuard(authenticator, rate_limiter, watches or {})
 
         def guarded(app: Any) -> KeyGuard:  # not called: the guard calls the handler itself
             return guard
@@ -93,9 +95,10 @@ class MerchantRouter(Router):
 class KeyGuard:
     """Lets a request through to its handler with principal and rate-limit window in `scope["state"]`, or raises."""
 
-    def __init__(self, authenticator: Authenticator, rate_limiter: RateLimiter) -> None:
+    def __init__(self, authenticator: Authenticator, rate_limiter: RateLimiter, watches: Mapping[str, Watch]) -> None:
         self._authenticator = authenticator
         self._rate_limiter = rate_limiter
+        self._watches = watches
         self._calls: dict[Any, Call] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -120,11 +123,14 @@ class KeyGuard:
         description: Description | None = opt.get(DESCRIPTION)
         if description is not None:
             state[PARAMETERS] = description.read_query(scope["query_string"])
+        watch = self._watches.get(handler.operation_id)
+        if watch is not None:
+            watch.note(state, principal, state.get(PARAMETERS, ()))
         if standby_reads.OPT in opt:
             await standby_reads.allow_key(opt, principal, state.get(PARAMETERS, ()))
         call = self._calls.get(handler)
         if call is None:
-            call = self._calls[handler] = Call(handler)
+            call = self._calls[handler] = Call(handler, watch)
         await call(scope, receive, send)
 
 

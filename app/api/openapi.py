@@ -1,11 +1,11 @@
 """The OpenAPI 3.1 document of the merchant API, generated from the routes.
 
 Litestar's own generator is not used. msgspec both validates the bodies and writes their schemas, so the document says
-what is enforced. And the document lists the error codes of each status, which Litestar's generator doesn't know.
+what is enforced. And the document lists the error codes of each operation, which Litestar's generator doesn't know.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -14,19 +14,19 @@ from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from app.api.error_catalogue import MEANINGS
+from app.api import deprecations, responses
 from app.api.guard import required_scope
 from app.api.operation import DESCRIPTION, Description, Parameter
-from app.core.errors import STATUS, Code
+from app.api.responses import JSON
+from app.api.schemas import Schemas, reference
+from app.api.v1 import event_bodies
+from app.core.errors import Code
 from app.web.bodies import MAX_BODY_BYTES
+from app.web.headers import API_VERSION
 from app.web.idempotency import KEY_PATTERN
 
-API_VERSION = "1.0.0"
-"""The version of the contract, not of the program. Its first number is the one in the path."""
-
-JSON = "application/json"
-EXAMPLE_REQUEST_ID = "4f9d1c0e8b7a4d3f9a6e2b5c8d1f0a37"
-EXAMPLE_INVOICE_ID = "INV-2K8F4M0TQ7"
+VERSION = f"{API_VERSION}.0.0"
+"""The version of the contract, not of the program. Its first number is the one in the path and in the answers."""
 
 INTRODUCTION = f"""\
 JSON in and out, UTF-8, over HTTPS. A key's mode decides what it sees: a test key sees test networks and test \
@@ -42,9 +42,11 @@ Every GET route answers HEAD too, without a body. A path with a slash at its end
 
 Lists return the newest first. Pass `next_cursor` as `cursor` to get the next page; it is null on the last one.
 
-Every error has the same envelope; `code` is stable, `message` is for people and names the field. Every answer carries \
-`X-Request-Id`: quote it when you ask about a request.
+Every error has the same envelope; `code` is stable, `message` is for people and names the field. `x-error-codes` of \
+an operation lists its codes by status. Every answer carries `X-Request-Id`: quote it when you ask about a request.
 """
+
+_LICENSE = {"name": "All rights reserved: no licence was published", "identifier": "LicenseRef-All-Rights-Reserved"}
 
 _TAGS = {
     "Networks": "How far each chain has been read.",
@@ -59,41 +61,6 @@ _TAGS = {
     "Refunds": "Send money back to customers. An operator approves each refund.",
 }
 
-_EVERYWHERE = [
-    Code.INVALID_INPUT,
-    Code.MISSING_API_KEY,
-    Code.INVALID_API_KEY,
-    Code.API_KEY_REVOKED,
-    Code.API_KEY_EXPIRED,
-    Code.IP_NOT_ALLOWED,
-    Code.MERCHANT_NOT_APPROVED,
-    Code.MERCHANT_SUSPENDED,
-    Code.MERCHANT_BANNED,
-    Code.RATE_LIMITED,
-    Code.API_KEY_LOCKED,
-    Code.INTERNAL,
-    Code.UNAVAILABLE,
-]
-_WITH_SCOPE = [Code.MISSING_SCOPE]
-_WITH_PATH = [Code.NOT_FOUND]
-_WITH_BODY = [Code.REQUEST_TIMEOUT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE]
-_WITH_KEY = [
-    Code.IDEMPOTENCY_REQUIRED,
-    Code.IDEMPOTENCY_IN_PROGRESS,
-    Code.IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY,
-]
-
-_REFUSED_UNCOUNTED = frozenset((401, 403, 404, 429, 500, 503))
-"""Statuses that can come before a request is counted against its key, and then lack the RateLimit headers."""
-
-_ALWAYS_RETRIABLE = frozenset((429, 503))
-"""Statuses that always carry Retry-After (contract, section 2)."""
-
-_REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "Done; no content"}
-
-_PUBLIC_NAMES = {"Entry": "LedgerEntry", "Reference": "LedgerReference", "Status": "InvoiceStatus"}
-"""Public names of schemas whose class name is clear only inside its module. The suffix `Body` is removed as well."""
-
 
 class Operation(NamedTuple):
     """A handler at a path, with its description."""
@@ -104,23 +71,58 @@ class Operation(NamedTuple):
     description: Description
 
 
+def operations(api: Router) -> list[Operation]:
+    """Every operation below `api`. Raises ImproperlyConfiguredException for one that is not described, or whose path
+    has parameters that aren't, and for a deprecation of nothing."""
+    found = list(_operations(api))
+    for operation in found:
+        in_path = re.findall(r"\{(\w+)\}", operation.path)
+        if set(in_path) != set(operation.description.path):
+            described = list(operation.description.path)
+            raise ImproperlyConfiguredException(f"{operation.path} describes {described} as path parameters")
+    if deprecations.DEPRECATIONS:
+        deprecations.refuse_unknown({str(each.handler.operation_id): _names(each) for each in found})
+    return found
+
+
 def document(api: Router, public_url: str) -> dict[str, Any]:
-    """The document of every route below `api`. Raises ImproperlyConfiguredException for one without a description."""
-    operations = list(_operations(api))
-    types = [type for operation in operations for type in (_body_type(operation), _answer_type(operation)) if type]
-    schemas = _schemas(types)
+    """The document of every route below `api`. Raises what `operations` raises, and ImproperlyConfiguredException for
+    a schema without a public name."""
+    described = operations(api)
+    types = [type for operation in described for type in (_body_type(operation), _answer_type(operation)) if type]
+    schemas = Schemas([*types, *event_bodies.TYPES])
+    schemas.open(*event_bodies.SUBJECTS)
     paths: dict[str, dict[str, Any]] = {}
-    for operation in operations:
+    for operation in described:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation, schemas)
-    used = [tag for operation in operations for tag in _tags(operation.handler)]
+    used = [tag for operation in described for tag in _tags(operation.handler)]
+    codes = {
+        Code(code)
+        for methods in paths.values()
+        for operation in methods.values()
+        for of_status in operation["x-error-codes"].values()
+        for code in of_status
+    }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Swap Pay merchant API", "version": API_VERSION, "description": INTRODUCTION},
-        "servers": [{"url": public_url}],
+        "info": {
+            "title": "Swap Pay merchant API",
+            "version": VERSION,
+            "description": INTRODUCTION,
+            "contact": {"name": "The operator of this gateway", "url": public_url},
+            "license": _LICENSE,
+        },
+        "servers": [{"url": public_url, "description": "This gateway, for keys of both modes."}],
         "security": [{"bearer": []}, {"header": []}],
         "tags": [{"name": tag, "description": _TAGS.get(tag, "")} for tag in dict.fromkeys(used)],
         "paths": paths,
-        "components": {"schemas": schemas | _error_schemas(), "headers": _HEADERS, "securitySchemes": _SECURITY},
+        "webhooks": {type: _webhook(type, event) for type, event in event_bodies.EVENTS.items()},
+        "components": {
+            "schemas": dict(sorted({**schemas.all(), **responses.ERROR_SCHEMAS}.items())),
+            "responses": responses.error_responses(codes),
+            "headers": dict(responses.HEADERS),
+            "securitySchemes": _SECURITY,
+        },
     }
 
 
@@ -135,34 +137,86 @@ def _operations(api: Router) -> Iterable[Operation]:
                 yield Operation(route.path_format, method.lower(), handler, description)
 
 
-def _operation(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     handler, description = operation.handler, operation.description
     scope = required_scope(handler)
-    body_type = _body_type(operation)
+    body_type, answer_type = _body_type(operation), _answer_type(operation)
+    codes = responses.codes_by_status(description, has_body=body_type is not None, has_scope=scope is not None)
     text = [description.text] if description.text else []
     text.append(f"Needs the scope `{scope}`." if scope else "Any valid key is enough.")
+    text.append(responses.in_words(codes))
     spec: dict[str, Any] = {
         "operationId": handler.operation_id,
         "summary": description.summary,
         "description": "\n\n".join(text),
         "tags": _tags(handler),
-        "parameters": _parameters(operation),
+        "parameters": _parameters(operation, schemas),
     }
     if body_type:
-        content: dict[str, Any] = {"schema": _reference(body_type)}
+        content: dict[str, Any] = {"schema": reference(body_type)}
         if description.body_example is not None:
             content["example"] = msgspec.to_builtins(description.body_example)
         spec["requestBody"] = {"required": True, "content": {JSON: content}}
-    spec["responses"] = _responses(operation, has_body=body_type is not None, has_scope=scope is not None)
+    answer = None if answer_type is None else reference(answer_type)
+    status = handler.status_code
+    if deprecated := deprecations.of(str(handler.operation_id)):
+        _deprecate(spec, deprecated, schemas, body_type)
+    success = responses.success(description, status, answer, is_deprecated=bool(deprecated))
+    spec["responses"] = {str(status): success} | responses.error_references(codes)
+    spec["x-error-codes"] = msgspec.to_builtins(codes)
     return spec
 
 
-def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    """Path, query and header parameters. Raises ImproperlyConfiguredException for an undescribed path parameter."""
+def _deprecate(
+    spec: dict[str, Any], deprecated: Sequence[deprecations.Deprecation], schemas: Schemas, body_type: Any
+) -> None:
+    """Mark what of an operation is deprecated, and say until when."""
+    for each in deprecated:
+        if each.parameter is None:
+            spec["deprecated"] = True
+            spec["description"] = f"{each.sentence}\n\n{spec['description']}"
+            continue
+        marked = [parameter for parameter in spec["parameters"] if parameter["name"] == each.parameter]
+        for parameter in marked or [schemas.field(body_type, each.parameter)]:
+            parameter["deprecated"] = True
+            parameter["description"] = f"{parameter.get('description', '')} {each.sentence}".strip()
+
+
+def _names(operation: Operation) -> set[str]:
+    """Its parameters of the query, and the fields of its body."""
+    body_type = _body_type(operation)
+    fields = msgspec.structs.fields(body_type) if body_type else ()
+    return {*operation.description.query, *(field.encode_name for field in fields)}
+
+
+def _webhook(type: str, event: event_bodies.Event) -> dict[str, Any]:
+    name = "".join(word.capitalize() for word in re.split(r"[._]", type))
+    return {
+        "post": {
+            "operationId": f"on{name}",
+            "summary": event.summary,
+            "description": f"`{type}`. Verify `Swap-Pay-Signature` over the raw body before you believe it.",
+            "tags": ["Webhooks"],
+            "security": [],
+            "parameters": [
+                _parameter("header", name, parameter, required=True) for name, parameter in event_bodies.HEADERS.items()
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {JSON: {"schema": reference(event.schema), "example": event.example}},
+            },
+            "responses": {
+                "200": {"description": "Any 2xx within 10 seconds: you have it, and we don't send it again."},
+                "410": {"description": "You want no more events here: the endpoint is disabled."},
+            },
+        }
+    }
+
+
+def _parameters(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
+    """Path, query and header parameters."""
     description = operation.description
     in_path = re.findall(r"\{(\w+)\}", operation.path)
-    if set(in_path) != set(description.path):
-        raise ImproperlyConfiguredException(f"{operation.path} describes {list(description.path)} as path parameters")
     parameters = [_parameter("path", name, description.path[name], required=True) for name in in_path]
     parameters += [
         _parameter("query", name, parameter, required=parameter.required)
@@ -171,7 +225,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     if description.creates:
         parameters.append(_parameter("header", "Idempotency-Key", _IDEMPOTENCY_KEY, required=True))
     parameters.append(_parameter("header", "X-Request-Id", _REQUEST_ID, required=False))
-    return parameters
+    return [parameter | {"schema": schemas.named(parameter["schema"])} for parameter in parameters]
 
 
 def _parameter(place: str, name: str, parameter: Parameter, *, required: bool) -> dict[str, Any]:
@@ -185,69 +239,6 @@ def _parameter(place: str, name: str, parameter: Parameter, *, required: bool) -
     if parameter.example is not None:
         spec["example"] = parameter.example
     return spec
-
-
-def _responses(operation: Operation, *, has_body: bool, has_scope: bool) -> dict[str, Any]:
-    description = operation.description
-    status = operation.handler.status_code
-    answer_type = _answer_type(operation)
-    success: dict[str, Any] = {
-        "description": _REASONS.get(status, "OK"),
-        "headers": _headers("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
-    }
-    if description.creates:
-        success["headers"]["Idempotent-Replayed"] = _header("Idempotent-Replayed")
-    if answer_type is not None:
-        success["content"] = {
-            JSON: {"schema": _reference(answer_type), "example": msgspec.to_builtins(description.example)}
-        }
-    codes = [
-        *_EVERYWHERE,
-        *(_WITH_SCOPE if has_scope else []),
-        *(_WITH_PATH if description.path else []),
-        *(_WITH_BODY if has_body else []),
-        *(_WITH_KEY if description.creates else []),
-        *description.errors,
-    ]
-    by_status: dict[int, list[Code]] = {}
-    for code in Code:  # the catalogue's order
-        if code in codes:
-            by_status.setdefault(STATUS[code], []).append(code)
-    return {str(status): success} | {
-        str(status): _error_response(status, by_status[status]) for status in sorted(by_status)
-    }
-
-
-def _error_response(status: int, codes: Sequence[Code]) -> dict[str, Any]:
-    headers = _headers("X-Request-Id")
-    for name in ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"):
-        if status != 401:
-            headers[name] = _header(name, optional=status in _REFUSED_UNCOUNTED)
-    if status in _ALWAYS_RETRIABLE or Code.IDEMPOTENCY_IN_PROGRESS in codes:
-        headers["Retry-After"] = _header("Retry-After", optional=status not in _ALWAYS_RETRIABLE)
-    examples = {
-        code.value: {
-            "summary": MEANINGS[code].advice,
-            "value": {"error": _example(code)},
-        }
-        for code in codes
-    }
-    only_these = {"properties": {"error": {"properties": {"code": {"enum": [code.value for code in codes]}}}}}
-    return {
-        "description": " ".join(f"`{code}`: {MEANINGS[code].advice}" for code in codes),
-        "headers": headers,
-        "content": {
-            JSON: {
-                "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, only_these]},
-                "examples": msgspec.to_builtins(examples),
-            }
-        },
-    }
-
-
-def _example(code: Code) -> dict[str, str]:
-    names_invoice = {"invoice_id": EXAMPLE_INVOICE_ID} if code is Code.DUPLICATE_ORDER_ID else {}
-    return {"code": code, "message": MEANINGS[code].message, "request_id": EXAMPLE_REQUEST_ID, **names_invoice}
 
 
 def _body_type(operation: Operation) -> Any:
@@ -265,80 +256,6 @@ def _tags(handler: HTTPRouteHandler) -> list[str]:
     return list(dict.fromkeys(tag for layer in handler.ownership_layers for tag in layer.tags or ()))
 
 
-def _schemas(types: Sequence[Any]) -> dict[str, Any]:
-    """The schemas of the structs and all that they hold, by their public names, in alphabetical order."""
-    _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    named = {_public_name(name): _renamed(schema) for name, schema in components.items()}
-    assert len(named) == len(components), "two schemas have the same public name"
-    for name, schema in named.items():
-        schema["title"] = name
-    return dict(sorted(named.items()))
-
-
-def _renamed(schema: Any) -> Any:
-    """The schema with public names in its references."""
-    if isinstance(schema, list):
-        return [_renamed(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        place, _, name = schema["$ref"].rpartition("/")
-        return schema | {"$ref": f"{place}/{_public_name(name)}"}
-    return {key: _renamed(value) for key, value in schema.items()}
-
-
-def _public_name(name: str) -> str:
-    return _PUBLIC_NAMES.get(name, name.removesuffix("Body"))
-
-
-def _reference(type: Any) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{_public_name(type.__name__)}"}
-
-
-def _header(name: str, *, optional: bool = False) -> dict[str, Any]:
-    if optional:
-        return {key: value for key, value in _HEADERS[name].items() if key != "required"}
-    return {"$ref": f"#/components/headers/{name}"}
-
-
-def _headers(*names: str) -> dict[str, Any]:
-    return {name: _header(name) for name in names}
-
-
-def _error_schemas() -> dict[str, Any]:
-    return {
-        "Error": {
-            "title": "Error",
-            "description": "The form of every error.",
-            "type": "object",
-            "required": ["error"],
-            "additionalProperties": False,
-            "properties": {
-                "error": {
-                    "type": "object",
-                    "required": ["code", "message", "request_id"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "code": {"$ref": "#/components/schemas/ErrorCode"},
-                        "message": {"type": "string", "description": "For people. Names the field at fault."},
-                        "request_id": {"type": "string", "description": "The value of `X-Request-Id`."},
-                        "invoice_id": {
-                            "type": "string",
-                            "description": "Only with `DUPLICATE_ORDER_ID`: your invoice that has the order id.",
-                        },
-                    },
-                }
-            },
-        },
-        "ErrorCode": {
-            "title": "ErrorCode",
-            "description": "Stable, for programs. New codes may be added.",
-            "type": "string",
-            "enum": [code.value for code in Code],
-        },
-    }
-
-
 _IDEMPOTENCY_KEY = Parameter(
     description="A name of your choice for this one creation, such as a UUID or your order's number. Sending the "
     "request again with the same key within 24 hours gives the first answer again and creates nothing.",
@@ -352,39 +269,6 @@ _REQUEST_ID = Parameter(
     schema={"type": "string"},
     example="checkout-7f3a",
 )
-
-_HEADERS: dict[str, dict[str, Any]] = {
-    "X-Request-Id": {
-        "required": True,
-        "description": "The request's id: yours if you sent a valid one, otherwise a new one.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
-    },
-    "RateLimit-Limit": {
-        "required": True,
-        "description": "Requests per minute that the key may make.",
-        "schema": {"type": "integer", "minimum": 1},
-    },
-    "RateLimit-Remaining": {
-        "required": True,
-        "description": "Requests that are left in this window.",
-        "schema": {"type": "integer", "minimum": 0},
-    },
-    "RateLimit-Reset": {
-        "required": True,
-        "description": "Seconds until the window ends.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": 60},
-    },
-    "Retry-After": {
-        "required": True,
-        "description": "Seconds to wait before repeating the request.",
-        "schema": {"type": "integer", "minimum": 1},
-    },
-    "Idempotent-Replayed": {
-        "required": False,
-        "description": "`true` if the response is a stored one.",
-        "schema": {"type": "string", "const": "true"},
-    },
-}
 
 _SECURITY = {
     "bearer": {

@@ -15,7 +15,7 @@
 
 The document takes the request body from the type of `data` and the response body from the return type. Success status,
 operation id and tags come from Litestar's own decorator and router, and the description of each field from the `Meta`
-of the structs. `app.api.openapi` adds the errors that every route can return (401, 403, 429, 500) and those that come
+of the structs. `app.api.responses` adds the errors that every route can return (401, 403, 429, 500) and those that come
 with a body or a scope. Declare here
 
 - `query`: the query parameters. Others are refused with INVALID_INPUT before the handler runs, and so is a request

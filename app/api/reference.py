@@ -1,14 +1,12 @@
-"""The OpenAPI document and its page: `/api/v1/openapi.json` and `/docs/api`. Neither needs an API key.
+"""The OpenAPI document, its page and its collection of requests. None needs an API key.
 
-The page is rendered here from the document, once, when it is first requested: the usual viewers need inline styles and
-scripts, which our CSP forbids. This page has no script.
+`/api/v1/openapi.json`, `/docs/api` and `/api/v1/collection.json` are made when they are first requested, and kept. The
+page is rendered here: the usual viewers need inline styles and scripts, which our CSP forbids. This page has no script.
 """
 
-import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,65 +14,47 @@ from litestar import Request, Response, Router, get
 from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup, escape
 
-from app.api.openapi import JSON, document
-from app.core.errors import STATUS, Code
+from app.api.collection import collection
+from app.api.error_catalogue import MEANINGS
+from app.api.openapi import document, operations
+from app.api.responses import ERRORS, JSON
+from app.core.errors import Code
+from app.web.fixed import Fixed
 from app.web.pages import HTML, Pages
-
-MAX_AGE_S = 300
-"""How long clients may cache the document and the page: they see an upgrade within minutes."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 def routes(api: Router, pages: Pages, public_url: str) -> list[HTTPRouteHandler]:
-    """The two routes, to be mounted at the root. Raises ImproperlyConfiguredException for undescribed routes."""
-    described = document(api, public_url)
-    openapi_json = _Fixed(JSON, lambda: msgspec.json.format(_encode(described), indent=1))
-    reference = _Fixed(HTML, lambda: pages.render("docs/api.html", page_context(described)).encode())
+    """The three routes, to be mounted at the root. Raises ImproperlyConfiguredException for undescribed routes."""
+    operations(api)
+    openapi_json = Fixed(JSON, lambda: msgspec.json.format(_encode(document(api, public_url)), indent=1))
+    reference = Fixed(HTML, lambda: pages.render("docs/api.html", page_context(document(api, public_url))).encode())
+    requests = Fixed(JSON, lambda: msgspec.json.format(_encode(collection(document(api, public_url))), indent=1))
 
-    @get("/api/v1/openapi.json", include_in_schema=False, sync_to_thread=False)
-    def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return openapi_json.answer(request)
+    @get("/api/v1/openapi.json", include_in_schema=False)
+    async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await openapi_json.answer(request)
 
-    @get("/docs/api", include_in_schema=False, sync_to_thread=False)
-    def page(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return reference.answer(request)
+    @get("/api/v1/collection.json", include_in_schema=False)
+    async def collected(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await requests.answer(request)
 
-    return [openapi, page]
+    @get("/docs/api", include_in_schema=False)
+    async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await reference.answer(request)
 
-
-class _Fixed:
-    """A response that is the same for every client until the next start. It is made at the first request."""
-
-    def __init__(self, media_type: str, make: Callable[[], bytes]) -> None:
-        self._media_type = media_type
-        self._make = make
-
-    def answer(self, request: Request[Any, Any, Any]) -> Response[bytes]:
-        """200 with the content, or 304 if the client has it already."""
-        known = request.headers.get("If-None-Match", "")
-        if self._headers["ETag"] in known:
-            return Response(b"", status_code=304, headers=self._headers, media_type=self._media_type)
-        return Response(self._content, headers=self._headers, media_type=self._media_type)
-
-    @cached_property
-    def _content(self) -> bytes:
-        return self._make()
-
-    @cached_property
-    def _headers(self) -> dict[str, str]:
-        etag = f'"{hashlib.sha256(self._content).hexdigest()[:32]}"'
-        return {"ETag": etag, "Cache-Control": f"public, max-age={MAX_AGE_S}"}
+    return [openapi, collected, page]
 
 
 def page_context(described: Mapping[str, Any]) -> dict[str, Any]:
     """The variables of the page's template. `described` is the OpenAPI document."""
     schemas = described["components"]["schemas"]
     server = described["servers"][0]["url"]
-    operations: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in described["tags"]}
+    by_tag: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in described["tags"]}
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
-            operations[operation["tags"][0]].append(_operation(server, path, method, operation, schemas))
+            by_tag[operation["tags"][0]].append(_operation(server, path, method, operation, schemas))
     return {
         "info": described["info"],
         "server": server,
@@ -83,9 +63,13 @@ def page_context(described: Mapping[str, Any]) -> dict[str, Any]:
                 "name": tag["name"],
                 "slug": _slug(tag["name"]),
                 "text": tag["description"],
-                "operations": operations[tag["name"]],
+                "operations": by_tag[tag["name"]],
             }
             for tag in described["tags"]
+        ],
+        "events": [
+            {"type": type, "summary": event["post"]["summary"], "schema": _name(_content(event["post"])["schema"])}
+            for type, event in described["webhooks"].items()
         ],
         "schemas": [
             {
@@ -105,26 +89,33 @@ def _operation(
 ) -> dict[str, Any]:
     success = next(status for status in operation["responses"] if status.startswith("2"))
     answer = operation["responses"][success].get("content", {}).get(JSON)
-    body = operation.get("requestBody", {}).get("content", {}).get(JSON)
+    body = _content(operation)
     return {
         "id": operation["operationId"],
         "method": method.upper(),
         "path": path,
         "summary": operation["summary"],
-        "text": operation["description"],
-        "parameters": [parameter | {"type": _type(parameter["schema"])} for parameter in operation["parameters"]],
+        "text": operation["description"].partition(ERRORS)[0].strip(),
+        "parameters": [
+            parameter | {"type": _type(parameter["schema"]), "refers": _referred(parameter["schema"])}
+            for parameter in operation["parameters"]
+        ],
         "body": body and {"name": _name(body["schema"]), "fields": _fields(schemas[_name(body["schema"])])},
         "answer": answer and {"name": _name(answer["schema"]), "example": coloured(answer["example"])},
         "success": success,
         "success_headers": list(operation["responses"][success]["headers"]),
         "curl": _curl(server, path, method, operation, body),
         "errors": [
-            {"code": code, "status": STATUS[Code(code)], "text": example["summary"]}
-            for status, response in operation["responses"].items()
-            if status != success
-            for code, example in response["content"][JSON]["examples"].items()
+            {"code": code, "status": int(status), "text": MEANINGS[Code(code)].advice}
+            for status, codes in operation["x-error-codes"].items()
+            for code in codes
         ],
     }
+
+
+def _content(operation: Mapping[str, Any]) -> Any:
+    """Schema and example of an operation's body; None where it has none."""
+    return operation.get("requestBody", {}).get("content", {}).get(JSON)
 
 
 def _curl(server: str, path: str, method: str, operation: Mapping[str, Any], body: Mapping[str, Any] | None) -> str:
@@ -168,8 +159,6 @@ def _type(schema: Mapping[str, Any]) -> str:
     """A schema in a few words: `string, at most 500 characters, or null`."""
     if "anyOf" in schema:
         return " or ".join(_type(each) for each in schema["anyOf"])
-    if "allOf" in schema:
-        return _type(schema["allOf"][0])
     if "$ref" in schema:
         return _name(schema)
     if "enum" in schema:
@@ -189,10 +178,12 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _referred(schema: Mapping[str, Any]) -> str | None:
-    """The name of the schema that a field, or an item of its list, refers to; None if it refers to none."""
-    inner = schema.get("items", schema)
-    inner = inner["allOf"][0] if "allOf" in inner else inner
-    return _name(inner) if "$ref" in inner else None
+    """The name of the schema that a field, or an item of its list, refers to, if only beside null; None if none."""
+    for each in schema.get("anyOf", (schema,)):
+        inner = each.get("items", each)
+        if "$ref" in inner:
+            return _name(inner)
+    return None
 
 
 def _name(schema: Mapping[str, Any]) -> str:

@@ -61,3 +61,14 @@ class KeyDecoy(Table, tablename="api_key_decoys"):
 
     id = Integer(primary_key=True, default=None)
     attempts = columns.big_number()
+
+
+class DeprecatedCall(Table, tablename="deprecated_calls"):
+    """What of the API a merchant called though it will end, and when its people were told last."""
+
+    id = BigSerial(primary_key=True)
+    merchant = columns.reference(Merchant)
+    name = columns.words(100)
+    told_at = columns.moment()
+
+    deprecated_calls_once = Unique(["merchant", "name"])

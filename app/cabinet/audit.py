@@ -55,6 +55,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "webhook.secret_revealed": "Looked at a webhook’s secret",
         "webhook.tested": "Sent a test event",
         "webhook.redelivered": "Sent events again",
+        "webhook.checked": "Checked a webhook’s endpoint",
         "team.invited": "Invited somebody",
         "team.invited_again": "Sent an invitation again",
         "team.invitation_withdrawn": "Withdrew an invitation",

@@ -36,6 +36,7 @@ from app.cabinet import (
     settings,
     team,
     transactions,
+    webhook_checks,
     webhooks,
     work,
 )
@@ -67,6 +68,7 @@ PAGES = (
     work,
     keys,
     webhooks,
+    webhook_checks,
     events,
     team,
     open_invitations,

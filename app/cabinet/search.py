@@ -100,6 +100,7 @@ def _outside(request: PageRequest, ctx: MemberContext) -> Iterator[Hit]:
     yield Hit(label="Your account", href="/account", icon="person", words="name email profile password")
     yield Hit(label="Sign-in and security", href="/account/security", icon="shield", words="two-step totp sessions")
     yield Hit(label="Words explained", href=ctx.path("words"), icon="info", words="glossary help what is meaning")
+    yield Hit(label="Documentation", href="/docs", icon="info", words="docs guides help developers webhooks errors")
     yield Hit(label="API reference", href="/docs/api", icon="list", words="documentation help developers")
     if visitor_of(request).session.is_operator:
         yield Hit(label="Operator desk", href="/desk", icon="desk")

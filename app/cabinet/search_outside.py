@@ -43,6 +43,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             Hit(label="Apply to take payments", href="/cabinet/apply", icon="plus", words="new merchant"),
             Hit(label="Start in test mode", href="/cabinet/try", icon="flask", words="new merchant sandbox"),
             *palette.pages_of(account_nav("")),
+            Hit(label="Documentation", href="/docs", icon="info", words="docs guides help developers"),
             Hit(label="API reference", href="/docs/api", icon="list", words="documentation help"),
         ]
         if visitor.session.is_operator:

@@ -15,6 +15,7 @@ from app.cabinet.context import MemberContext, context_of
 from app.cabinet.exports import TABLES, stream
 from app.cabinet.guard import needs, require
 from app.cabinet.labels import plural
+from app.cabinet.webhook_checks import ShownCheck, conclusion, shown_checks
 from app.cabinet.works import EXPORT, VERIFICATION
 from app.core import clock
 from app.core.errors import ApiError, Code
@@ -26,7 +27,7 @@ from app.jobs import repository, service
 from app.jobs.repository import Job
 from app.merchants.roles import Permission
 from app.web.csv_text import MEDIA_TYPE
-from app.webhooks import replay
+from app.webhooks import checking, replay
 
 STATES: Mapping[str, str] = MappingProxyType(
     Words({"waiting": "Waiting", "running": "Running", "done": "Done", "failed": "Failed", "cancelled": "Cancelled"})
@@ -36,9 +37,13 @@ CANCELLED: Mapping[str, str] = MappingProxyType(
     {
         VERIFICATION: "It was cancelled before the end, so it says nothing about the ledger.",
         replay.JOB_KIND: "It was cancelled. Events that were queued before that are sent.",
+        checking.JOB_KIND: "It was cancelled. What was found before that is below.",
     }
 )
 """What remains of cancelled work; of an export nothing does."""
+
+OF_ENDPOINTS = (replay.JOB_KIND, checking.JOB_KIND)
+"""Kinds of work for a webhook's endpoint."""
 
 EXPORT_KINDS = tuple(f"{EXPORT}{name}" for name in TABLES)
 
@@ -58,6 +63,7 @@ class Shown:
     has_file: bool
     back: tuple[str, str]
     kept_until: datetime | None
+    checks: Sequence[ShownCheck] = ()
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -70,7 +76,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         job = await repository.find(ctx.merchant_id, ctx.mode, job_id)
         if job is None or is_over(job):
             raise ApiError(Code.NOT_FOUND, "there is no such work, or it ended more than a day ago")
-        if job.kind not in (replay.JOB_KIND, VERIFICATION, *EXPORT_KINDS):
+        if job.kind not in (*OF_ENDPOINTS, VERIFICATION, *EXPORT_KINDS):
             raise ApiError(Code.UNAVAILABLE, BEING_UPGRADED, retry_after_s=UPGRADE_RETRY_S)
         await require(ctx.member, _needed(job), ctx.mode)
         return job
@@ -91,7 +97,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         ctx = context_of(request)
         job = await found(ctx, job_id)
         back = ctx.path("work", job.id)
-        if job.kind == replay.JOB_KIND:
+        if job.kind in OF_ENDPOINTS:
             ctx.member.require(Permission.WEBHOOKS_MANAGE)
         if not await service.cancel(ctx.member, ctx.mode, job.id, clock.now()):
             return identity.nothing_done(request, back, "It had ended before you cancelled it.")
@@ -130,6 +136,7 @@ def shown(ctx: MemberContext, job: Job) -> Shown:
         has_file=is_export and job.state == "done",
         back=back,
         kept_until=None if job.ended_at is None else job.ended_at + service.KEPT,
+        checks=shown_checks(job) if job.kind == checking.JOB_KIND else (),
     )
 
 
@@ -141,6 +148,9 @@ def _named(ctx: MemberContext, kind: str, request: Mapping[str, Any]) -> tuple[s
     if kind == replay.JOB_KIND:
         back = (ctx.path("webhooks", request["endpoint"]), "Endpoint")
         return "Sending events again", "event", "events", back
+    if kind == checking.JOB_KIND:
+        back = (ctx.path("webhooks", request["endpoint"]), "Endpoint")
+        return "Check of an endpoint", "check", "checks", back
     table = TABLES[kind.removeprefix(EXPORT)]
     return f"Export of {table.many}", table.one, table.many, (ctx.path("exports"), "Exports")
 
@@ -157,6 +167,8 @@ def _result(job: Job, outcome: Mapping[str, Any]) -> tuple[str, str]:
         return "", "neutral"
     if job.kind == replay.JOB_KIND:
         return f"{plural(outcome['events'], 'event goes', 'events go')} out again, oldest first.", "positive"
+    if job.kind == checking.JOB_KIND:
+        return conclusion(job)
     if job.kind != VERIFICATION:
         return f"The file has {plural(outcome['rows'], 'row')}.", "positive"
     fault = outcome["fault"]
@@ -177,7 +189,7 @@ def may_see(ctx: MemberContext, job: Job) -> bool:
 
 def _needed(job: Job) -> Sequence[Permission]:
     """What a member must be allowed to see: that of which the work is about."""
-    if job.kind == replay.JOB_KIND:
+    if job.kind in OF_ENDPOINTS:
         return (Permission.WEBHOOKS_VIEW,)
     if job.kind == VERIFICATION:
         return (Permission.BOOKS_VIEW,)

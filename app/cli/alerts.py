@@ -8,11 +8,6 @@ from app.core import clock, database
 from app.wiring import Services
 
 
-def register(main: click.Group) -> None:
-    """Add the commands."""
-    main.add_command(alerts)
-
-
 @click.group()
 def alerts() -> None:
     """Alerts that nobody has acknowledged yet."""

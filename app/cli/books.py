@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from app.cli.running import settings, with_services
+from app.cli.environment import settings
+from app.cli.running import with_services
 from app.core import clock
 from app.ledger import checkpoint_format, checkpoints, offline, repository, verify
 from app.ledger import checkpoints_repository as signed
@@ -20,12 +21,6 @@ from app.reconciliation.snapshot import snapshot
 from app.wiring import Services
 
 READABLE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def register(main: click.Group) -> None:
-    """Add the commands."""
-    for command in (verify_ledger, export_ledger, checkpoint, reconcile):
-        main.add_command(command)
 
 
 @click.command("verify-ledger")

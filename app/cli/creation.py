@@ -34,12 +34,6 @@ class AlreadyThere(click.ClickException):
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-def register(main: click.Group) -> None:
-    """Add the commands."""
-    for command in (create_operator, create_merchant, create_key):
-        main.add_command(command)
-
-
 @click.command("create-operator")
 @click.option("--email", required=True)
 @click.option("--name", required=True)

@@ -5,18 +5,13 @@ import sys
 
 import click
 
-from app.cli.running import settings as load_settings
+from app.cli.environment import settings as load_settings
 from app.core import connecting, database, logging, redis
 from app.core.settings import Settings
 from app.doctor import approvals, configuration, postgres, reachability, standbys, valkey
 from app.doctor.symptoms import ORDER, Symptom, exit_code
 from app.networks.networks_file import ConfigError, load_networks
 from app.networks.registry import Networks
-
-
-def register(main: click.Group) -> None:
-    """Add the command."""
-    main.add_command(doctor)
 
 
 @click.command()

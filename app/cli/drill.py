@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from app.cli.running import plain_errors, settings
+from app.cli.environment import plain_errors, settings
 from app.core import clock, logging
 from app.core.clock import rfc3339
 from app.drill import figures, run
@@ -35,11 +35,6 @@ class NotRestored(click.ClickException):
     """Nothing was restored. Its exit code differs from that of a copy with faults."""
 
     exit_code = 2
-
-
-def register(main: click.Group) -> None:
-    """Add the command group."""
-    main.add_command(drill)
 
 
 @click.group()

@@ -15,12 +15,6 @@ from app.webhooks import secrets as webhook_secrets
 from app.wiring import Services
 
 
-def register(main: click.Group) -> None:
-    """Add the commands."""
-    main.add_command(new_secret)
-    main.add_command(rotate_data_key)
-
-
 @click.command("new-secret")
 def new_secret() -> None:
     """Print 32 random bytes in base64, the format of every key and secret in the settings."""

@@ -8,11 +8,6 @@ from app.core import database
 from app.wiring import Services
 
 
-def register(main: click.Group) -> None:
-    """Add the command."""
-    main.add_command(remove_operator)
-
-
 @click.command("remove-operator")
 @click.option("--email", required=True)
 @click.option("--reason", required=True, help="Why, for the audit log.")

@@ -12,11 +12,6 @@ from app.wiring import Services
 MESSAGE = click.option("--message", help="For the merchant, who reads it word for word.")
 
 
-def register(main: click.Group) -> None:
-    """Add the command group."""
-    main.add_command(reviews)
-
-
 @click.group()
 def reviews() -> None:
     """Deposits that wait for a decision. A review has the id of its deposit."""

@@ -39,7 +39,7 @@ def pay(invoice_id: str, amount_raw: int | None, asset: str | None, twice: bool,
 
     On the invoice's chain, unless another is given. On bitcoin the payment then waits in the pool for a block.
     """
-    with _running() as (interface, customers):
+    with running() as (interface, customers):
         from app.sandbox.integrator import Integrator
 
         pay_in = Integrator(interface).get(f"/invoices/{invoice_id}")["pay_in"]
@@ -57,7 +57,7 @@ def pay(invoice_id: str, amount_raw: int | None, asset: str | None, twice: bool,
 )
 def replace(invoice_id: str, amount_raw: int | None) -> None:
     """Replace a bitcoin payment of an invoice, while no block has it, by one that pays less, more or nothing."""
-    with _running() as (interface, customers):
+    with running() as (interface, customers):
         from app.sandbox.integrator import Integrator
 
         pay_in = Integrator(interface).get(f"/invoices/{invoice_id}")["pay_in"]
@@ -72,7 +72,7 @@ def replace(invoice_id: str, amount_raw: int | None) -> None:
 @_NETWORK
 def mine(blocks: int, network: str | None) -> None:
     """Mine BLOCKS blocks at once: on ethereum, unless another chain is given."""
-    with _running() as (_, customers):
+    with running() as (_, customers):
         click.echo(f"the chain's height is {_on(customers, network).mine(blocks)}")
 
 
@@ -85,7 +85,7 @@ def reorg(depth: int, network: str | None) -> None:
     Transactions in them are gone on ethereum, unless sent again. On bitcoin those of the last ten blocks wait in the
     pool again.
     """
-    with _running() as (_, customers):
+    with running() as (_, customers):
         height = _on(customers, network).reorganise(depth)
         click.echo(f"{depth} blocks replaced; the chain's height is {height}")
 
@@ -93,14 +93,14 @@ def reorg(depth: int, network: str | None) -> None:
 @sandbox.command()
 def code() -> None:
     """Print the code that the operator's authenticator shows now: for `swap-pay approvals approve`."""
-    with _running() as (interface, _):
+    with running() as (interface, _):
         import pyotp
 
         click.echo(pyotp.TOTP(interface.operator_login.totp_secret).now())
 
 
 def _run(*, stay: bool) -> None:
-    with _plain_errors():
+    with plain_errors():
         from app.sandbox.home import Home
         from app.sandbox.run import Stopped, run
 
@@ -112,9 +112,9 @@ def _run(*, stay: bool) -> None:
 
 
 @contextmanager
-def _running() -> Iterator[tuple[Any, Any]]:
+def running() -> Iterator[tuple[Any, Any]]:
     """The running sandbox's addresses and logins, and its customer on each chain."""
-    with _plain_errors():
+    with plain_errors():
         from app.sandbox.home import Home, Interface
         from app.sandbox.run import customers
 
@@ -135,7 +135,7 @@ def _on(customers: dict[str, Any], network: str | None) -> Any:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """Turn errors that people can fix into one line instead of a traceback."""
     try:
         from app.sandbox.customer import CustomerError

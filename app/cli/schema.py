@@ -4,13 +4,8 @@ import asyncio
 
 import click
 
-from app.cli.running import plain_errors, settings
+from app.cli.environment import plain_errors, settings
 from app.core import migrations
-
-
-def register(main: click.Group) -> None:
-    """Add the command."""
-    main.add_command(migrate)
 
 
 @click.command()

@@ -21,8 +21,9 @@ from app.networks.port import NetworkError
 from app.networks.registry import UnknownNetwork
 from app.networks.tron.addresses import ACCOUNT_PATH as TRON_ACCOUNT
 from app.signer import account_nonces_repository, account_spending, keystore
+from app.signer.environment import SignerSettingsError
 from app.signer.keystore import DEPOSIT_ACCOUNT, KeystoreError, SpendingKeys
-from app.signer.settings import SignerSettingsError, load_keys
+from app.signer.settings import load_keys
 from app.wiring import Services
 
 

@@ -8,10 +8,10 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
-from app.cli.running import plain_errors, settings
+from app.cli.environment import plain_errors, settings
 from app.core import tracing
 from app.core.settings import Settings
-from app.signer.settings import refuse_secrets
+from app.signer.environment import refuse_secrets
 
 STOP_TIMEOUT_S = 30
 """How long a web process may finish its requests after it has drained (app/web/stopping.py)."""
@@ -22,11 +22,6 @@ BACKLOG = 2_048
 CONNECTIONS_PER_PROCESS = 12_000
 """Held at once: the streams of open checkout pages (`app.checkout.live.MAX_STREAMS`), and room for others. Granian
 would allow a share of BACKLOG, and then a thousand open pages would make all other requests wait."""
-
-
-def register(group: click.Group) -> None:
-    """Add the command to `swap-pay`."""
-    group.add_command(web)
 
 
 @click.command()

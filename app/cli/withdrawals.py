@@ -11,12 +11,6 @@ from app.withdrawals import approvals as withdrawal_approvals
 from app.withdrawals import holds as withdrawal_holds
 
 
-def register(main: click.Group) -> None:
-    """Add the command groups."""
-    main.add_command(approvals)
-    main.add_command(holds)
-
-
 @click.group()
 def approvals() -> None:
     """Payouts and refunds that wait for an operator."""

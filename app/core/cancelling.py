@@ -5,12 +5,13 @@ sends each command by it: a task that uses Redis then goes on as if nobody had c
 """
 
 import asyncio
+from typing import Any
 
 AGAIN_S = 1.0
 """Seconds that a cancelled task has to end before it is cancelled again: what it does in its `finally` needs some."""
 
 
-async def end(*tasks: "asyncio.Task[None]") -> None:
+async def end(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel tasks until each has ended, however it ends."""
     running = {task for task in tasks if not task.done()}
     while running:

@@ -5,11 +5,15 @@ Numbers keep their text. Read into a float and written again, `1e2` would come b
 (app/web/bodies.py). White space between values is not kept.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from app.core.errors import invalid
+
+Metadata = Annotated[dict[str, Any], Meta(title="Metadata")]
+"""A field of a body that holds it."""
 
 MAX_BYTES = 4 * 1024
 """As JSON without white space (contract, section 3)."""

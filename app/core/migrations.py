@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from app.core import connecting, database
+from app.core.deployment import DeploymentError
 
 MIGRATION_LOCK = 7_226_001
 """Advisory lock key: two hosts that start at once must not both migrate."""
@@ -16,7 +17,7 @@ STATEMENT_TIMEOUT_S = 3_600
 """Of one statement of a migration: an index over a large table takes minutes. The lock is waited for as long."""
 
 
-class MigrationFailed(Exception):
+class MigrationFailed(DeploymentError):
     """A migration could not be applied; the message says why. Those before it stay applied."""
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from app.core.currencies import is_currency
+from app.core.deployment import DeploymentError
 from app.core.email_address import EmailAddress
 from app.core.redis_address import sentinel_address
 
@@ -129,7 +130,7 @@ class Settings:
         return self.environment == "production"
 
 
-class SettingsError(Exception):
+class SettingsError(DeploymentError):
     """One or more settings are missing or unsafe; the message has a line for each."""
 
     def __init__(self, faults: list[str]) -> None:

@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Literal
 
+from app.core.deployment import DeploymentError
+
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 
 ATTRIBUTES = {
@@ -34,7 +36,7 @@ ATTRIBUTES = {
 EXPORT_TIMEOUT_S = 5
 
 
-class NotInstalled(Exception):
+class NotInstalled(DeploymentError):
     """TRACES_URL is set, and the packages of the extra `tracing` are missing."""
 
 

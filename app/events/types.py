@@ -11,3 +11,8 @@ EVENT_TYPES = frozenset(
     + [f"{noun}.{state}" for noun in ("payout", "refund") for state in _WITHDRAWAL.split()]
 )
 """The types that an endpoint's filter may contain."""
+
+
+def types_of(noun: str) -> list[str]:
+    """The types about `invoice`, `payout` or `refund`, in alphabetical order."""
+    return sorted(type for type in EVENT_TYPES if type.startswith(f"{noun}."))

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from app.core import metadata
 from app.core.clock import rfc3339
+from app.core.metadata import Metadata
 from app.core.money import format_amount
 from app.core.newer import stored
 from app.invoices.links import PaymentLinks
@@ -69,8 +70,9 @@ class DepositBody(msgspec.Struct, frozen=True, kw_only=True):
     status: Annotated[
         Literal["seen", "orphaned", "replaced", "dropped", "credited", "suspended"],
         Meta(
+            title="DepositStatus",
             description="`orphaned`: its block was reorganised away. `replaced`: another transaction took its place "
-            "before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it."
+            "before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it.",
         ),
     ]
     replaced_by: Annotated[
@@ -91,8 +93,9 @@ class DepositBody(msgspec.Struct, frozen=True, kw_only=True):
             "unknown",
         ],
         Meta(
+            title="DepositVerdict",
             description="What it is to the invoice. `exact` pays it, alone or as a credited part. `part` waits "
-            "for the rest. `dust` is too small to mean anything. Every other one needs a review."
+            "for the rest. `dust` is too small to mean anything. Every other one needs a review.",
         ),
     ]
     review_reason: Annotated[
@@ -110,10 +113,12 @@ class ReviewBody(msgspec.Struct, frozen=True, kw_only=True):
     """The review of a deposit that a human settles: the open one, else the latest."""
 
     status: Annotated[
-        Literal["open", "returning", "closed"], Meta(description="`returning` until the return is confirmed on chain.")
+        Literal["open", "returning", "closed"],
+        Meta(title="ReviewStatus", description="`returning` until the return is confirmed on chain."),
     ]
     outcome: Annotated[
-        Literal["credited", "returned", "closed"] | None, Meta(description="Null while the review is open.")
+        Annotated[Literal["credited", "returned", "closed"], Meta(title="ReviewOutcome")] | None,
+        Meta(description="Null while the review is open."),
     ]
     cause: Annotated[str, Meta(description="Why there is one: `underpaid`, `late`, …")]
     deposit_id: Annotated[str, Meta(description="The deposit that it is about.")]
@@ -139,7 +144,10 @@ class AssetOnChain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class RateSourceBody(msgspec.Struct, frozen=True, kw_only=True):
     """What one source says of a rate."""
 
-    name: Annotated[str, Meta(description="The source, such as `kraken`.")]
+    name: Annotated[
+        str,
+        Meta(description="The source; `kraken × ecb` where its price in another currency was multiplied by that rate."),
+    ]
     rate: Annotated[Decimal, Meta(description="What one whole asset is worth there, in the currency.")]
     at: Annotated[Moment, Meta(description="The source's own time of it.")]
     used: Annotated[bool, Meta(description="False where it was too far off the others to count.")]
@@ -152,8 +160,9 @@ class QuoteBody(msgspec.Struct, frozen=True, kw_only=True):
     state: Annotated[
         Literal["open", "used", "ended"],
         Meta(
+            title="QuoteState",
             description="`open`: a payment that is made before `expires_at` pays the invoice. `used`: a payment has "
-            "come for it, and it stays the invoice's quote. `ended`: it was not paid in time."
+            "come for it, and it stays the invoice's quote. `ended`: it was not paid in time.",
         ),
     ]
     pay_in: Annotated[PayIn, Meta(description="The exact amount, and where to send it.")]
@@ -172,7 +181,7 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="`INV-` and ten characters.", extra_json_schema={"pattern": "^INV-[0-9A-HJKMNP-TV-Z]{10}$"}),
     ]
-    mode: Annotated[Literal["live", "test"], Meta(description="The mode of the key that made it.")]
+    mode: Annotated[Literal["live", "test"], Meta(title="Mode", description="The mode of the key that made it.")]
     status: Status
     needs_review: Annotated[bool, Meta(description="Whether an operator has to look at a deposit of it.")]
     review: Annotated[ReviewBody | None, Meta(description="The review that an operator settles or has settled.")]
@@ -202,7 +211,7 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     ]
     fee_payer: Annotated[
         Literal["merchant", "customer"],
-        Meta(description="`merchant`: taken out of the amount. `customer`: added on top."),
+        Meta(title="FeePayer", description="`merchant`: taken out of the amount. `customer`: added on top."),
     ]
     net_raw: Annotated[
         Raw | None,
@@ -230,7 +239,7 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     order_id: Annotated[str | None, Meta(description="As given.")]
     description: Annotated[str | None, Meta(description="As given. The customer sees it.")]
     customer_id: Annotated[str | None, Meta(description="As given. Never public.")]
-    metadata: Annotated[dict[str, Any], Meta(description="As given.")]
+    metadata: Annotated[Metadata, Meta(description="As given.")]
     success_url: Annotated[str | None, Meta(description="Where the customer goes after paying.")]
     fail_url: Annotated[str | None, Meta(description="Where the customer may go after expiry or cancellation.")]
     webhook_url: Annotated[str | None, Meta(description="Where this invoice's events go instead of the endpoints.")]

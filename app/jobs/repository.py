@@ -58,6 +58,21 @@ _IS_OPEN = any_of(BackgroundJob.state, ["waiting", "running"])
 _COUNT_OPEN = Statement(BackgroundJob.count().where(BackgroundJob.merchant == Param("merchant"), _IS_OPEN), int)
 
 
+async def count_started(merchant_id: str, kind: str, since: datetime) -> int:
+    """How many jobs of a kind a merchant has started since a time, in both modes; ended ones are kept for a day."""
+    return await _COUNT_STARTED.one(merchant=merchant_id, kind=kind, since=since)
+
+
+_COUNT_STARTED = Statement(
+    BackgroundJob.count().where(
+        BackgroundJob.merchant == Param("merchant"),
+        BackgroundJob.kind == Param("kind"),
+        BackgroundJob.created_at >= Param("since"),
+    ),
+    int,
+)
+
+
 async def add(
     *, job_id: str, merchant_id: str, mode: str, kind: str, request: str, requested_by: str, now: datetime
 ) -> None:

@@ -144,6 +144,16 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "have seen: the page of the member lists them.",
             by="Member",
         ),
+        "api.deprecated": Words(
+            "platform",
+            "Something that you use of the API will end",
+            "A program of yours has called {what} of the API. It is deprecated since {since}, and ends on {ends}. "
+            "{instead}\n{reference}",
+            "keys/{subject}",
+            "Until it ends it goes on as before. You are told at most once in 30 days, while it is called.",
+            by="Called with",
+            told=("owner", "developer"),
+        ),
         "switch.paused": Words(
             "platform",
             "The gateway has paused a service",

@@ -1,11 +1,12 @@
 """Update the `assets` table from the networks file, at every start."""
 
+from app.core.deployment import DeploymentError
 from app.networks import repository
 from app.networks.registry import Networks
 from app.networks.repository import KnownAsset
 
 
-class AssetChanged(Exception):
+class AssetChanged(DeploymentError):
     """The file gives an asset other decimals or another contract than the ledgers use."""
 
 

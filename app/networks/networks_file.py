@@ -31,11 +31,12 @@ from typing import Any
 
 import msgspec
 
+from app.core.deployment import DeploymentError
 from app.networks.config import FieldError, NetworkConfig, NodeUrl, Secret
 from app.networks.kinds import KINDS
 
 
-class ConfigError(ValueError):
+class ConfigError(DeploymentError, ValueError):
     """The file can't be used; the message says which network, which field and why."""
 
 

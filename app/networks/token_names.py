@@ -1,9 +1,9 @@
 """What a token's contract answers to `symbol()`. Any contract may answer anything, and gas bounds how much."""
 
-from eth_utils.crypto import keccak
+from app.networks.keccak import selector
 
 SYMBOL_SIGNATURE = "symbol()"
-SYMBOL_SELECTOR = keccak(text=SYMBOL_SIGNATURE)[:4]
+SYMBOL_SELECTOR = selector(SYMBOL_SIGNATURE)
 
 NAME_GAS = 200_000
 """What the call may use: a real symbol takes a tenth of it, and an endless loop ends."""

@@ -1,4 +1,4 @@
-"""The signer's own settings, from its own environment. Any other process that has one of them does not start.
+"""The signer's own settings, from its own environment (environment.py).
 
 SIGNER_KEYSTORE_FILE            the keystore (`swap-pay signer init` makes one)
 SIGNER_KEYSTORE_PASSWORD_FILE   a file whose first line is its password
@@ -15,22 +15,14 @@ from pathlib import Path
 from app.networks.config import NetworkConfig
 from app.signer import approvers, keystore
 from app.signer.approvers import ApproversFileError
+from app.signer.environment import PREFIX, SignerSettingsError
 from app.signer.journal import Journal, JournalError
 from app.signer.keystore import PUBLISHED_XPUBS, KeystoreError, SpendingKeys
 from app.signer.kinds import KINDS
 from app.signer.safeguards import Safeguards
 
-PREFIX = "SIGNER_"
-
 NOT_FOR_OTHERS = stat.S_IRWXO | stat.S_IWGRP
 """Permissions that others must not have on the keystore and its password: a group may read, no more."""
-
-
-class SignerSettingsError(Exception):
-    """The signer can't start; the message has a line for each fault and no secret in it."""
-
-    def __init__(self, faults: Iterable[str]) -> None:
-        super().__init__("\n".join(["The signer can't start:", *(f"  - {fault}" for fault in faults)]))
 
 
 def load_keys(*, is_production: bool, env: Mapping[str, str] = os.environ) -> SpendingKeys:
@@ -93,13 +85,6 @@ def check_networks(networks: Iterable[NetworkConfig], keys: SpendingKeys) -> Non
             ]
     if faults:
         raise SignerSettingsError(faults)
-
-
-def refuse_secrets(env: Mapping[str, str] = os.environ) -> None:
-    """Raise SignerSettingsError in a process that is not the signer and has a setting of the signer's."""
-    found = sorted(name for name in env if name.startswith(PREFIX) and env[name])
-    if found:
-        raise SignerSettingsError([f"{name} is set: it belongs in the signer's environment alone" for name in found])
 
 
 def _refuse_open_files(**files: Path) -> None:

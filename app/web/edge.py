@@ -4,8 +4,8 @@ A plain ASGI layer around the whole app, because Litestar's own middleware does 
 
 It sets `request_id`, `client_address` and `requested_path` in `scope["state"]`. The last is the path as it was sent:
 Litestar removes slashes at the end and double slashes. A guard may set `rate_limit` there, which is sent as headers,
-and `cookies`, a list, which is sent even with an error. A layer may set `close_connection`, to end the connection after
-the answer; in a process that is about to stop each answer does.
+and the lists `headers` and `cookies`, which are sent even with an error. A layer may set `close_connection`, to end the
+connection after the answer; in a process that is about to stop each answer does.
 
 `BodyTimeout` wraps everything that answers, since a body may be read after its answer; `StrictHttp` is between it and
 Litestar. Both refuse by raising ApiError.
@@ -121,6 +121,7 @@ class Edge:
                 window = state.get("rate_limit")
                 if window is not None:
                     headers += window.headers()
+                headers += state.get("headers", ())
                 headers += [(b"set-cookie", cookie) for cookie in state.get("cookies", ())]
                 if self._stopping.has_begun or state.get("close_connection"):
                     headers.append((b"connection", b"close"))

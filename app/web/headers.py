@@ -6,6 +6,9 @@ from app.core.settings import Settings
 
 Headers = list[tuple[bytes, bytes]]
 
+API_VERSION = 1
+"""The version that `/api/v1` is of, which every answer below `/api/` names (docs/versions.md)."""
+
 API_PREFIX = "/api/"
 """Everything below it is JSON for programs; all other paths are pages."""
 
@@ -36,7 +39,10 @@ _EVERYWHERE = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Server": SERVER,
 }
-_ON_API = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+_ON_API = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Swap-Pay-Version": str(API_VERSION),
+}
 _ON_PAGES = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -12,7 +12,7 @@ from app.events.service import Mode
 from app.jobs import service as jobs
 from app.merchants.members import Member
 from app.merchants.roles import Permission
-from app.webhooks import replay, service
+from app.webhooks import checking, replay, service
 from app.webhooks.endpoints_repository import EndpointView
 from app.webhooks.replay import Span
 from app.webhooks.service import Actor, RevealedSecret
@@ -164,6 +164,22 @@ class EndpointAdministration:
             request,
             clock.now(),
             beside=lambda: replay.audit_since(self.by.merchant_id, endpoint_id, span.since, missed_only, actor),
+        )
+
+    async def start_check(self, endpoint_id: str) -> str:
+        """Have a worker send an endpoint test events in awkward ways (`integration_checks.py`); return the job's id.
+
+        Raises WEBHOOK_NOT_FOUND, and INVALID_INPUT where too many were started or too many jobs are open.
+        """
+        actor = self._actor()
+        await service.get_endpoint(self.by.merchant_id, self.mode, endpoint_id)
+        return await jobs.start(
+            self.by,
+            self.mode,
+            checking.JOB_KIND,
+            {"endpoint": endpoint_id},
+            clock.now(),
+            beside=lambda: checking.audit_start(self.by.merchant_id, endpoint_id, actor),
         )
 
     def _actor(self) -> Actor:

@@ -7,16 +7,14 @@ claims its deliveries when the lease ends. Nothing is sent while a transaction i
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
 
 import asyncpg
 
 from app.core import cancelling, carried_traces, clock, crypto, redis, tracing
 from app.core.logging import get_logger
-from app.core.outbound import Outcome
 from app.core.settings import DataKeys
 from app.events import sequencer
 from app.events.service import WAKE_CHANNEL
@@ -24,6 +22,7 @@ from app.webhooks import claims_repository, metrics, outcomes, signing, wakeups
 from app.webhooks.fan_out import fan_out_with
 from app.webhooks.outcomes_repository import Attempt
 from app.webhooks.secrets import signing_secrets
+from app.webhooks.sender import Sender
 
 log = get_logger(__name__)
 
@@ -46,13 +45,6 @@ GRACE_S = 10.0
 """Seconds that running attempts have to end when the process stops."""
 
 MEASURE_EVERY_S = 30.0
-
-
-class Sender(Protocol):
-    """The HTTP client for attempts: `core.outbound.OutboundClient`."""
-
-    async def post(self, target_url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """Send one request and return its outcome, which may be an error. Does not raise."""
 
 
 class Dispatcher:

@@ -42,6 +42,15 @@ class SealedSecret(msgspec.Struct, frozen=True):
     secret_sealed: str
 
 
+class SigningEndpoint(msgspec.Struct, frozen=True):
+    """Where an endpoint is, and its secrets, encrypted: the present one, and while a rotation lasts the one before."""
+
+    url: str
+    secret_sealed: str
+    previous_secret_sealed: str | None
+    previous_secret_until: datetime | None
+
+
 _OF_MERCHANT = (
     WebhookEndpoint.merchant == Param("merchant"),
     WebhookEndpoint.mode == Param("mode"),
@@ -280,6 +289,14 @@ async def add_implicit(
         secret_sealed,
         now,
     )
+
+
+async def signing_endpoint(merchant_id: str, mode: str, endpoint_id: str) -> SigningEndpoint | None:
+    """An endpoint with what signs for it; None where it does not exist, is deleted or is another merchant's."""
+    return await _SIGNING_ENDPOINT.first(id=endpoint_id, merchant=merchant_id, mode=mode)
+
+
+_SIGNING_ENDPOINT = Statement(select(WebhookEndpoint, SigningEndpoint).where(*_BY_ID), SigningEndpoint)
 
 
 async def oldest_secret(merchant_id: str, mode: str) -> SealedSecret | None:

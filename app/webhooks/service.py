@@ -51,7 +51,7 @@ async def get_endpoint(merchant_id: str, mode: Mode, endpoint_id: str) -> Endpoi
     """One endpoint. Raises ApiError WEBHOOK_NOT_FOUND, also for another merchant's."""
     endpoint = await endpoints_repository.find(merchant_id, mode, endpoint_id)
     if endpoint is None:
-        raise _not_found()
+        raise not_found()
     return endpoint
 
 
@@ -136,7 +136,7 @@ async def update_endpoint(
             merchant_id, mode, endpoint_id, url=checked_url, description=description, event_types=types
         )
         if not changed:
-            raise _not_found()
+            raise not_found()
         details = {"url": checked_url, "description": description, "event_types": types}
         given = {name: value for name, value in details.items() if value is not None}
         await _audit("webhook.updated", merchant_id, endpoint_id, actor, given, now)
@@ -229,7 +229,7 @@ async def rotate_secret_in_transaction(
     secret, now = signing.new_secret(), clock.now()
     sealed = await endpoints_repository.lock_secret(merchant_id, mode, endpoint_id)
     if sealed is None:
-        raise _not_found()
+        raise not_found()
     overlaps = overlap_hours > 0 and _is_readable(keys, endpoint_id, sealed)
     await endpoints_repository.set_secret(
         endpoint_id,
@@ -253,7 +253,7 @@ async def reveal_secret(
     async with database.transaction():
         sealed = await endpoints_repository.lock_secret(merchant_id, mode, endpoint_id)
         if sealed is None:
-            raise _not_found()
+            raise not_found()
         await _audit("webhook.secret_revealed", merchant_id, endpoint_id, actor, {}, now)
         endpoint = await get_endpoint(merchant_id, mode, endpoint_id)
         return RevealedSecret(endpoint, secrets.open_sealed(keys, endpoint_id, sealed))
@@ -289,7 +289,8 @@ async def checked(
     return checked_url, types
 
 
-def _not_found() -> ApiError:
+def not_found() -> ApiError:
+    """What is raised for an endpoint that does not exist, or is another merchant's."""
     return ApiError(Code.WEBHOOK_NOT_FOUND, "webhook_id: no such webhook")
 
 

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from app.core import metadata
 from app.core.clock import rfc3339
+from app.core.metadata import Metadata
 from app.core.money import format_amount
 from app.core.newer import stored
 from app.networks.registry import Networks
@@ -20,7 +21,9 @@ class PayoutBody(msgspec.Struct, frozen=True, kw_only=True):
     """A payout. Nothing is sent before an operator has approved it."""
 
     id: Annotated[str, Meta(description="`PO-` and ten characters.")]
-    mode: Annotated[Literal["live", "test"], Meta(description="The mode of the API key that requested it.")]
+    mode: Annotated[
+        Literal["live", "test"], Meta(title="Mode", description="The mode of the API key that requested it.")
+    ]
     status: Annotated[Status, Meta(description="The current status.")]
     asset: Annotated[str, Meta(description="The asset's symbol.")]
     chain: Annotated[str, Meta(description="The chain that it is sent on.")]
@@ -31,7 +34,7 @@ class PayoutBody(msgspec.Struct, frozen=True, kw_only=True):
     destination: Annotated[str, Meta(description="Where it goes.")]
     destination_memo: Annotated[str | None, Meta(description="As given.")]
     description: Annotated[str | None, Meta(description="As given.")]
-    metadata: Annotated[dict[str, Any], Meta(description="As given.")]
+    metadata: Annotated[Metadata, Meta(description="As given.")]
     txid: Annotated[str | None, Meta(description="The transaction's id on chain; null until it was sent.")]
     held: Annotated[bool, Meta(description="Whether an operator must release it first.")]
     waiting_reason: Annotated[str | None, Meta(description="Why an approved one is not sent yet.")]
@@ -53,7 +56,9 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
     """A refund of an invoice. Nothing is sent before an operator has approved it."""
 
     id: Annotated[str, Meta(description="`RF-` and ten characters.")]
-    mode: Annotated[Literal["live", "test"], Meta(description="The mode of the API key that requested it.")]
+    mode: Annotated[
+        Literal["live", "test"], Meta(title="Mode", description="The mode of the API key that requested it.")
+    ]
     status: Annotated[Status, Meta(description="The current status.")]
     invoice_id: Annotated[str | None, Meta(description="The invoice that it is for.")]
     deposit_id: Annotated[

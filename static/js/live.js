@@ -303,12 +303,14 @@ function isTouched(element) {
     : element.value !== element.defaultValue;
 }
 
-// A row is the same row where its first link leads to the same place.
+// A row is the same row where its first link leads to the same place. Where several lead there, none has a name.
 function nameRows(within) {
+  const named = new Map();
   for (const row of within.querySelectorAll("tbody > tr:not([id])")) {
     const href = row.querySelector("a[href]")?.getAttribute("href");
-    if (href) row.id = `row ${href}`;
+    if (href) named.set(href, named.has(href) ? null : row);
   }
+  for (const [href, row] of named) if (row) row.id = `row ${href}`;
 }
 
 function mark(elements) {

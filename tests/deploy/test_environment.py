@@ -14,7 +14,8 @@ import yaml
 from app.core import settings
 from app.core.settings import SettingsError
 from app.sandbox.home import ROOT
-from app.signer.settings import PREFIX, SignerSettingsError, load_keys, load_safeguards, refuse_secrets
+from app.signer.environment import PREFIX, SignerSettingsError, refuse_secrets
+from app.signer.settings import load_keys, load_safeguards
 from tests.deploy.files import DEPLOY, KUBERNETES, Started, every_process, procfile, read_env
 
 OF_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PATH"}

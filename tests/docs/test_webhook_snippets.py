@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.events.types import EVENT_TYPES
 from app.webhooks import signing
 
 GUIDE = Path(__file__).parents[2] / "docs/webhooks.md"
@@ -45,3 +46,11 @@ def test_the_snippet_accepts_our_webhooks_only(verifies: Callable[[str, str, byt
     assert not verifies(new, signing.swap_pay_signature(now, BODY, [old]), BODY), "another secret"
     assert not verifies(new, signing.swap_pay_signature(now, BODY, [new]), BODY + b" "), "another body"
     assert not verifies(new, signing.swap_pay_signature(now - 301, BODY, [new]), BODY), "too old"
+
+
+def test_every_type_of_event_is_explained() -> None:
+    table = GUIDE.read_text().partition("| type | when |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`(invoice\.[a-z_]+)`", table))
+    assert named == {each for each in EVENT_TYPES if each.startswith("invoice.")}
+    states = re.findall(r"`([a-z_]+)`", table)
+    assert {f"{noun}.{state}" for noun in ("payout", "refund") for state in states} == EVENT_TYPES - named

@@ -25,6 +25,7 @@ from app.signer import kinds
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
 from app.signer.signing import Signer
+from app.signer.start import signers_of
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody, RefundBody
@@ -98,7 +99,7 @@ class CoinWorld:
     def signer(self, point: str | None = None, batch: int = CoinFunds.batch) -> Signer:
         """The signer of a new process, which may die at a point."""
         crash = KilledAt(point) if point else CrashPoints(is_production=False, env={})
-        (signer,) = self.services.signers(SpendingKeys(PHRASE), crash)
+        (signer,) = signers_of(self.services.networks, self.services.withdrawals, SpendingKeys(PHRASE), crash)
         cast("CoinFunds", signer._funds).batch = batch
         return signer
 

@@ -23,6 +23,7 @@ from app.refunds.service import NewRefund
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
 from app.signer.signing import Signer
+from app.signer.start import signers_of
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody, RefundBody
@@ -87,7 +88,7 @@ class TimedWorld:
     def new_signer(services: Services, point: str | None = None) -> Signer:
         """The signer of a new process, which may die at a point."""
         crash = KilledAt(point) if point else CrashPoints(is_production=False, env={})
-        (signer,) = services.signers(SpendingKeys(PHRASE), crash)
+        (signer,) = signers_of(services.networks, services.withdrawals, SpendingKeys(PHRASE), crash)
         return signer
 
     @property

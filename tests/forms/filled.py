@@ -65,6 +65,7 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
         f"{endpoint}/secret": Filled(),
         f"{endpoint}/rotate": Filled({"overlap_hours": "24"}),
         f"{endpoint}/test": Filled(),
+        f"{endpoint}/check": Filled(),
         f"{endpoint}/replay": Filled({"since": today}),
         f"{endpoint}/deliveries/{{event_id:str}}/replay": Filled(),
         f"{MERCHANT}/events/{{event_id:str}}/replay": Filled(),

@@ -13,10 +13,12 @@ from tests.browsing import SCREENS, TAKE_SCREENS, violations
 
 LEAST_TARGET_PX = 24
 
+DOCUMENTATION = ("/docs", "/docs/accepting", "/docs/errors", "/docs/approvals", "/docs/search?q=refnud")
+
 
 def addresses() -> list[str]:
-    """Every page of the gallery, and the front page."""
-    return [*pages_of_gallery.addresses(), "/"]
+    """Every page of the gallery, the front page, and one page of the documentation of each kind."""
+    return [*pages_of_gallery.addresses(), "/", *DOCUMENTATION]
 
 
 @contextmanager

@@ -84,7 +84,8 @@ def test_the_wheel_has_every_file_that_the_code_names(wheel: Path) -> None:
     ):
         there = {f"{inside}/{path.relative_to(folder)}" for path in folder.rglob("*") if path.is_file()}
         assert {name for name in there if "__pycache__" not in name} - names == set()
-    assert not [name for name in names if name.startswith(("tests/", "bench/", "docs/"))]
+    assert {f"app/docs/{path.name}" for path in resources.DOCS.glob("*.md")} - names == set()
+    assert not [name for name in names if name.startswith(("tests/", "bench/", "docs/", "app/docs/pictures"))]
 
 
 def files_asked_for() -> set[str]:
@@ -209,6 +210,7 @@ async def test_the_processes_of_the_procfile_take_a_payment(
         receipt = await customer.get(f"{path}/receipt")
         await check_page(customer, receipt.headers["location"])
         await check_page(customer, "/docs/api")
+        await check_page(customer, "/docs/quickstart")
         # the merchant's, by an account whose letter the default worker has sent,
         mara = await visitor()
         sent = await mara.send("/sign-up", name="Mara Merchant", email="mara@example.test", password=PASSWORD)

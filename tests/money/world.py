@@ -27,6 +27,7 @@ from app.refunds.service import NewRefund
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
 from app.signer.signing import Signer
+from app.signer.start import signers_of
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals import holds
@@ -76,7 +77,10 @@ class World:
     @classmethod
     async def begin(cls, services: Services, chain: MoneyChain, keys: SpendingKeys) -> Self:
         """Two merchants, one tolerant and taking parts, two operators, and a hot wallet with a booked top-up."""
-        (watcher,), (signer,) = services.watchers(), services.signers(keys, CrashAt(None))
+        (watcher,), (signer,) = (
+            services.watchers(),
+            signers_of(services.networks, services.withdrawals, keys, CrashAt(None)),
+        )
         world = cls(services, chain, keys, watcher, signer)
         strict, tolerant = await merchant(service_fee_bps=80), await merchant(service_fee_bps=0)
         await database.execute("UPDATE merchants SET tolerance_bps = 100, late_quote_bps = 300 WHERE id = $1", tolerant)
@@ -115,7 +119,11 @@ class World:
 
     async def sign(self, crash_at: str | None = None) -> None:
         """One round of the signer; if it dies, a new signer replaces it."""
-        (self.signer,) = self.services.signers(self.keys, CrashAt(crash_at)) if crash_at else (self.signer,)
+        (self.signer,) = (
+            signers_of(self.services.networks, self.services.withdrawals, self.keys, CrashAt(crash_at))
+            if crash_at
+            else (self.signer,)
+        )
         try:
             await self.signer.tick()
         except Crash:
@@ -125,7 +133,7 @@ class World:
         except NetworkError:
             pass  # this round was cut short, as in signing.py
         if crash_at:
-            (self.signer,) = self.services.signers(self.keys, CrashAt(None))
+            (self.signer,) = signers_of(self.services.networks, self.services.withdrawals, self.keys, CrashAt(None))
 
     async def come_to_rest(self) -> None:
         """Run every process until nothing is left to do."""

@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from bip_utils.addr.eth_addr import EthAddrEncoder
+from bip_utils.addr.trx_addr import TrxAddrEncoder
 from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256k1
 from bip_utils.bip.bip39.bip39_seed_generator import Bip39SeedGenerator
 from eth_account import Account
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.networks.evm.address import normalise_address
 from app.networks.evm.config import receiving_addresses
+from app.networks.tron import addresses as tron_addresses
 from tests.factories.networks import MNEMONIC, XPUB
 
 # EIP-55's own examples.
@@ -88,6 +91,18 @@ def test_derived_addresses_are_those_of_the_wallet() -> None:
     for index in (2, 9, 1000, 2**31 - 1):
         path = f"m/44'/60'/0'/0/{index}"
         assert receiving.at(index) == Account.from_mnemonic(MNEMONIC, account_path=path).address
+
+
+@given(st.binary(min_size=16, max_size=64), st.integers(0, 2**31 - 1))
+def test_derived_addresses_are_those_of_the_signers_keys(seed: bytes, index: int) -> None:
+    """The signer derives its keys by another library: money at an address that it can't derive would be lost."""
+    for account_path, addresses, encoder in (
+        ("m/44'/60'/0'", receiving_addresses, EthAddrEncoder),
+        ("m/44'/195'/0'", tron_addresses.receiving_addresses, TrxAddrEncoder),
+    ):
+        account = Bip32Slip10Secp256k1.FromSeedAndPath(seed, account_path)
+        spendable = account.DerivePath(f"0/{index}").PublicKey().KeyObject()
+        assert addresses(account.PublicKey().ToExtended()).at(index) == encoder.EncodeKey(spendable)
 
 
 def test_hundreds_of_addresses_are_derived_quickly() -> None:

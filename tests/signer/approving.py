@@ -16,6 +16,7 @@ from app.signer import approvers
 from app.signer.crash_points import CrashPoints
 from app.signer.journal import Journal
 from app.signer.safeguards import Safeguards
+from app.signer.start import signers_of
 from app.withdrawals import repository as withdrawals
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.presentation import RefundBody
@@ -122,7 +123,9 @@ class Desk:
         """A new process of the signer."""
         crash = crash or CrashPoints(is_production=False, env={})
         safeguards = Safeguards(approvers.read(self.folder / "approvers.toml"), Journal(self.folder / "journal"))
-        (self.setup.signer,) = self.setup.services.signers(self.setup.keys, crash, safeguards)
+        (self.setup.signer,) = signers_of(
+            self.setup.services.networks, self.setup.services.withdrawals, self.setup.keys, crash, safeguards
+        )
 
     # Payouts and refunds
 

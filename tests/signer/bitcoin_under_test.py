@@ -23,6 +23,7 @@ from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
 from app.signer.kinds import signer_of
 from app.signer.signing import Signer
+from app.signer.start import signers_of
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
@@ -55,7 +56,7 @@ class BitcoinUnderTest:
     @classmethod
     async def open(cls, services: Services, node: BitcoinDriver, proxy: BitcoinProxy, keys: SpendingKeys) -> Self:
         (watcher,) = services.watchers()
-        (signer,) = services.signers(keys, CrashPoints(is_production=False, env={}))
+        (signer,) = signers_of(services.networks, services.withdrawals, keys, CrashPoints(is_production=False, env={}))
         await watcher.tick()
         boss = await operator(services.settings.data_keys)
         merchant_id = await merchant(service_fee_bps=0)

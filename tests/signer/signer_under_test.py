@@ -19,6 +19,7 @@ from app.sandbox.chain_driver import AnvilDriver
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
 from app.signer.signing import Signer
+from app.signer.start import signers_of
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
@@ -48,7 +49,7 @@ class SignerUnderTest:
     @classmethod
     async def open(cls, services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Self:
         (watcher,) = services.watchers()
-        (signer,) = services.signers(keys, CrashPoints(is_production=False, env={}))
+        (signer,) = signers_of(services.networks, services.withdrawals, keys, CrashPoints(is_production=False, env={}))
         await watcher.tick()
         boss = await operator(services.settings.data_keys)
         return cls(services, driver, token, keys, watcher, signer, await terms(service_fee_bps=0), boss)
@@ -63,7 +64,9 @@ class SignerUnderTest:
 
     def new_signer(self) -> Signer:
         """A signer like that of a new process, without memory."""
-        (signer,) = self.services.signers(self.keys, CrashPoints(is_production=False, env={}))
+        (signer,) = signers_of(
+            self.services.networks, self.services.withdrawals, self.keys, CrashPoints(is_production=False, env={})
+        )
         return signer
 
     async def receive_payment(self, asset: str, amount: str) -> AskedInvoice:

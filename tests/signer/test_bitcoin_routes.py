@@ -13,9 +13,10 @@ from app.networks.networks_file import load_networks
 from app.networks.sending import Parsed, Payment
 from app.signer import repository
 from app.signer.coin_keys import CoinKeys
+from app.signer.environment import SignerSettingsError
 from app.signer.funds import NotOurs
 from app.signer.keystore import SpendingKeys, new_mnemonic
-from app.signer.settings import SignerSettingsError, check_networks
+from app.signer.settings import check_networks
 from app.signer.wallet import BytesDiffer
 from tests.factories.bitcoin import NETWORK, bitcoin_networks_toml, hot_wallet
 from tests.factories.tampering import as_superuser

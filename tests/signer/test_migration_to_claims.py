@@ -23,6 +23,7 @@ from app.sandbox.postgres import Postgres
 from app.signer import repository
 from app.signer.keystore import SpendingKeys
 from app.signer.repository import Stored
+from app.signer.start import signers_of
 from app.wiring import running, wire
 from tests.services import database_as_of, empty_redis
 from tests.signer.crashing import Killed, KilledAt
@@ -146,7 +147,7 @@ async def everything_under_way(setup: SignerUnderTest, keys: SpendingKeys) -> di
     once = await setup.approved("3.00")
     await setup.rounds()
     signed = await setup.approved("4.00")
-    (doomed,) = setup.services.signers(keys, KilledAt("signed"))
+    (doomed,) = signers_of(setup.services.networks, setup.services.withdrawals, keys, KilledAt("signed"))
     doomed._swept_at = clock.now()
     with pytest.raises(Killed):
         await doomed.tick()
@@ -211,7 +212,10 @@ async def test_everything_under_way_goes_on_after_the_migration(
     await target.close()
     environment["DATABASE_URL"] = old_url
     async with running(wire(chain_settings())) as services:
-        (watcher,), (signer,) = services.watchers(), services.signers(keys, KilledAt("approved"))
+        (watcher,), (signer,) = (
+            services.watchers(),
+            signers_of(services.networks, services.withdrawals, keys, KilledAt("approved")),
+        )
         after = replace(before, services=services, watcher=watcher, signer=signer)
         # the signer finds what is under way, and the books agree with each other and with the chain;
         assert shape(await repository.under_way(NETWORK)) == lineages

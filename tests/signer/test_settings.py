@@ -13,8 +13,9 @@ from app.core import database, logging
 from app.networks.networks_file import load_networks
 from app.sandbox.anvil import DEVELOPMENT_MNEMONIC
 from app.signer import keystore
+from app.signer.environment import SignerSettingsError, refuse_secrets
 from app.signer.keystore import KeystoreError, SpendingKeys, new_mnemonic
-from app.signer.settings import SignerSettingsError, check_networks, load_keys, refuse_secrets
+from app.signer.settings import check_networks, load_keys
 from tests.factories.networks import XPUB, networks_toml
 from tests.signer.processes import PASSWORD, sealed_keys, signer_process, swap_pay
 from tests.signer.signer_under_test import SignerUnderTest

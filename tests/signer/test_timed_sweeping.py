@@ -12,6 +12,7 @@ from app.core.database import Row
 from app.sandbox.tron_driver import evm
 from app.signer.crash_points import CrashPoints
 from app.signer.energy_repository import StakeAction
+from app.signer.start import signers_of
 from app.withdrawals.approvals import ApprovalRefused
 from tests.factories.invoices import AskedInvoice, invoice
 from tests.signer.crashing import Killed, KilledAt
@@ -144,7 +145,7 @@ async def candidate(paid: AskedInvoice) -> Row | None:
 def new_process(setup: TronUnderTest, point: str | None = None) -> None:
     """The signer of a new process, without memory; it may die at a point."""
     crash = KilledAt(point) if point else CrashPoints(is_production=False, env={})
-    (setup.signer,) = setup.services.signers(setup.keys, crash)
+    (setup.signer,) = signers_of(setup.services.networks, setup.services.withdrawals, setup.keys, crash)
 
 
 LENT = ["gas", "lend", "sweep", "reclaim"]

@@ -11,9 +11,10 @@ from app.networks.sending import Cost, Draft, Parsed, Payment, Signed, StakeMove
 from app.networks.tron.addresses import ACCOUNT_PATH
 from app.signer import repository
 from app.signer.account_keys import AccountKeys
+from app.signer.environment import SignerSettingsError
 from app.signer.funds import NotOurs
 from app.signer.keystore import PUBLISHED_XPUBS, SpendingKeys, new_mnemonic
-from app.signer.settings import SignerSettingsError, check_networks
+from app.signer.settings import check_networks
 from app.signer.timed_funds import TimedFunds
 from app.signer.wallet import BytesDiffer
 from tests.factories.tron import TRON_XPUB, USDT, somebody

@@ -25,6 +25,7 @@ from app.sandbox.tron_driver import TronDriver
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
 from app.signer.signing import Signer
+from app.signer.start import signers_of
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody, RefundBody
@@ -65,7 +66,7 @@ class TronUnderTest:
     @classmethod
     async def open(cls, services: Services, driver: TronDriver, usdt: str, keys: SpendingKeys) -> Self:
         (watcher,) = services.watchers()
-        (signer,) = services.signers(keys, CrashPoints(is_production=False, env={}))
+        (signer,) = signers_of(services.networks, services.withdrawals, keys, CrashPoints(is_production=False, env={}))
         await watcher.tick()
         boss = await operator(services.settings.data_keys)
         merchant_id = await merchant(service_fee_bps=0)
@@ -78,7 +79,9 @@ class TronUnderTest:
 
     def new_signer(self) -> Signer:
         """A signer like that of a new process, without memory."""
-        (signer,) = self.services.signers(self.keys, CrashPoints(is_production=False, env={}))
+        (signer,) = signers_of(
+            self.services.networks, self.services.withdrawals, self.keys, CrashPoints(is_production=False, env={})
+        )
         return signer
 
     # Money in.

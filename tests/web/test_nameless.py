@@ -18,6 +18,8 @@ FACES = (
     "/pay/INV-0123456789.tampered",
     "/robots.txt",
     "/docs/api",
+    "/docs/errors",
+    "/docs/nowhere",
     "/nowhere",
     "/%00",
     "/api/v1/openapi.json",

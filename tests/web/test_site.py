@@ -35,7 +35,7 @@ async def test_the_front_page_says_what_this_is_and_who_runs_it(settings: Settin
     async with host(settings) as http:
         plain = await http.get("/")
     assert (plain.status_code, plain.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert {"/cabinet", "/sign-up", "/docs/api", "/api/v1/openapi.json"} <= set(
+    assert {"/cabinet", "/sign-up", "/docs", "/docs/quickstart", "/docs/api", "/api/v1/openapi.json"} <= set(
         re.findall(r'href="([^"]+)"', plain.text)
     )
     assert "security.txt" not in plain.text

@@ -1,6 +1,6 @@
 """`/events`: every event, delivered or not, as the same bytes that a webhook sends."""
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -9,7 +9,8 @@ from msgspec import Meta
 from app.api.guard import actor_of, requires
 from app.api.operation import PAGE, NextCursor, Parameter, Parameters, described
 from app.api.v1 import examples
-from app.api.v1.webhook_bodies import Queued
+from app.api.v1.event_bodies import EventBody
+from app.api.v1.webhook_bodies import QueuedDeliveries
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core.errors import Code, invalid
@@ -19,18 +20,6 @@ from app.web.paging import next_cursor, parse_page, parse_seq
 from app.web.routing import Router
 from app.webhooks import replay
 from app.wiring import Services
-
-
-class EventBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as a webhook delivers it. `seq` counts a merchant's events in a mode, without gaps."""
-
-    event_id: Annotated[str, Meta(description="The same in all attempts and endpoints: ignore repeated ids.")]
-    seq: Annotated[int, Meta(description="Counts your events in a mode, without gaps.")]
-    type: Annotated[str, Meta(description="Such as `invoice.paid`.")]
-    created_at: Annotated[str, Meta(description="When it happened.")]
-    merchant_id: Annotated[str, Meta(description="Your merchant id.")]
-    mode: Annotated[Literal["live", "test"], Meta(description="The key's mode.")]
-    data: Annotated[dict[str, Any], Meta(description="The object that it is about, as the API showed it then.")]
 
 
 class EventPage(msgspec.Struct, frozen=True):
@@ -47,7 +36,7 @@ class RedeliveryRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True
 
 
 EVENT = EventBody(
-    event_id="5f0c7b0e-3f2a-4b8e-9d57-0c9a5a3c1f11",
+    event_id=examples.EVENT_ID,
     seq=1042,
     type="invoice.paid",
     created_at=examples.PAID_INVOICE.paid_at or "",
@@ -112,7 +101,7 @@ def routes(_: Services) -> Router:
         | described(
             "Deliver an event again",
             "To one endpoint, or to all that it was sent to.",
-            example=Queued(1),
+            example=QueuedDeliveries(1),
             body_example={"webhook_id": "WH-4T9M2K7XQA"},
             path=_EVENT_ID,
             errors=[Code.EVENT_NOT_FOUND, Code.WEBHOOK_NOT_FOUND],
@@ -121,8 +110,8 @@ def routes(_: Services) -> Router:
     )
     async def redeliver(
         request: Request[Any, Any, Any], principal: Principal, event_id: str, data: RedeliveryRequest
-    ) -> Queued:
-        return Queued(
+    ) -> QueuedDeliveries:
+        return QueuedDeliveries(
             await replay.redeliver_event(
                 merchant_id=principal.merchant_id,
                 mode=principal.mode,

@@ -5,6 +5,10 @@ import msgspec
 from app.invoices.presentation import DepositBody, InvoiceBody, PayIn, PriceBody, QuoteBody, RateSourceBody
 from app.invoices.states import Status
 from app.ledger.hashchain import GENESIS_HASH, ChainId, Entry, Reference, entry_hash
+from app.withdrawals.presentation import PayoutBody, RefundBody
+from app.withdrawals.states import Status as WithdrawalStatus
+
+EVENT_ID = "5f0c7b0e-3f2a-4b8e-9d57-0c9a5a3c1f11"
 
 NEW_INVOICE = {
     "amount": "5.00",
@@ -133,6 +137,56 @@ QUOTED_INVOICE = msgspec.structs.replace(
 )
 
 CANCELLED_INVOICE = msgspec.structs.replace(INVOICE, status=Status.CANCELLED)
+
+PAYOUT = PayoutBody(
+    id="PO-6N4W0D8JXC",
+    mode="test",
+    status=WithdrawalStatus.PENDING_APPROVAL,
+    asset="USDT",
+    chain="ethereum",
+    amount_decimal="2.50",
+    amount_raw="2500000",
+    fee_decimal="0.10",
+    fee_raw="100000",
+    destination="0x71C7656EC7ab88b098defB751B7401B5f6d8976F",
+    destination_memo=None,
+    description="January",
+    metadata={"batch": "7"},
+    txid=None,
+    held=False,
+    waiting_reason=None,
+    status_reason=None,
+    created_at="2026-01-31T10:00:00.000000Z",
+    approved_at=None,
+    submitted_at=None,
+    settled_at=None,
+)
+
+REFUND = RefundBody(
+    id="RF-1Z7Q3M9KHB",
+    mode="test",
+    status=WithdrawalStatus.PENDING_APPROVAL,
+    invoice_id=PAID_INVOICE.id,
+    deposit_id=None,
+    asset="USDT",
+    chain="ethereum",
+    amount_decimal="2.50",
+    amount_raw="2500000",
+    fee_decimal="0.00",
+    fee_raw="0",
+    refund_address="0x71C7656EC7ab88b098defB751B7401B5f6d8976F",
+    refund_address_memo=None,
+    reason="one shirt came back",
+    customer_visible_reason="The shirt that you sent back",
+    txid=None,
+    held=False,
+    waiting_reason=None,
+    status_reason=None,
+    created_at="2026-01-31T10:00:00.000000Z",
+    approved_at=None,
+    submitted_at=None,
+    settled_at=None,
+)
 
 _WITHOUT_HASH = Entry(
     seq=1,

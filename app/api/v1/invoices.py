@@ -15,6 +15,7 @@ from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core import clock, currencies, metadata
 from app.core.errors import ApiError, Code, invalid
+from app.core.metadata import Metadata
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import AssetOnChain, InvoiceBody
 from app.invoices.pricing import FeePayer
@@ -94,18 +95,14 @@ class InvoiceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, f
         Meta(description="Where this invoice's events go instead of your endpoints. https, a public address."),
     ] = None
     metadata: Annotated[
-        dict[str, Any] | None,
+        Metadata | None,
         Meta(description="An object of your own, at most 4 KiB as JSON. Echoed in answers and events."),
     ] = None
     expires_in: Annotated[int, Meta(ge=10, le=10_080, description="Minutes to pay in.")] = DEFAULT_EXPIRES_IN_MINUTES
     fee_payer: Annotated[
-        Literal["merchant", "customer"] | None,
+        Annotated[Literal["merchant", "customer"], Meta(title="FeePayer")] | None,
         Meta(description="Who pays the service fee. If left out, the merchant's setting."),
     ] = None
-
-
-class QuoteRequest(AssetOnChain, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What to pay an invoice's price with."""
 
 
 class InvoicePage(msgspec.Struct, frozen=True):
@@ -121,7 +118,7 @@ _MOMENT: Mapping[str, str] = {"type": "string", "format": "date-time"}
 _LIST_QUERY: Mapping[str, Parameter] = {
     "status": Parameter(
         description="Invoices in this status.",
-        schema={"type": "string", "enum": [status.value for status in Status]},
+        schema={"title": "InvoiceStatus", "enum": [status.value for status in Status]},
         example="paid",
     ),
     "currency": Parameter(
@@ -263,7 +260,7 @@ def routes(services: Services) -> Router:
         operation_id="createQuote",
     )
     async def quote(
-        request: Request[Any, Any, Any], principal: Principal, invoice_id: str, data: QuoteRequest
+        request: Request[Any, Any, Any], principal: Principal, invoice_id: str, data: AssetOnChain
     ) -> Response[InvoiceBody]:
         once = Once(
             request,

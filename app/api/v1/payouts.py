@@ -8,11 +8,13 @@ from msgspec import Meta
 
 from app.api.guard import requires
 from app.api.operation import NextCursor, Parameter, Parameters, described
+from app.api.v1 import examples
 from app.api.v1.withdrawals import DESTINATION_ERRORS, LIST_QUERY, filters, page_of
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core import clock, metadata
 from app.core.errors import ApiError, Code
+from app.core.metadata import Metadata
 from app.payouts.service import NewPayout
 from app.web.idempotency import Once
 from app.web.paging import next_cursor
@@ -36,7 +38,7 @@ class PayoutRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     description: Annotated[Annotated[str, Meta(max_length=500)] | None, Meta(description="For your own records.")] = (
         None
     )
-    metadata: Annotated[dict[str, Any] | None, Meta(description="An object of your own, at most 4 KiB as JSON.")] = None
+    metadata: Annotated[Metadata | None, Meta(description="An object of your own, at most 4 KiB as JSON.")] = None
 
 
 class PayoutPage(msgspec.Struct, frozen=True):
@@ -46,40 +48,16 @@ class PayoutPage(msgspec.Struct, frozen=True):
     next_cursor: NextCursor
 
 
-_PAYOUT = PayoutBody(
-    id="PO-6N4W0D8JXC",
-    mode="test",
-    status=Status.PENDING_APPROVAL,
-    asset="USDT",
-    chain="ethereum",
-    amount_decimal="2.50",
-    amount_raw="2500000",
-    fee_decimal="0.10",
-    fee_raw="100000",
-    destination="0x71C7656EC7ab88b098defB751B7401B5f6d8976F",
-    destination_memo=None,
-    description="January",
-    metadata={"batch": "7"},
-    txid=None,
-    held=False,
-    waiting_reason=None,
-    status_reason=None,
-    created_at="2026-01-31T10:00:00.000000Z",
-    approved_at=None,
-    submitted_at=None,
-    settled_at=None,
-)
-
 _NEW_PAYOUT = {
     "asset": "USDT",
     "chain": "ethereum",
     "amount": "2.50",
-    "destination": _PAYOUT.destination,
+    "destination": examples.PAYOUT.destination,
     "description": "January",
     "metadata": {"batch": "7"},
 }
 
-_PAYOUT_ID = {"payout_id": Parameter(description="`PO-` and ten characters.", example=_PAYOUT.id)}
+_PAYOUT_ID = {"payout_id": Parameter(description="`PO-` and ten characters.", example=examples.PAYOUT.id)}
 
 
 def routes(services: Services) -> Router:
@@ -92,7 +70,7 @@ def routes(services: Services) -> Router:
         | described(
             "Create a payout",
             "Amount and fee are locked at once. An operator approves it before anything is sent.",
-            example=_PAYOUT,
+            example=examples.PAYOUT,
             body_example=_NEW_PAYOUT,
             errors=[*DESTINATION_ERRORS, Code.PAYOUTS_DISABLED],
             creates=True,
@@ -114,7 +92,7 @@ def routes(services: Services) -> Router:
     @get(
         "/{payout_id:str}",
         opt=requires(Scope.PAYOUTS_READ)
-        | described("Retrieve a payout", example=_PAYOUT, path=_PAYOUT_ID, errors=[Code.PAYOUT_NOT_FOUND]),
+        | described("Retrieve a payout", example=examples.PAYOUT, path=_PAYOUT_ID, errors=[Code.PAYOUT_NOT_FOUND]),
         operation_id="getPayout",
     )
     async def read(principal: Principal, payout_id: str) -> PayoutBody:
@@ -127,7 +105,7 @@ def routes(services: Services) -> Router:
         "/",
         opt=requires(Scope.PAYOUTS_READ)
         | FROM_STANDBY
-        | described("List payouts", "Newest first.", example=PayoutPage([_PAYOUT], None), query=LIST_QUERY),
+        | described("List payouts", "Newest first.", example=PayoutPage([examples.PAYOUT], None), query=LIST_QUERY),
         operation_id="listPayouts",
     )
     async def page(principal: Principal, parameters: Parameters) -> PayoutPage:
@@ -142,7 +120,7 @@ def routes(services: Services) -> Router:
         | described(
             "Cancel a payout",
             "Only while it is awaiting approval. The locked amount becomes available again.",
-            example=msgspec.structs.replace(_PAYOUT, status=Status.CANCELLED),
+            example=msgspec.structs.replace(examples.PAYOUT, status=Status.CANCELLED),
             path=_PAYOUT_ID,
             errors=[Code.PAYOUT_NOT_FOUND, Code.PAYOUT_NOT_CANCELLABLE],
         ),

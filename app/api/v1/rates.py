@@ -14,24 +14,11 @@ from app.api_keys.scopes import Scope
 from app.core import clock, currencies
 from app.core.clock import rfc3339
 from app.core.errors import invalid
+from app.invoices.presentation import RateSourceBody
 from app.merchants.repository import enabled_assets
 from app.rates import service
 from app.rates.repository import Refreshed
 from app.web.routing import Router
-
-Moment = Annotated[str, Meta(description="The source's own time of it.")]
-
-
-class SourceBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What one source says."""
-
-    name: Annotated[
-        str,
-        Meta(description="The source; `kraken × ecb` where its price in another currency was multiplied by that rate."),
-    ]
-    rate: Annotated[str, Meta(description="How much of the currency one whole asset is worth.")]
-    at: Moment
-    used: Annotated[bool, Meta(description="False where it was left out, since it is far from the others.")]
 
 
 class RateBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +33,7 @@ class RateBody(msgspec.Struct, frozen=True, kw_only=True):
     rate_at: Annotated[str | None, Meta(description="The time of the oldest price in it.")]
     age_s: Annotated[int | None, Meta(description="How many seconds ago that was.")]
     good_until: Annotated[str | None, Meta(description="Until when it may be used, unless there is a newer one.")]
-    sources: Annotated[list[SourceBody], Meta(description="What each source says.")]
+    sources: Annotated[list[RateSourceBody], Meta(description="What each source says.")]
     problem: Annotated[str | None, Meta(description="Why there is no rate; null where there is one.")]
 
 
@@ -66,8 +53,8 @@ _RATES = RateList(
             age_s=9,
             good_until="2026-01-31T09:30:51.204000Z",
             sources=[
-                SourceBody(name="coinbase", rate="0.9218", at="2026-01-31T09:29:51.204000Z", used=True),
-                SourceBody(name="kraken", rate="0.9219", at="2026-01-31T09:29:57.113520Z", used=True),
+                RateSourceBody(name="coinbase", rate="0.9218", at="2026-01-31T09:29:51.204000Z", used=True),
+                RateSourceBody(name="kraken", rate="0.9219", at="2026-01-31T09:29:57.113520Z", used=True),
             ],
             problem=None,
         )
@@ -89,7 +76,7 @@ def routes() -> Router:
             query={
                 "currency": Parameter(
                     description="The currency (ISO 4217).",
-                    schema={"type": "string", "enum": sorted(currencies.known())},
+                    schema={"type": "string", "pattern": "^[A-Z]{3}$"},
                     required=True,
                     example="EUR",
                 )
@@ -123,7 +110,7 @@ def _body(symbol: str, currency: str, found: Refreshed | None, now: datetime) ->
         age_s=None if rate is None else max(0, (now - rate.at) // timedelta(seconds=1)),
         good_until=None if rate is None else rfc3339(rate.good_until),
         sources=[
-            SourceBody(name=one.name, rate=f"{one.figure:f}", at=rfc3339(one.at), used=one.used)
+            RateSourceBody(name=one.name, rate=f"{one.figure:f}", at=rfc3339(one.at), used=one.used)
             for one in (() if found is None else found.sources)
         ],
         problem="rates in this currency are not refreshed" if found is None else problem,

@@ -22,7 +22,6 @@ from app.web.standby_reads import from_standby
 from app.wiring import Services
 from app.withdrawals.presentation import RefundBody
 from app.withdrawals.presented_repository import Filters
-from app.withdrawals.states import Status
 
 
 class RefundRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -46,40 +45,14 @@ class RefundPage(msgspec.Struct, frozen=True):
     next_cursor: NextCursor
 
 
-_REFUND = RefundBody(
-    id="RF-1Z7Q3M9KHB",
-    mode="test",
-    status=Status.PENDING_APPROVAL,
-    invoice_id=examples.PAID_INVOICE.id,
-    deposit_id=None,
-    asset="USDT",
-    chain="ethereum",
-    amount_decimal="2.50",
-    amount_raw="2500000",
-    fee_decimal="0.00",
-    fee_raw="0",
-    refund_address="0x71C7656EC7ab88b098defB751B7401B5f6d8976F",
-    refund_address_memo=None,
-    reason="one shirt came back",
-    customer_visible_reason="The shirt that you sent back",
-    txid=None,
-    held=False,
-    waiting_reason=None,
-    status_reason=None,
-    created_at="2026-01-31T10:00:00.000000Z",
-    approved_at=None,
-    submitted_at=None,
-    settled_at=None,
-)
-
 _NEW_REFUND = {
     "amount": "2.50",
-    "refund_address": _REFUND.refund_address,
-    "reason": _REFUND.reason,
-    "customer_visible_reason": _REFUND.customer_visible_reason,
+    "refund_address": examples.REFUND.refund_address,
+    "reason": examples.REFUND.reason,
+    "customer_visible_reason": examples.REFUND.customer_visible_reason,
 }
 
-_REFUND_ID = {"refund_id": Parameter(description="`RF-` and ten characters.", example=_REFUND.id)}
+_REFUND_ID = {"refund_id": Parameter(description="`RF-` and ten characters.", example=examples.REFUND.id)}
 _INVOICE_ID = {"invoice_id": Parameter(description="`INV-` and ten characters.", example=examples.PAID_INVOICE.id)}
 _OF_INVOICE = {"invoice_id": Parameter(description="Refunds of this invoice.", example=examples.PAID_INVOICE.id)}
 
@@ -94,7 +67,7 @@ def routes(services: Services) -> list[Router]:
         | described(
             "Refund an invoice",
             "In part or in full, up to its net. An operator approves it before anything is sent.",
-            example=_REFUND,
+            example=examples.REFUND,
             body_example=_NEW_REFUND,
             path=_INVOICE_ID,
             errors=[
@@ -129,7 +102,7 @@ def routes(services: Services) -> list[Router]:
     @get(
         "/{refund_id:str}",
         opt=requires(Scope.REFUNDS_READ)
-        | described("Retrieve a refund", example=_REFUND, path=_REFUND_ID, errors=[Code.REFUND_NOT_FOUND]),
+        | described("Retrieve a refund", example=examples.REFUND, path=_REFUND_ID, errors=[Code.REFUND_NOT_FOUND]),
         operation_id="getRefund",
     )
     async def read(principal: Principal, refund_id: str) -> RefundBody:
@@ -143,7 +116,10 @@ def routes(services: Services) -> list[Router]:
         opt=requires(Scope.REFUNDS_READ)
         | from_standby(unless=["invoice_id"])
         | described(
-            "List refunds", "Newest first.", example=RefundPage([_REFUND], None), query={**_OF_INVOICE, **LIST_QUERY}
+            "List refunds",
+            "Newest first.",
+            example=RefundPage([examples.REFUND], None),
+            query={**_OF_INVOICE, **LIST_QUERY},
         ),
         operation_id="listRefunds",
     )
@@ -156,7 +132,7 @@ def routes(services: Services) -> list[Router]:
         | described(
             "List an invoice's refunds",
             "Newest first.",
-            example=RefundPage([_REFUND], None),
+            example=RefundPage([examples.REFUND], None),
             path=_INVOICE_ID,
             query=LIST_QUERY,
             errors=[Code.INVOICE_NOT_FOUND],

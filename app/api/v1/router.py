@@ -2,9 +2,11 @@
 
 from litestar import Router
 
+from app.api import deprecations
 from app.api.guard import MerchantRouter
 from app.api.v1 import books, events, invoices, networks, payouts, rates, refunds, transactions, webhooks
 from app.api_keys.authentication import Authenticator
+from app.api_keys.deprecated_calls import DeprecatedCalls
 from app.web.rate_limits import RateLimiter
 from app.wiring import Services
 
@@ -12,7 +14,9 @@ BASE_PATH = "/api/v1/merchant"
 """Contract, section 2."""
 
 
-def merchant_api(services: Services, authenticator: Authenticator, rate_limiter: RateLimiter) -> Router:
+def merchant_api(
+    services: Services, authenticator: Authenticator, rate_limiter: RateLimiter, deprecated_calls: DeprecatedCalls
+) -> Router:
     """Every route of the API, behind the key guard."""
     return MerchantRouter(
         BASE_PATH,
@@ -29,4 +33,5 @@ def merchant_api(services: Services, authenticator: Authenticator, rate_limiter:
         ],
         authenticator=authenticator,
         rate_limiter=rate_limiter,
+        watches=deprecations.watches(services.settings.public_url, deprecated_calls),
     )

@@ -18,7 +18,10 @@ MAX_EVENT_TYPES = 100
 DEFAULT_OVERLAP_HOURS = 24
 
 WebhookUrl = Annotated[str, Meta(max_length=2_048, description="https, port 443 or from 1024 up, a public address.")]
-EventTypes = Annotated[list[str], Meta(max_length=MAX_EVENT_TYPES, description="Empty means all.")]
+EventTypes = Annotated[
+    list[str], Meta(max_length=MAX_EVENT_TYPES, description="Such as `invoice.paid`; empty means all.")
+]
+WebhookStatus = Annotated[Literal["enabled", "paused", "disabled"], Meta(title="WebhookStatus")]
 Description = Annotated[str, Meta(max_length=500, description="For your own records.")]
 
 
@@ -36,7 +39,7 @@ class WebhookChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     url: WebhookUrl | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     event_types: EventTypes | UnsetType = UNSET
-    status: Annotated[Literal["enabled", "paused", "disabled"] | UnsetType, Meta(description="The new status.")] = UNSET
+    status: Annotated[WebhookStatus | UnsetType, Meta(description="The new status.")] = UNSET
 
 
 class RotationRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -57,17 +60,17 @@ class WebhookBody(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint of yours."""
 
     id: Annotated[str, Meta(description="`WH-` and ten characters.")]
-    mode: Annotated[Literal["live", "test"], Meta(description="The key's mode.")]
+    mode: Annotated[Literal["live", "test"], Meta(title="Mode", description="The key's mode.")]
     url: Annotated[str, Meta(description="In canonical form.")]
     description: Annotated[str, Meta(description="For your own records.")]
     event_types: Annotated[list[str], Meta(description="Empty means all.")]
     implicit: Annotated[bool, Meta(description="Created by an invoice's `webhook_url`.")]
     status: Annotated[
-        Literal["enabled", "paused", "disabled"],
+        WebhookStatus,
         Meta(description="While paused, deliveries wait; disabled, there are none."),
     ]
     status_reason: Annotated[
-        Literal["failures", "gone", "merchant"] | None,
+        Annotated[Literal["failures", "gone", "merchant"], Meta(title="WebhookStatusReason")] | None,
         Meta(description="Why it is not enabled: twenty failures in a row, a response of 410, or your own request."),
     ]
     status_since: Annotated[str, Meta(description="When the status began.")]
@@ -112,7 +115,8 @@ class DeliveryBody(msgspec.Struct, frozen=True, kw_only=True):
     seq: Annotated[int, Meta(description="The event's number.")]
     previous_seq: Annotated[int, Meta(description="The event before it that was sent to this endpoint; 0 if none.")]
     status: Annotated[
-        Literal["pending", "delivered", "dead"], Meta(description="Dead ones are kept, and can be replayed.")
+        Literal["pending", "delivered", "dead"],
+        Meta(title="DeliveryStatus", description="Dead ones are kept, and can be replayed."),
     ]
     attempt_count: Annotated[int, Meta(description="How often it was tried.")]
     next_attempt_at: Annotated[str | None, Meta(description="When it is tried next.")]
@@ -128,13 +132,13 @@ class DeliveryPage(msgspec.Struct, frozen=True):
     next_cursor: NextCursor
 
 
-class TestEvent(msgspec.Struct, frozen=True):
+class QueuedTestEvent(msgspec.Struct, frozen=True):
     """The test event that was queued."""
 
     event_id: Annotated[str, Meta(description="Its UUID, to look for in the log.")]
 
 
-class Queued(msgspec.Struct, frozen=True):
+class QueuedDeliveries(msgspec.Struct, frozen=True):
     """How many deliveries were queued."""
 
     deliveries: Annotated[int, Meta(description="Each to one endpoint.")]

@@ -13,10 +13,10 @@ from app.api.v1.webhook_bodies import (
     WEBHOOK,
     WEBHOOK_WITH_SECRET,
     DeliveryPage,
-    Queued,
+    QueuedDeliveries,
+    QueuedTestEvent,
     ReplayRequest,
     RotationRequest,
-    TestEvent,
     WebhookBody,
     WebhookChange,
     WebhookPage,
@@ -102,8 +102,8 @@ def routes(services: Services) -> Router:
             query={
                 "implicit": Parameter(
                     description="`true` lists the endpoints that invoices created, instead of your own.",
-                    schema={"type": "string", "enum": ["true", "false"]},
-                    example="false",
+                    schema={"type": "boolean"},
+                    example=False,
                 ),
                 **PAGE,
             },
@@ -221,20 +221,20 @@ def routes(services: Services) -> Router:
         | described(
             "Send a test event",
             "Sends a `webhook.test` event to this endpoint only.",
-            example=TestEvent(DELIVERY.event_id),
+            example=QueuedTestEvent(DELIVERY.event_id),
             path=_WEBHOOK_ID,
             errors=_NOT_FOUND,
         ),
         operation_id="testWebhook",
     )
-    async def test(request: Request[Any, Any, Any], principal: Principal, webhook_id: str) -> TestEvent:
+    async def test(request: Request[Any, Any, Any], principal: Principal, webhook_id: str) -> QueuedTestEvent:
         event_id = await replay.send_test_event(
             merchant_id=principal.merchant_id,
             mode=principal.mode,
             endpoint_id=webhook_id,
             actor=actor_of(request),
         )
-        return TestEvent(str(event_id))
+        return QueuedTestEvent(str(event_id))
 
     @post(
         "/{webhook_id:str}/enable",
@@ -266,7 +266,7 @@ def routes(services: Services) -> Router:
         | described(
             "Replay events since a time",
             "Sends every event since then that this endpoint subscribes to, whether it was delivered or not.",
-            example=Queued(12),
+            example=QueuedDeliveries(12),
             body_example={"since": "2026-01-31T00:00:00Z"},
             path=_WEBHOOK_ID,
             errors=_NOT_FOUND,
@@ -275,10 +275,10 @@ def routes(services: Services) -> Router:
     )
     async def replay_since(
         request: Request[Any, Any, Any], principal: Principal, webhook_id: str, data: ReplayRequest
-    ) -> Queued:
+    ) -> QueuedDeliveries:
         if data.since.tzinfo is None:
             raise invalid("since", "must be an RFC 3339 time such as 2026-01-31T09:30:00Z")
-        return Queued(
+        return QueuedDeliveries(
             await replay.redeliver_since(
                 merchant_id=principal.merchant_id,
                 mode=principal.mode,
@@ -300,7 +300,7 @@ def routes(services: Services) -> Router:
             query={
                 "status": Parameter(
                     description="Deliveries in this state.",
-                    schema={"type": "string", "enum": ["pending", "delivered", "dead"]},
+                    schema={"title": "DeliveryStatus", "enum": ["pending", "delivered", "dead"]},
                     example="dead",
                 ),
                 **PAGE,

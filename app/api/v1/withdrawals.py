@@ -20,7 +20,7 @@ _MOMENT = {"type": "string", "format": "date-time"}
 LIST_QUERY: Mapping[str, Parameter] = {
     "status": Parameter(
         description="Those in this status.",
-        schema={"type": "string", "enum": [status.value for status in Status]},
+        schema={"title": "WithdrawalStatus", "enum": [status.value for status in Status]},
         example="confirmed",
     ),
     "asset": Parameter(description="Those in this asset.", example="USDT"),

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from eth_utils.address import to_checksum_address
+from app.networks.keccak import keccak
 
 _HEX_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
@@ -30,5 +30,15 @@ def is_address(text: str) -> bool:
 
 @lru_cache(maxsize=65_536)  # a Keccak in Python takes 20 µs, and busy chains repeat their addresses
 def with_checksum(lower_case: str) -> str:
-    """The EIP-55 form of an address that is known to be one, given in lower case."""
-    return str(to_checksum_address(lower_case))
+    """The EIP-55 form of an address that is known to be one, given in lower case: a letter is a capital where the hash
+    of the digits has 8 or more in its place."""
+    digits = lower_case[2:]
+    hashed = keccak(digits.encode()).hex()
+    return "0x" + "".join(
+        digit.upper() if place >= "8" else digit for digit, place in zip(digits, hashed, strict=False)
+    )
+
+
+def of_public_key(uncompressed: bytes) -> str:
+    """The address of a public key, given as 65 bytes: the last 20 bytes of the hash of its coordinates."""
+    return with_checksum("0x" + keccak(uncompressed[1:])[-20:].hex())

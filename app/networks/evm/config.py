@@ -5,13 +5,12 @@ from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
-from bip_utils.addr.eth_addr import EthAddrEncoder
 from msgspec import Meta
 
 from app.core.money import format_amount
 from app.networks.config import FieldError, NetworkConfig
 from app.networks.derivation import ReceivingAddresses
-from app.networks.evm.address import is_address, normalise_address
+from app.networks.evm.address import is_address, normalise_address, of_public_key
 
 ACCOUNT_PATH = "m/44'/60'/0'"
 
@@ -131,7 +130,7 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 @lru_cache(maxsize=64)
 def receiving_addresses(xpub: str) -> ReceivingAddresses:
     """The addresses m/44'/60'/0'/0/i of an account, with their EIP-55 checksums. Raises ValueError."""
-    return ReceivingAddresses(xpub, ACCOUNT_PATH, EthAddrEncoder.EncodeKey)
+    return ReceivingAddresses(xpub, ACCOUNT_PATH, of_public_key)
 
 
 def _contract(field: str, text: str) -> str:

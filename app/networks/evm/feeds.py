@@ -11,16 +11,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
-from eth_utils.crypto import keccak
 from msgspec import Meta
 
+from app.networks.contract_abi import decode
 from app.networks.evm.config import EvmConfig, PriceFeed
 from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import WireHeader
 from app.networks.feeds import FeedAnswer, FeedPrice, FeedsUnusable
 from app.networks.json_rpc import Call
+from app.networks.keccak import selector
 
 MAX_HEAD_AGE = timedelta(seconds=180)
 """A node whose newest block is older is behind, and its prices are old without saying so."""
@@ -149,10 +148,9 @@ def _decoded(types: Sequence[str], answer: str | None) -> tuple[Any, ...]:
     if answer is None:
         raise _Unusable("the contract refuses the call")
     try:
-        values = decode(types, bytes.fromhex(answer[2:]))
-    except (DecodingError, ValueError, OverflowError):
+        return decode(types, bytes.fromhex(answer[2:]))
+    except ValueError:
         raise _Unusable("there is no such contract, or it is no feed") from None
-    return tuple(values)
 
 
 def _moment(unix_s: int) -> datetime:
@@ -163,5 +161,5 @@ def _moment(unix_s: int) -> datetime:
 
 
 def _call(contract: str, signature: str) -> Call[Any]:
-    data = "0x" + keccak(text=signature)[:4].hex()
+    data = "0x" + selector(signature).hex()
     return Call("eth_call", ({"to": contract, "data": data}, "latest"), Answered | None, none_on=REVERTED)

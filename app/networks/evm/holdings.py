@@ -4,10 +4,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any
 
-from eth_abi.abi import encode
 from msgspec import Meta
 
 from app.networks.config import Asset
+from app.networks.contract_abi import encode
 from app.networks.evm.address import with_checksum
 from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import TRANSFER_TOPIC, Quantity, WireSent, WireSettledReceipt

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from eth_abi.abi import encode
 
 from app.core import clock
+from app.networks.contract_abi import encode
 from app.networks.evm.holdings import CALLS_PER_REQUEST
 from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import Data

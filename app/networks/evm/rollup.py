@@ -4,8 +4,7 @@ The sender pays it out of the balance, on top of gas and without a limit of its 
 follows the first layer's base fees, and the predeployed GasPriceOracle returns it (specs.optimism.io, "L1 fee").
 """
 
-from eth_abi.abi import encode
-
+from app.networks.contract_abi import encode
 from app.networks.evm.holdings import Word
 from app.networks.evm.rpc import EvmRpc
 from app.networks.json_rpc import Call, RefusedByNode

@@ -8,10 +8,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from eth_abi.abi import encode
-from eth_utils.crypto import keccak
 
 from app.networks.config import Asset
+from app.networks.contract_abi import encode
 from app.networks.evm import holdings, rollup
 from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
@@ -21,6 +20,7 @@ from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import Data, Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
 from app.networks.http_node import NobodyAnswered
 from app.networks.json_rpc import Call, RefusedByNode
+from app.networks.keccak import keccak
 from app.networks.port import FeeAboveCeiling, NotATransfer, TokenState, UnreadableAnswer, WouldFail, WrongChain
 from app.networks.sending import AccountState, Broadcast, Draft, FeeRate, OnChain, Parsed, Payment, Receipt, Signed
 

@@ -8,11 +8,10 @@ import re
 from contextlib import suppress
 from functools import lru_cache
 
-from bip_utils.addr.trx_addr import TrxAddrEncoder
-from bip_utils.base58.base58 import Base58Decoder, Base58Encoder
-from bip_utils.base58.base58_ex import Base58ChecksumError
+from embit import base58
 
 from app.networks.derivation import ReceivingAddresses
+from app.networks.keccak import keccak
 
 ACCOUNT_PATH = "m/44'/195'/0'"
 """BIP-44, with the coin's number of SLIP-44."""
@@ -34,8 +33,8 @@ def normalise_address(text: str) -> str:
     if not _TEXT_FORM.fullmatch(text):
         raise ValueError("not a Tron address: T and 33 letters and digits")
     try:
-        raw = Base58Decoder.CheckDecode(text)
-    except (Base58ChecksumError, ValueError):
+        raw = base58.decode_check(text)
+    except Exception:  # embit raises many kinds
         raise ValueError("the Tron address's checksum is wrong: a letter is mistyped") from None
     if len(raw) != LENGTH or raw[:1].hex() != PREFIX:
         raise ValueError("not a Tron address: it is one of another chain")
@@ -52,7 +51,7 @@ def is_address(text: str) -> bool:
 @lru_cache(maxsize=65_536)  # 7 µs, and a block repeats its addresses
 def from_hex(digits: str) -> str:
     """The form `T…` of an address that is known to be one, given as a node writes it: 42 digits, in lower case."""
-    return str(Base58Encoder.CheckEncode(bytes.fromhex(digits)))
+    return str(base58.encode_check(bytes.fromhex(digits)))
 
 
 def from_log(digits: str) -> str:
@@ -63,9 +62,9 @@ def from_log(digits: str) -> str:
 @lru_cache(maxsize=65_536)  # 16 µs
 def to_hex(address: str) -> str:
     """An address, given in canonical form, as a node takes it: 42 digits, in lower case."""
-    digits = Base58Decoder.CheckDecode(address).hex()
-    assert len(digits) == 2 * LENGTH
-    return str(digits)
+    raw: bytes = base58.decode_check(address)
+    assert len(raw) == LENGTH
+    return raw.hex()
 
 
 def to_log(address: str) -> str:
@@ -76,4 +75,9 @@ def to_log(address: str) -> str:
 @lru_cache(maxsize=64)
 def receiving_addresses(xpub: str) -> ReceivingAddresses:
     """The addresses m/44'/195'/0'/0/i of an account. Raises ValueError, without the key in it."""
-    return ReceivingAddresses(xpub, ACCOUNT_PATH, TrxAddrEncoder.EncodeKey)
+    return ReceivingAddresses(xpub, ACCOUNT_PATH, _of_public_key)
+
+
+def _of_public_key(uncompressed: bytes) -> str:
+    """The address of a public key, given as 65 bytes: the last 20 bytes of the hash of its coordinates."""
+    return from_log(keccak(uncompressed[1:])[-20:].hex())

@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import Any, Literal, TypeVar, cast
 
 import msgspec
-from eth_utils.crypto import keccak
 
+from app.networks.keccak import keccak
 from app.networks.port import BlockRef, ChainMoved, UnreadableAnswer
 from app.networks.tron.addresses import PREFIX
 from app.networks.tron.wire import (
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 def topic(event: str) -> str:
     """The first topic of an event's logs."""
-    return str(keccak(text=event).hex())
+    return keccak(event.encode()).hex()
 
 
 TRANSFER_TOPIC = topic("Transfer(address,address,uint256)")

@@ -6,10 +6,9 @@ A node says that a simulation took place even where the call failed, so success 
 import math
 from collections.abc import Sequence
 
-from eth_abi.abi import decode
-from eth_utils.crypto import keccak
-
 from app.core import clock
+from app.networks import keccak
+from app.networks.contract_abi import decode
 from app.networks.port import NodeUnavailable, TokenState, UnreadableAnswer
 from app.networks.tron.addresses import to_hex
 from app.networks.tron.node import TronNodes
@@ -48,7 +47,7 @@ class Simulated:
 
 def selector(signature: str) -> str:
     """The first four bytes of a function's name, in hex."""
-    return keccak(text=signature)[:4].hex()
+    return keccak.selector(signature).hex()
 
 
 def address_word(address: str) -> str:

@@ -93,6 +93,8 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/webhooks/{endpoint_id:str}/replay"): MAKERS,
     ("POST", "/webhooks/{endpoint_id:str}/replay"): MAKERS,
     ("POST", "/webhooks/{endpoint_id:str}/test"): MAKERS,
+    ("GET", "/webhooks/{endpoint_id:str}/check"): MAKERS,
+    ("POST", "/webhooks/{endpoint_id:str}/check"): MAKERS,
     ("POST", "/webhooks/{endpoint_id:str}/deliveries/{event_id:str}/replay"): MAKERS,
     ("POST", "/webhooks/{endpoint_id:str}/pause"): MAKERS,
     ("POST", "/webhooks/{endpoint_id:str}/enable"): MAKERS,

@@ -131,7 +131,7 @@ function said( $status, $body, $headers = array() ) {
 }
 
 function refused( $status, $code, $more = array(), $headers = array() ) {
-	return said( $status, array( 'error' => array( 'code' => $code, 'message' => 'no', 'request_id' => 'r-1' ) + $more ), $headers );
+	return said( $status, array( 'error' => $more + array( 'code' => $code, 'message' => 'no', 'request_id' => 'r-1' ) ), $headers );
 }
 
 /** An invoice as the gateway shows it. */

@@ -68,6 +68,13 @@ function test_a_wrong_key_is_tried_once_only() {
 	}
 }
 
+function test_a_gateway_that_fails_in_between_is_not_taken_for_a_key_that_may() {
+	$gateway = with_scopes( array_keys( Swap_Pay_Key_Check::PROBES ) );
+	array_unshift( $gateway->next, array( 'GET /refunds', refused( 503, 'UNAVAILABLE', array(), array( 'retry-after' => '60' ) ) ) );
+	$shown = saved( array( 'gateway_url' => 'https://pay.example', 'secret_key' => KEY, 'webhook_secret' => SECRET ) );
+	holds( false !== strpos( $shown, 'UNAVAILABLE' ) && false === strpos( $shown, 'It may' ), $shown );
+}
+
 function test_bad_fields_are_named_and_what_was_stored_stays() {
 	$good = array( 'gateway_url' => 'https://pay.example', 'secret_key' => '', 'webhook_secret' => '' );
 	$bad  = array(

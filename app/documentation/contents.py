@@ -1,0 +1,47 @@
+"""Which pages there are, in which order: the lists of `docs/README.md`."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+HOME = "README"
+"""The name of the file whose lists are the navigation. It is the first page, too."""
+
+_SECTION = re.compile(r"^## (.+)$")
+_ENTRY = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<slug>[a-z0-9-]+)\.md\)(?:: (?P<summary>.+))?$")
+
+
+class Entry(NamedTuple):
+    """A page in the navigation. `slug` is its file's name without `.md`, and the end of its address."""
+
+    slug: str
+    title: str
+    summary: str
+    section: str
+
+
+class Section(NamedTuple):
+    """Pages that belong together."""
+
+    title: str
+    entries: list[Entry]
+
+
+def sections_of(home: str) -> list[Section]:
+    """The sections of `docs/README.md`, given as text: each level-two heading with a list of pages below it.
+
+    An item is one line: `- [Title](file.md): what it is about`. Anything else is for readers alone.
+    """
+    found: list[Section] = []
+    for line in home.splitlines():
+        if heading := _SECTION.match(line):
+            found.append(Section(heading[1], []))
+        elif (entry := _ENTRY.match(line)) and found:
+            section = found[-1]
+            section.entries.append(Entry(entry["slug"], entry["title"], entry["summary"] or "", section.title))
+    return [section for section in found if section.entries]
+
+
+def read(folder: Path, slug: str) -> str:
+    """The Markdown of a page. Raises FileNotFoundError."""
+    return (folder / f"{slug}.md").read_text()

@@ -1,0 +1,13 @@
+"""Keccak-256, the hash of Ethereum's and Tron's kinds of chain. `eth_utils` has it too, and takes 0.2 s to import."""
+
+from eth_hash.auto import keccak as _keccak
+
+
+def keccak(data: bytes) -> bytes:
+    """The hash, 32 bytes."""
+    return bytes(_keccak(data))
+
+
+def selector(signature: str) -> bytes:
+    """The four bytes that name a contract's function, such as `transfer(address,uint256)`."""
+    return keccak(signature.encode())[:4]
