@@ -248,7 +248,7 @@ final class Swap_Pay_Refund_Address {
 			esc_attr( $typed ),
 			'' === $error ? ' aria-describedby="hint"' : ' aria-invalid="true" aria-describedby="error hint"',
 			esc_html__( 'What is sent to a wrong address, or on another network, is lost. Please copy it from your wallet.', 'swap-pay-for-woocommerce' ),
-			esc_html__( 'Send', 'swap-pay-for-woocommerce' )
+			esc_html__( 'Send the address', 'swap-pay-for-woocommerce' )
 		);
 		$error = '' === $error ? '' : '<p id="error" role="alert">' . esc_html( $error ) . '</p>';
 		return array( '' === $error ? 200 : 422, self::html( '', $error . $form ) );
