@@ -13,6 +13,8 @@ COMPILE := $(LOCK) pyproject.toml
 COMPILE_TOOLS := $(LOCK) --group build --python-version 3.11 --constraint var/lock-check/tools
 # Patroni and etcd, for the database hosts of tests/hosts.
 COMPILE_HOSTS := $(LOCK) --group hosts --python-version 3.11
+# What generates clients/python.
+COMPILE_CLIENTS := $(LOCK) --group clients --python-version 3.11 --constraint var/lock-check/tools
 # Pythons newer than the oldest that we support, the newest first: on PATH, or pyenv's, whose shims offer one alone.
 NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
 	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version)))
@@ -21,6 +23,7 @@ NEWEST_TESTS ?= tests/install tests/cli tests/core tests/ledger tests/invoices
 EXCHANGES := var/exchanges/.stamp
 TRACING := var/tracing/.stamp
 HOSTS := var/hosts/.stamp
+CLIENTS := var/clients/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
 PHP := tests/woocommerce/php/node_modules/.stamp
 WORDPRESS := tests/woocommerce/wordpress/node_modules/.stamp
@@ -29,7 +32,7 @@ OPENAPI := tests/openapi/node_modules/.stamp
 FOR_TESTS := $(OBSERVATORY) $(OPENAPI) $(PHP) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words woocommerce record contract lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words woocommerce record contract clients lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,6 +83,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file clients/python/pyproject.toml clients/python/src
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.migration_rules
 	@$(call lock_in_step,requirements.lock,$(COMPILE))
@@ -89,6 +93,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 	@$(pins_of_the_suite)
 	@$(call lock_in_step,requirements-build.lock,$(COMPILE_TOOLS))
 	@$(call lock_in_step,requirements-hosts.lock,$(COMPILE_HOSTS))
+	@$(call lock_in_step,requirements-clients.lock,$(COMPILE_CLIENTS))
 	@cp package.json package-lock.json .npmrc "$$(mkdir -p var/lock-check && echo var/lock-check)"
 	@cd var/lock-check && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
 	@cmp package-lock.json var/lock-check/package-lock.json || \
@@ -112,6 +117,10 @@ record: .venv/.stamp ## At a release: record its statements and schema, which th
 contract: .venv/.stamp ## After a change of the API: record what it promises; refuses to lose something without a reason
 	$(BIN)/python -m tests.api.contract
 
+clients: .venv/.stamp $(CLIENTS) ## Make what is generated of the client libraries anew, from the OpenAPI document
+	$(BIN)/python -m tests.openapi_document > var/clients/openapi.json
+	var/clients/bin/python clients/python/generator/generate.py var/clients/openapi.json
+
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
@@ -120,6 +129,7 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	@$(pins_of_the_suite)
 	$(COMPILE_TOOLS) -o requirements-build.lock
 	$(COMPILE_HOSTS) -o requirements-hosts.lock
+	$(COMPILE_CLIENTS) -o requirements-clients.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/openapi && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
@@ -176,6 +186,12 @@ $(EXCHANGES): requirements-exchanges.lock | .venv/.stamp
 $(TRACING): requirements-tracing.lock | .venv/.stamp
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/tracing
 	$(BIN)/uv pip install --quiet --python var/tracing --require-hashes -r requirements-tracing.lock
+	@touch $@
+
+# The generator of clients/python.
+$(CLIENTS): requirements-clients.lock | .venv/.stamp
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/clients
+	$(BIN)/uv pip install --quiet --python var/clients --require-hashes -r requirements-clients.lock
 	@touch $@
 
 # Patroni and etcd. They run beside the gateway, never in its process.

@@ -76,7 +76,9 @@ class _Otel:
             from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased  # noqa: PLC0415
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
         except ImportError as error:
-            raise NotInstalled(f"TRACES_URL is set: install swap-pay[tracing] ({error.name} is missing)") from None
+            raise NotInstalled(
+                f"TRACES_URL is set: install swap-pay-gateway[tracing] ({error.name} is missing)"
+            ) from None
         self.context, self.trace, self.StatusCode = context, trace, trace.StatusCode
         self.exporter, self.resource, self.provider = OTLPSpanExporter, Resource, TracerProvider
         self.batches, self.sampler = BatchSpanProcessor, lambda share: ParentBased(TraceIdRatioBased(share))

@@ -83,6 +83,15 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tron: Tron | None = None
 
 
+class ShopInterface(msgspec.Struct, frozen=True, kw_only=True):
+    """An example shop that runs beside the gateway: its pages, and the endpoint of its webhooks."""
+
+    name: str
+    url: str
+    webhook_url: str
+    endpoint_id: str
+
+
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
     """The content of `sandbox.json`. Users' scripts read it: fields are added, never changed or removed."""
 
@@ -96,6 +105,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     redis_url: str
     metrics_token: str
+    shops: tuple[ShopInterface, ...] = ()
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +134,13 @@ class TronSetUp(msgspec.Struct, frozen=True):
     usdt_contract: str
 
 
+class ShopEndpoint(msgspec.Struct, frozen=True):
+    """The webhook endpoint of an example shop."""
+
+    endpoint_id: str
+    secret: str
+
+
 class Demo(msgspec.Struct, frozen=True, kw_only=True):
     """The demo data that was created at the first start, with the secrets that can't be read back."""
 
@@ -133,6 +150,7 @@ class Demo(msgspec.Struct, frozen=True, kw_only=True):
     operator_login: Login
     endpoint_id: str
     webhook_secret: str
+    shops: dict[str, ShopEndpoint] = {}
 
 
 class Home:
@@ -149,6 +167,7 @@ class Home:
         self.rates = self.directory / "rates"
         self.tls = self.directory / "tls"
         self.signer = self.directory / "signer"
+        self.shops = self.directory / "shops"
         self.logs = self.directory / "log"
         self.mail = self.directory / "mail"
         self.networks_file = self.directory / "networks.toml"

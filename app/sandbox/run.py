@@ -41,7 +41,7 @@ def run(home: Home, *, stay: bool) -> None:
     """
     logging.configure(level="WARNING", json=False)
     terminal = Terminal()
-    stack = Stack(home, terminal.say)
+    stack = Stack(home, terminal.say, with_shops=stay)
     with _signals_stop(), _stopping(stack, terminal):
         began_s = time.monotonic()
         interface = stack.start()
@@ -69,6 +69,8 @@ def customers(home: Home, interface: Interface) -> dict[str, Customer]:
 
 def _show(home: Home, interface: Interface, terminal: Terminal) -> None:
     terminal.heading("The sandbox stays up. Ctrl-C stops it.")
+    for shop in interface.shops:
+        terminal.fact("open the shop", f"{shop.url} (examples/{shop.name})")
     terminal.fact("API", f"{interface.base_url}/api/v1/merchant")
     terminal.fact("API key", interface.api_key)
     for label, login in (("merchant", interface.merchant_login), ("operator", interface.operator_login)):

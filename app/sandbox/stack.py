@@ -8,10 +8,11 @@ import urllib.request
 from collections.abc import Callable
 
 from app.core.migrations import migrate
-from app.sandbox import demo_data, deployment, ports, processes
+from app.sandbox import demo_data, deployment, ports, processes, shops, tls
 from app.sandbox.home import ROOT, Demo, Home, Interface, Networks, Secrets, WebhookReceiver
 from app.sandbox.processes import Process, ProcessError
 from app.sandbox.services import Services, in_parallel
+from app.sandbox.shops import Shop
 
 WEB_PORT = 8000
 """The usual port; if it is in use, any free one."""
@@ -35,12 +36,15 @@ APP_READY_TIMEOUT_S = 180
 
 
 class Stack:
-    """A sandbox in `home`. `say` receives lines about slow steps and unusual events."""
+    """A sandbox in `home`. `say` receives lines about slow steps and unusual events. `with_shops`: also the example
+    shops of the checkout, if this is one."""
 
-    def __init__(self, home: Home, say: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(self, home: Home, say: Callable[[str], None] = lambda line: None, *, with_shops: bool = False) -> None:
         self.home = home
         self.services = Services(home, say)
         self.app: dict[str, Process] = {}
+        self.shops: list[Shop] = []
+        self._with_shops = with_shops
         self._say = say
         self._lock: int | None = None
         self._web_port: ports.HeldPort | None = None
@@ -71,7 +75,10 @@ class Stack:
         with in_parallel() as run:
             for process in self.app.values():
                 run(process.stop)
+            for shop in self.shops:
+                run(shop.stop)
         self.app.clear()
+        self.shops.clear()
         self.services.stop()
         if self._web_port is not None:
             self._web_port.release()
@@ -102,6 +109,9 @@ class Stack:
             if process.returncode is not None:
                 processes.persistently(lambda name=name: self.start_app(name))  # type: ignore[misc] # as below
                 revived.append(name)
+        for shop in self.shops:
+            if shop.revive():
+                self._say(f"The example {shop.kind.name} has died and is started again soon; its log is {shop.log}")
         return revived
 
     def _start(self) -> Interface:
@@ -124,7 +134,10 @@ class Stack:
             chain.prepare(secrets.wallet_mnemonic)
         asyncio.run(migrate(services.database_url))
         webhook_url = services.receiver.url + WEBHOOK_PATH
-        demo = asyncio.run(demo_data.ensure(self.home, self._environment, webhook_url))
+        for kind in shops.present() if self._with_shops else ():
+            self.shops.append(Shop(kind, self.home, tls.ensure(self.home.tls)))
+        shop_urls = {shop.kind.name: shop.webhook_url for shop in self.shops}
+        demo = asyncio.run(demo_data.ensure(self.home, self._environment, webhook_url, shop_urls))
         self._say("Starting the web process and the workers …")
         self._web_port.hand_over()
         with in_parallel() as run:
@@ -132,6 +145,8 @@ class Stack:
                 if name != "signer":
                     run(lambda name=name: self.start_app(name))  # type: ignore[misc] # a lambda's default has no type
         self.start_app("signer")
+        for shop in self.shops:
+            shop.start(self._environment["PUBLIC_URL"], demo.api_key, demo.shops[shop.kind.name])
         interface = self._interface(secrets, demo, webhook_url)
         self.home.write(self.home.interface_file, interface)
         return interface
@@ -161,6 +176,7 @@ class Stack:
             database_url=services.database_url,
             redis_url=services.valkey.url,
             metrics_token=secrets.metrics_token,
+            shops=tuple(shop.interface(demo.shops[shop.kind.name]) for shop in self.shops),
         )
 
     def _web_answers(self, process: Process) -> bool:

@@ -10,10 +10,12 @@ import pytest
 
 from app.api_keys.scopes import Scope
 from app.core import clock, database
+from app.core.errors import ApiError
 from app.core.settings import Settings
 from app.events.sequencer import number_events
 from app.invoices import creation
 from app.invoices.creation import NewInvoice
+from app.invoices.return_urls import check_return_url
 from app.webhooks.fan_out import fan_out_with
 from tests.api.conftest import BASE, INVOICE, Integrator, NewIntegrator
 from tests.factories.merchants import terms
@@ -98,6 +100,8 @@ WRONG: list[tuple[dict[str, object], str, str]] = [
     ({"expires_in": 9}, "INVALID_INPUT", "expires_in"),
     ({"expires_in": 10_081}, "INVALID_INPUT", "expires_in"),
     ({"success_url": "http://shop.example/done"}, "INVALID_INPUT", "success_url"),
+    ({"success_url": "http://localhost.shop.example/"}, "INVALID_INPUT", "success_url"),
+    ({"success_url": "http://user@localhost/"}, "INVALID_INPUT", "success_url"),
     ({"success_url": "https://user@shop.example/"}, "INVALID_INPUT", "success_url"),
     ({"fail_url": "javascript:alert(1)"}, "INVALID_INPUT", "fail_url"),
     ({"metadata": {"note": "x" * 4096}}, "INVALID_INPUT", "metadata"),
@@ -118,6 +122,15 @@ async def test_what_is_wrong_is_named(integrator: Integrator) -> None:
         assert error["message"].startswith(field), change
         assert error["request_id"] == refused.headers["X-Request-Id"], change
     assert await database.fetch_value("SELECT count(*) FROM invoices") == 0
+
+
+async def test_a_shop_on_the_developers_own_machine_needs_no_tls_in_test_mode(integrator: Integrator) -> None:
+    at_home = {"success_url": "http://localhost:3000/done", "fail_url": "http://[::1]/basket"}
+    created = await integrator.invoice("k", **at_home)
+    assert {field: created[field] for field in at_home} == at_home
+    assert created["mode"] == "test"
+    with pytest.raises(ApiError, match="success_url: must be an absolute https:// URL"):
+        check_return_url("success_url", at_home["success_url"], mode="live")
 
 
 async def test_a_creation_needs_a_key_of_its_own(integrator: Integrator) -> None:

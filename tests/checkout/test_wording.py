@@ -149,6 +149,15 @@ def test_a_link_that_is_not_https_is_refused(field: str, url: str) -> None:
     changes: dict[str, Any] = {field: url}
     with pytest.raises(ValueError, match="https"):
         a_view(**changes)
+    with pytest.raises(ValueError, match="https"):
+        a_view(**changes, test_mode=True)
+
+
+def test_a_developers_shop_on_the_customers_own_machine_is_led_to_in_test_mode_alone() -> None:
+    at_home = "http://localhost:3000/orders/1042"
+    assert a_view(success_url=at_home, test_mode=True).success_url == at_home
+    with pytest.raises(ValueError, match="https"):
+        a_view(success_url=at_home, test_mode=False)
 
 
 def test_other_links_are_refused_too() -> None:

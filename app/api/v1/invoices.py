@@ -39,6 +39,17 @@ MAX_PAY_IN_ASSETS = 50
 
 _HTTPS = {"format": "uri", "pattern": r"^https://[^/?#@\s]+"}
 Url = Annotated[str, Meta(max_length=MAX_URL_LENGTH, extra_json_schema=_HTTPS)]
+ReturnUrl = Annotated[
+    str,
+    Meta(
+        max_length=MAX_URL_LENGTH,
+        extra_json_schema={
+            "format": "uri",
+            "pattern": r"^(https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?([/?#]|$))",
+        },
+    ),
+]
+"""http on the customer's own machine is for test keys."""
 Reference = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
@@ -86,9 +97,19 @@ class InvoiceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, f
         Annotated[str, Meta(max_length=254, pattern=EMAIL_PATTERN)] | None,
         Meta(description="Stored only as a keyed hash, for `?customer_email=`."),
     ] = None
-    success_url: Annotated[Url | None, Meta(description="Where the customer goes after paying. https, no user.")] = None
+    success_url: Annotated[
+        ReturnUrl | None,
+        Meta(
+            description="Where the customer goes after paying. https, no user info; with a test key also http on "
+            "localhost."
+        ),
+    ] = None
     fail_url: Annotated[
-        Url | None, Meta(description="Offered to the customer after expiry or cancellation. https, no user info.")
+        ReturnUrl | None,
+        Meta(
+            description="Offered to the customer after expiry or cancellation. https, no user info; with a test key "
+            "also http on localhost."
+        ),
     ] = None
     webhook_url: Annotated[
         Url | None,
@@ -172,7 +193,7 @@ def routes(services: Services) -> Router:
         once = Once(
             request, merchant_id=principal.merchant_id, mode=principal.mode, endpoint="POST /invoices", body=data
         )
-        new = _new_invoice(data)
+        new = _new_invoice(data, principal.mode)
         terms = _terms(principal)
         answer = await once.answer(lambda replay: services.invoice_creation.create(terms, new, replay, clock.now()))
         return cast(Response[InvoiceBody], answer)  # encoded already, or a replay of stored bytes
@@ -290,9 +311,9 @@ def _terms(principal: Principal) -> Terms:
     )
 
 
-def _new_invoice(data: InvoiceRequest) -> NewInvoice:
+def _new_invoice(data: InvoiceRequest, mode: Literal["live", "test"]) -> NewInvoice:
     for field in ("success_url", "fail_url"):
-        check_return_url(field, getattr(data, field))
+        check_return_url(field, getattr(data, field), mode=mode)
     if data.chain is not None and data.pay_in_assets is not None:
         raise invalid("pay_in_assets", "goes with a price in a national currency, without chain")
     return NewInvoice(

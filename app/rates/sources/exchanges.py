@@ -1,4 +1,4 @@
-"""Any exchange that the library ccxt speaks to. The library is an extra: `pip install 'swap-pay[exchanges]'`.
+"""Any exchange that the library ccxt speaks to. The library is an extra: `pip install 'swap-pay-gateway[exchanges]'`.
 
 It takes a second and a hundred megabytes to import, so only the process that refreshes rates imports it. It makes
 floats of an exchange's figures unless it is told otherwise, here: figures stay text until they are Decimal.
@@ -112,7 +112,7 @@ def _client(exchange_id: str, url: str | None) -> Any:
     try:
         import ccxt.async_support as ccxt  # noqa: PLC0415 - an extra
     except ImportError:
-        raise NotInstalled("the extra is not installed: pip install 'swap-pay[exchanges]'") from None
+        raise NotInstalled("the extra is not installed: pip install 'swap-pay-gateway[exchanges]'") from None
     if exchange_id not in ccxt.exchanges:
         raise NotInstalled(f"ccxt knows no exchange {exchange_id}")
     client = getattr(ccxt, exchange_id)(

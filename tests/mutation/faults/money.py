@@ -19,10 +19,17 @@ INVOICES = (
     ),
     Fault(
         "app/invoices/return_urls.py",
-        'parts.scheme != "https"',
+        'not (parts.scheme == "https" or may_be_http)',
         'parts.scheme not in ("https", "http")',
         "a customer is redirected without TLS, and an attacker on the network shows another page",
         ("api/test_invoices.py::test_what_is_wrong_is_named",),
+    ),
+    Fault(
+        "app/invoices/return_urls.py",
+        'mode == "test" and is_at_home(parts)',
+        "is_at_home(parts)",
+        "a live customer is sent to whatever listens on their own machine",
+        ("api/test_invoices.py::test_a_shop_on_the_developers_own_machine_needs_no_tls_in_test_mode",),
     ),
     Fault(
         "app/invoices/return_urls.py",

@@ -1,0 +1,43 @@
+"""POST /api/v1/merchant/invoices/{invoice_id}/quotes"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from ...models.asset_on_chain import AssetOnChain
+from ...models.invoice import Invoice
+from ...types import UNSET, Unset
+
+
+def request(
+    invoice_id: str,
+    *,
+    body: AssetOnChain,
+    idempotency_key: str,
+    x_request_id: str | Unset = UNSET,
+) -> dict[str, Any]:
+    """What httpx is asked to send."""
+    headers: dict[str, Any] = {}
+    headers["Idempotency-Key"] = idempotency_key
+
+    if not isinstance(x_request_id, Unset):
+        headers["X-Request-Id"] = x_request_id
+
+    _kwargs: dict[str, Any] = {
+        "method": "POST",
+        "url": "/api/v1/merchant/invoices/{invoice_id}/quotes".format(
+            invoice_id=quote(str(invoice_id), safe=""),
+        ),
+        "headers": headers,
+    }
+    _kwargs["json"] = body.to_dict()
+
+    return _kwargs
+
+
+def answer(data: Any) -> Invoice:
+    """What the JSON of its answer means."""
+    response_201 = Invoice.from_dict(data)
+
+    return response_201

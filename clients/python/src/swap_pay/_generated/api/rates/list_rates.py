@@ -1,0 +1,40 @@
+"""GET /api/v1/merchant/rates"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...models.rate_list import RateList
+from ...types import UNSET, Unset
+
+
+def request(
+    *,
+    currency: str,
+    x_request_id: str | Unset = UNSET,
+) -> dict[str, Any]:
+    """What httpx is asked to send."""
+    headers: dict[str, Any] = {}
+    if not isinstance(x_request_id, Unset):
+        headers["X-Request-Id"] = x_request_id
+
+    params: dict[str, Any] = {}
+
+    params["currency"] = currency
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
+    _kwargs: dict[str, Any] = {
+        "method": "GET",
+        "url": "/api/v1/merchant/rates",
+        "params": params,
+        "headers": headers,
+    }
+    return _kwargs
+
+
+def answer(data: Any) -> RateList:
+    """What the JSON of its answer means."""
+    response_200 = RateList.from_dict(data)
+
+    return response_200

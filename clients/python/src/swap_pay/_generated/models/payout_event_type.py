@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from enum import Enum
+
+
+class PayoutEventType(str, Enum):
+    """The values that this version knows. One that a newer gateway sends is kept as it is: `is_known` is False."""
+
+    PAYOUT_APPROVED = "payout.approved"
+    PAYOUT_CANCELLED = "payout.cancelled"
+    PAYOUT_CONFIRMED = "payout.confirmed"
+    PAYOUT_FAILED = "payout.failed"
+    PAYOUT_PENDING_APPROVAL = "payout.pending_approval"
+    PAYOUT_REJECTED = "payout.rejected"
+    PAYOUT_SUBMITTED = "payout.submitted"
+
+    @classmethod
+    def _missing_(cls, value: object) -> PayoutEventType | None:
+        if not isinstance(value, str):
+            return None
+        unknown = str.__new__(cls, value)
+        unknown._name_, unknown._value_ = value, value
+        return unknown
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version of the library knows the value."""
+        return self.value in type(self)._value2member_map_
+
+    def __str__(self) -> str:
+        return str(self.value)
