@@ -85,10 +85,8 @@ namespace {
 			return update_option( $this->get_option_key(), $this->settings );
 		}
 
-		public function display_errors() {
-			foreach ( $this->errors as $error ) {
-				WC_Admin_Settings::$shown[] = array( 'error', $error );
-			}
+		public function get_errors() {
+			return $this->errors;
 		}
 
 		public function generate_settings_html() {

@@ -241,7 +241,9 @@ class Swap_Pay_Gateway extends WC_Payment_Gateway {
 	 */
 	public function process_admin_options() {
 		$saved = parent::process_admin_options();
-		$this->display_errors();
+		foreach ( $this->get_errors() as $error ) {
+			WC_Admin_Settings::add_error( $error ); // Shown with the other messages, not above the page.
+		}
 		if ( '' === Swap_Pay_Settings::get( 'gateway_url' ) || '' === Swap_Pay_Settings::get( 'secret_key' ) ) {
 			WC_Admin_Settings::add_error( __( 'Swap Pay: enter the gateway address and the secret key. Until then it is not offered.', 'swap-pay-for-woocommerce' ) );
 			return $saved;
