@@ -10,6 +10,7 @@ WORKDIR /src
 COPY requirements.lock requirements-tracing.lock requirements-exchanges.lock requirements-build.lock ./
 COPY pyproject.toml README.md ./
 COPY docs docs
+COPY clients/python/README.md clients/python/README.md
 COPY templates templates
 COPY static static
 COPY piccolo_migrations piccolo_migrations

@@ -83,7 +83,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --config-file clients/python/pyproject.toml clients/python/src
+	$(BIN)/mypy --config-file clients/python/pyproject.toml clients/python/src examples/shop/*.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.migration_rules
 	@$(call lock_in_step,requirements.lock,$(COMPILE))

@@ -31,7 +31,7 @@ class Library:
     @cached_property
     def sections(self) -> list[Section]:
         """The navigation."""
-        return sections_of(read(self._folder, HOME))
+        return sections_of(read(self._folder, f"{HOME}.md"))
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
@@ -55,7 +55,7 @@ class Library:
 
     def markdown(self, slug: str) -> str:
         """A page as it was written. Raises KeyError."""
-        return read(self._folder, self.entries[slug].slug)
+        return read(self._folder, self.entries[slug].path)
 
     def neighbours(self, slug: str) -> Neighbours:
         """The pages beside a page of the navigation."""

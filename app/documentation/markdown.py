@@ -16,6 +16,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
+from app.documentation.contents import HOME, slug_of
 from app.documentation.samples import groups_of, html_of
 
 
@@ -177,11 +178,12 @@ class _Rendering:
         """A link between pages, to another site, or, for any other file of the sources, its name."""
         target = urlsplit(str(opening.attrs["href"]))
         if target.scheme:
+            opening.attrSet("href", str(opening.attrs["href"]).replace(EXAMPLE_URL, self._public_url))
             opening.attrSet("rel", "noopener noreferrer")
             return
         if not target.path or target.path.startswith("/"):
             return
-        slug = target.path.removesuffix(".md")
+        slug = slug_of(target.path)
         if slug in self._titles and target.path.endswith(".md"):
             if words is not None and words.type in ("text", "code_inline") and words.content == target.path:
                 words.content = self._titles[slug]
@@ -194,7 +196,7 @@ class _Rendering:
 
 def address_of(slug: str) -> str:
     """The address of a page."""
-    return "/docs" if slug == "README" else f"/docs/{slug}"
+    return "/docs" if slug == HOME else f"/docs/{slug}"
 
 
 def _cell(opening: Token, inline: Token, closing: Token) -> None:

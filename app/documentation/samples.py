@@ -45,7 +45,7 @@ class Sample:
     @property
     def label(self) -> str:
         """What stands above it."""
-        if self.language == "bash" and "curl " in self.code:
+        if self.language == "bash" and "curl " in self.code.partition("\n")[0]:
             return "curl"
         return _LABELS.get(self.language, "")
 

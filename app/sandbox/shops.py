@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from app.core import resources
 from app.sandbox import deployment, ports, processes
 from app.sandbox.home import ROOT, Home, ShopEndpoint, ShopInterface
 from app.sandbox.processes import Process, ProcessError
@@ -42,7 +43,9 @@ KINDS = (Kind("shop", 8010, lambda folder: [sys.executable, "shop.py"]),)
 
 
 def present() -> list[Kind]:
-    """The shops that can be run here."""
+    """The shops that can be run here: none without a checkout, whatever the working directory has."""
+    if resources.CHECKOUT is None:
+        return []
     return [kind for kind in KINDS if (EXAMPLES / kind.name).is_dir() and kind.command(EXAMPLES / kind.name)]
 
 

@@ -93,6 +93,7 @@ def test_a_body_that_a_framework_has_written_anew_is_named() -> None:
     for anew in (json.dumps(parsed), json.dumps(parsed, indent=2), json.dumps(parsed, separators=(",", ":"))):
         with pytest.raises(webhooks.SignatureMismatch, match="the right JSON, written anew: give the raw body"):
             construct_event(anew.encode(), headers(), SECRET, now_s=NOW_S)
+    not_raw: Any
     for not_raw in (parsed, BODY.decode()):
         with pytest.raises(TypeError, match="give the raw body as bytes"):
             construct_event(not_raw, headers(), SECRET, now_s=NOW_S)

@@ -92,4 +92,4 @@ def test_the_navigation_is_the_lists_of_the_first_page() -> None:
         ("A", ["one"]),
         ("B", ["two"]),
     ]
-    assert sections[0].entries[0] == ("one", "One", "first", "A")
+    assert sections[0].entries[0] == ("one", "one.md", "One", "first", "A")

@@ -21,6 +21,7 @@ import pytest
 from jinja2 import Environment, meta
 
 from app.core import resources
+from app.documentation.library import Library
 from app.sandbox import receiver, tls
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import TOKEN_ARTEFACT, AnvilDriver
@@ -84,7 +85,8 @@ def test_the_wheel_has_every_file_that_the_code_names(wheel: Path) -> None:
     ):
         there = {f"{inside}/{path.relative_to(folder)}" for path in folder.rglob("*") if path.is_file()}
         assert {name for name in there if "__pycache__" not in name} - names == set()
-    assert {f"app/docs/{path.name}" for path in resources.DOCS.glob("*.md")} - names == set()
+    pages = {os.path.normpath(f"app/docs/{entry.path}") for entry in Library().entries.values()}
+    assert pages | {"app/docs/README.md"} <= names
     assert not [name for name in names if name.startswith(("tests/", "bench/", "docs/", "app/docs/pictures"))]
 
 
