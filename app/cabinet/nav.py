@@ -33,6 +33,8 @@ class Entry:
 ENTRIES: tuple[Entry, ...] = (
     Entry(group="", label="Home", place="", icon="home"),
     Entry(group="Money", label="Invoices", place="invoices", icon="invoice"),
+    Entry(group="Money", label="Payment links", place="payment-links", icon="link"),
+    Entry(group="Money", label="Till", place="till", icon="till", permission=Permission.INVOICES_WRITE),
     Entry(group="Money", label="Payouts", place="payouts", icon="payout", permission=Permission.PAYOUTS_VIEW),
     Entry(group="Money", label="Refunds", place="refunds", icon="refund"),
     Entry(group="Money", label="Reviews", place="reviews", icon="eye"),

@@ -27,6 +27,7 @@ from tests.checkout.pictures import PNG
 from tests.factories.api_keys import api_key
 from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import terms
+from tests.factories.payment_links import payment_link
 from tests.factories.payments import pay_on_chain
 from tests.factories.webhooks import make_endpoint
 from tests.factories.withdrawals import payout
@@ -105,6 +106,7 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
             "month": str(month_of(now)),
             "seq": "1",
             "colour": "0d5a63",
+            "link_id": await payment_link(services, own),
             **await _keeping(settings, own.merchant_id, people["owner"]),
         },
     )

@@ -37,6 +37,7 @@ GUIDES = (
     "authentication",
     "idempotency",
     "invoices",
+    "payment-links",
     "errors",
     "testing",
     "statements",

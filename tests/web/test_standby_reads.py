@@ -18,6 +18,7 @@ API, CABINET, DESK = "/api/v1/merchant", "/cabinet/{merchant_id:str}/{mode:str}"
 
 FROM_STANDBY = {
     f"{API}/invoices": {"order_id"},
+    f"{API}/payment-links": set(),
     f"{API}/payouts": set(),
     f"{API}/refunds": {"invoice_id"},
     f"{API}/ledger": set(),
@@ -37,6 +38,7 @@ FROM_STANDBY = {
     f"{CABINET}/exports/statements/{{name:str}}": set(),
     f"{CABINET}/invoices": set(),
     f"{CABINET}/ledger/{{name:str}}": set(),
+    f"{CABINET}/payment-links": set(),
     f"{CABINET}/payouts": set(),
     f"{CABINET}/refunds": set(),
     f"{CABINET}/reports": set(),
