@@ -400,7 +400,7 @@ export type Error = {
  *
  * Stable, for programs. New codes may be added.
  */
-export type ErrorCode = 'INVALID_INPUT' | 'IDEMPOTENCY_REQUIRED' | 'INSUFFICIENT_BALANCE' | 'INVALID_DESTINATION' | 'MEMO_NOT_ALLOWED' | 'REFUND_EXCEEDS_NET' | 'PAY_IN_ASSET_NOT_ALLOWED' | 'AMOUNT_TOO_SMALL' | 'AMOUNT_TOO_LARGE' | 'MISSING_API_KEY' | 'INVALID_API_KEY' | 'API_KEY_REVOKED' | 'API_KEY_EXPIRED' | 'MISSING_SCOPE' | 'IP_NOT_ALLOWED' | 'MERCHANT_NOT_APPROVED' | 'MERCHANT_SUSPENDED' | 'MERCHANT_BANNED' | 'DAILY_CAP_EXCEEDED' | 'NOT_FOUND' | 'INVOICE_NOT_FOUND' | 'PAYOUT_NOT_FOUND' | 'REFUND_NOT_FOUND' | 'WEBHOOK_NOT_FOUND' | 'EVENT_NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'BODY_TOO_LARGE' | 'UNSUPPORTED_MEDIA_TYPE' | 'INVOICE_NOT_CANCELLABLE' | 'INVOICE_NOT_REFUNDABLE' | 'INVOICE_NOT_QUOTABLE' | 'PAYOUT_NOT_CANCELLABLE' | 'DUPLICATE_ORDER_ID' | 'IDEMPOTENCY_IN_PROGRESS' | 'IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY' | 'RATE_LIMITED' | 'IP_RATE_LIMITED' | 'API_KEY_LOCKED' | 'INTERNAL' | 'POOL_EXHAUSTED' | 'PAYOUTS_DISABLED' | 'REFUNDS_DISABLED' | 'INVOICES_DISABLED' | 'NETWORK_UNAVAILABLE' | 'RATE_UNAVAILABLE' | 'UNAVAILABLE';
+export type ErrorCode = 'INVALID_INPUT' | 'IDEMPOTENCY_REQUIRED' | 'INSUFFICIENT_BALANCE' | 'INVALID_DESTINATION' | 'MEMO_NOT_ALLOWED' | 'REFUND_EXCEEDS_NET' | 'PAY_IN_ASSET_NOT_ALLOWED' | 'AMOUNT_TOO_SMALL' | 'AMOUNT_TOO_LARGE' | 'MISSING_API_KEY' | 'INVALID_API_KEY' | 'API_KEY_REVOKED' | 'API_KEY_EXPIRED' | 'MISSING_SCOPE' | 'IP_NOT_ALLOWED' | 'MERCHANT_NOT_APPROVED' | 'MERCHANT_SUSPENDED' | 'MERCHANT_BANNED' | 'DAILY_CAP_EXCEEDED' | 'NOT_FOUND' | 'INVOICE_NOT_FOUND' | 'PAYOUT_NOT_FOUND' | 'REFUND_NOT_FOUND' | 'WEBHOOK_NOT_FOUND' | 'EVENT_NOT_FOUND' | 'PAYMENT_LINK_NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'BODY_TOO_LARGE' | 'UNSUPPORTED_MEDIA_TYPE' | 'INVOICE_NOT_CANCELLABLE' | 'INVOICE_NOT_REFUNDABLE' | 'INVOICE_NOT_QUOTABLE' | 'PAYOUT_NOT_CANCELLABLE' | 'DUPLICATE_ORDER_ID' | 'IDEMPOTENCY_IN_PROGRESS' | 'IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY' | 'RATE_LIMITED' | 'IP_RATE_LIMITED' | 'API_KEY_LOCKED' | 'INTERNAL' | 'POOL_EXHAUSTED' | 'PAYOUTS_DISABLED' | 'REFUNDS_DISABLED' | 'INVOICES_DISABLED' | 'NETWORK_UNAVAILABLE' | 'RATE_UNAVAILABLE' | 'UNAVAILABLE';
 
 /**
  * ErrorResponse
@@ -583,6 +583,10 @@ export type Invoice = {
      * As given.
      */
     metadata: Metadata;
+    /**
+     * The payment link that it was made by, `PL-` and ten characters; else null.
+     */
+    payment_link?: string | null;
     /**
      * Where the customer goes after paying.
      */
@@ -996,6 +1000,210 @@ export type PayIn = {
      */
     payment_uri: string;
 };
+
+/**
+ * PaymentLink
+ *
+ * A link that makes an invoice for everybody who opens it and wants to pay.
+ */
+export type PaymentLink = {
+    /**
+     * `PL-` and ten characters.
+     */
+    id: string;
+    /**
+     * The mode of the key that made it.
+     */
+    mode: Mode;
+    /**
+     * The link's page. Everybody who has it can pay.
+     */
+    url: string;
+    /**
+     * Whether you have it switched on.
+     */
+    active: boolean;
+    /**
+     * `open`: it can be paid by. `inactive`: it is switched off. `expired`: its `expires_at` has passed. `used_up`: as many payments are taken as `max_payments` allows.
+     */
+    status: PaymentLinkStatus;
+    /**
+     * What is asked for. Null: the customer enters an amount.
+     */
+    amount: string | null;
+    /**
+     * The least that the customer may enter.
+     */
+    min_amount: string | null;
+    /**
+     * The most that the customer may enter.
+     */
+    max_amount: string | null;
+    /**
+     * The asset's symbol; or, without `chain`, a national currency.
+     */
+    currency: string;
+    /**
+     * The chain to be paid on; null for a national currency.
+     */
+    chain: string | null;
+    /**
+     * What a price may be paid with. Null: all that you offer.
+     */
+    pay_in_assets: Array<AssetOnChain> | null;
+    /**
+     * As given. The customer sees it, and each invoice has it.
+     */
+    description: string | null;
+    /**
+     * How many payments it may take. Null: any number.
+     */
+    max_payments: number | null;
+    /**
+     * Its invoices that are paid or may still be, counted up to 10000: one counts from its creation until it is expired, cancelled or closed.
+     */
+    payments_taken: number;
+    /**
+     * Until when it makes invoices. Null: for good.
+     */
+    expires_at: string | null;
+    /**
+     * Where the customer goes after paying.
+     */
+    success_url: string | null;
+    /**
+     * As given. Each of its invoices has it.
+     */
+    metadata: Metadata;
+    /**
+     * When it was made.
+     */
+    created_at: string;
+};
+
+/**
+ * PaymentLinkChange
+ *
+ * The fields to change. Fields that are left out stay; null takes a value away.
+ */
+export type PaymentLinkChange = {
+    /**
+     * What is asked for. Left out or null: the customer enters an amount.
+     */
+    amount?: string | null;
+    /**
+     * The least that the customer may enter. Only without `amount`.
+     */
+    min_amount?: string | null;
+    /**
+     * The most that the customer may enter. Only without `amount`.
+     */
+    max_amount?: string | null;
+    /**
+     * What a price may be paid with; left out, all that you offer.
+     */
+    pay_in_assets?: Array<AssetOnChain> | null;
+    /**
+     * Shown to the customer, on the link's page and on its invoices.
+     */
+    description?: string | null;
+    /**
+     * How many payments it may take. Left out or null: any number.
+     */
+    max_payments?: number | null;
+    /**
+     * Until when it makes invoices, RFC 3339 with a time zone. Left out or null: for good.
+     */
+    expires_at?: string | null;
+    /**
+     * Where the customer goes after paying. https, no user info.
+     */
+    success_url?: string | null;
+    /**
+     * An object of your own, at most 4 KiB as JSON. Each of its invoices has it.
+     */
+    metadata?: Metadata | null;
+    /**
+     * Whether it makes invoices. Switch it off and on as you like.
+     */
+    active?: boolean;
+};
+
+/**
+ * PaymentLinkPage
+ *
+ * A page of payment links, newest first.
+ */
+export type PaymentLinkPage = {
+    data: Array<PaymentLink>;
+    /**
+     * The `cursor` of the next page; null on the last one.
+     */
+    next_cursor: string | null;
+};
+
+/**
+ * PaymentLinkRequest
+ *
+ * A new payment link.
+ */
+export type PaymentLinkRequest = {
+    /**
+     * The asset's symbol, see `GET /assets`; or, without `chain`, the national currency of a price (ISO 4217) that you have enabled.
+     */
+    currency: string;
+    /**
+     * The chain to be paid on. Left out for a price in a national currency.
+     */
+    chain?: string | null;
+    /**
+     * What is asked for. Left out or null: the customer enters an amount.
+     */
+    amount?: string | null;
+    /**
+     * The least that the customer may enter. Only without `amount`.
+     */
+    min_amount?: string | null;
+    /**
+     * The most that the customer may enter. Only without `amount`.
+     */
+    max_amount?: string | null;
+    /**
+     * What a price may be paid with; left out, all that you offer.
+     */
+    pay_in_assets?: Array<AssetOnChain> | null;
+    /**
+     * Shown to the customer, on the link's page and on its invoices.
+     */
+    description?: string | null;
+    /**
+     * How many payments it may take. Left out or null: any number.
+     */
+    max_payments?: number | null;
+    /**
+     * Until when it makes invoices, RFC 3339 with a time zone. Left out or null: for good.
+     */
+    expires_at?: string | null;
+    /**
+     * Where the customer goes after paying. https, no user info.
+     */
+    success_url?: string | null;
+    /**
+     * An object of your own, at most 4 KiB as JSON. Each of its invoices has it.
+     */
+    metadata?: Metadata | null;
+    /**
+     * Whether it makes invoices. Switch it off and on as you like.
+     */
+    active?: boolean;
+};
+
+/**
+ * PaymentLinkStatus
+ *
+ * Whether a link can be paid by, or why not.
+ */
+export type PaymentLinkStatus = 'expired' | 'inactive' | 'open' | 'used_up';
 
 /**
  * Payout
@@ -1652,6 +1860,240 @@ export type SignedDocument = {
 };
 
 /**
+ * SignedWorth
+ *
+ * What movements were worth when they were booked: negative where money left.
+ */
+export type SignedWorth = {
+    /**
+     * As many places as the currency has.
+     */
+    amount_decimal: string;
+    /**
+     * ISO 4217.
+     */
+    currency: string;
+};
+
+/**
+ * Statement
+ *
+ * A month's statement.
+ */
+export type Statement = {
+    /**
+     * Its year and month.
+     */
+    month: string;
+    /**
+     * Its first moment.
+     */
+    begins_at: string;
+    /**
+     * The first moment after it.
+     */
+    ends_at: string;
+    /**
+     * Whether a signed checkpoint has closed it, so that it never changes.
+     */
+    final: boolean;
+    /**
+     * That checkpoint's number; null until then.
+     */
+    checkpoint: number | null;
+    ledgers: Array<StatementLedger>;
+    /**
+     * What all movements were worth, by currency; signed.
+     */
+    worth: Array<SignedWorth>;
+    /**
+     * How many entries have no known worth.
+     */
+    worth_unknown: number;
+};
+
+/**
+ * StatementBalance
+ *
+ * A ledger's state after an entry.
+ */
+export type StatementBalance = {
+    /**
+     * The entry; 0 before the first one.
+     */
+    seq: number;
+    /**
+     * Its hash; 64 zeros before the first one.
+     */
+    hash: string;
+    /**
+     * In minor units, with a minus where it is less than nothing.
+     */
+    available_raw: string;
+    /**
+     * The same for people.
+     */
+    available_decimal: string;
+    /**
+     * In minor units, with a minus where it is less than nothing.
+     */
+    locked_raw: string;
+    /**
+     * The same for people.
+     */
+    locked_decimal: string;
+};
+
+/**
+ * StatementLedger
+ *
+ * One ledger's month: `opening` and all movements give `closing`.
+ */
+export type StatementLedger = {
+    /**
+     * The asset's symbol.
+     */
+    asset: string;
+    /**
+     * The chain that it is on.
+     */
+    chain: string;
+    /**
+     * The closing of the month before.
+     */
+    opening: StatementBalance;
+    movements: Array<StatementMovement>;
+    closing: StatementBalance;
+};
+
+/**
+ * StatementLine
+ *
+ * One ledger entry, and what belongs to it.
+ */
+export type StatementLine = {
+    entry: LedgerEntry;
+    /**
+     * In minor units, with a minus where it is less than nothing.
+     */
+    fee_raw: string;
+    /**
+     * The same for people.
+     */
+    fee_decimal: string;
+    /**
+     * What it was worth, signed; null where that isn't known.
+     */
+    worth: SignedWorth | null;
+    /**
+     * The invoice of its deposit or refund.
+     */
+    invoice_id: string | null;
+    /**
+     * That invoice's `order_id`.
+     */
+    order_id: string | null;
+    /**
+     * The transaction that moved the money.
+     */
+    txid: string | null;
+};
+
+/**
+ * StatementLines
+ *
+ * Entries of one ledger in the month, oldest first.
+ */
+export type StatementLines = {
+    data: Array<StatementLine>;
+    /**
+     * The `cursor` of the next page; null on the last one.
+     */
+    next_cursor: string | null;
+};
+
+/**
+ * StatementMonth
+ *
+ * A calendar month, in UTC.
+ */
+export type StatementMonth = {
+    /**
+     * Its year and month, as in the path of its statement.
+     */
+    month: string;
+    /**
+     * Its first moment.
+     */
+    begins_at: string;
+    /**
+     * The first moment after it.
+     */
+    ends_at: string;
+    /**
+     * Whether a signed checkpoint has closed it, so that it never changes.
+     */
+    final: boolean;
+};
+
+/**
+ * StatementMonths
+ *
+ * Every month from the first ledger entry to the present one, newest first.
+ */
+export type StatementMonths = {
+    data: Array<StatementMonth>;
+};
+
+/**
+ * StatementMovement
+ *
+ * All entries of one kind in the month, summed.
+ */
+export type StatementMovement = {
+    /**
+     * The kind of ledger entry.
+     */
+    kind: string;
+    /**
+     * How many there are.
+     */
+    entries: number;
+    /**
+     * In minor units, with a minus where it is less than nothing.
+     */
+    available_raw: string;
+    /**
+     * The same for people.
+     */
+    available_decimal: string;
+    /**
+     * In minor units, with a minus where it is less than nothing.
+     */
+    locked_raw: string;
+    /**
+     * The same for people.
+     */
+    locked_decimal: string;
+    /**
+     * What the gateway earned by them: of credits taken before, of payouts and refunds part of what they moved. Negative where reversals gave it back.
+     */
+    fee_raw: string;
+    /**
+     * The same for people.
+     */
+    fee_decimal: string;
+    /**
+     * What they were worth, summed by currency; signed.
+     */
+    worth: Array<SignedWorth>;
+    /**
+     * How many have no known worth, and no part in `worth`.
+     */
+    worth_unknown: number;
+};
+
+/**
  * Transaction
  *
  * Where a transaction is, and what it pays of yours.
@@ -1985,6 +2427,10 @@ export type ListInvoicesData = {
          */
         customer_email?: string;
         /**
+         * Invoices that this payment link has made.
+         */
+        payment_link?: string;
+        /**
          * Invoices made at this time or later.
          */
         created_from?: string;
@@ -2091,6 +2537,93 @@ export type CreateQuoteResponses = {
 };
 
 export type CreateQuoteResponse = CreateQuoteResponses[keyof CreateQuoteResponses];
+
+export type ListPaymentLinksData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only links that are switched on, or only those that are off.
+         */
+        active?: boolean;
+        /**
+         * How many to return.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the previous page. Leave it out for the first page.
+         */
+        cursor?: string;
+    };
+    url: '/api/v1/merchant/payment-links';
+};
+
+export type ListPaymentLinksResponses = {
+    /**
+     * OK
+     */
+    200: PaymentLinkPage;
+};
+
+export type ListPaymentLinksResponse = ListPaymentLinksResponses[keyof ListPaymentLinksResponses];
+
+export type CreatePaymentLinkData = {
+    body: PaymentLinkRequest;
+    path?: never;
+    query?: never;
+    url: '/api/v1/merchant/payment-links';
+};
+
+export type CreatePaymentLinkResponses = {
+    /**
+     * Created
+     */
+    201: PaymentLink;
+};
+
+export type CreatePaymentLinkResponse = CreatePaymentLinkResponses[keyof CreatePaymentLinkResponses];
+
+export type GetPaymentLinkData = {
+    body?: never;
+    path: {
+        /**
+         * `PL-` and ten characters.
+         */
+        link_id: string;
+    };
+    query?: never;
+    url: '/api/v1/merchant/payment-links/{link_id}';
+};
+
+export type GetPaymentLinkResponses = {
+    /**
+     * OK
+     */
+    200: PaymentLink;
+};
+
+export type GetPaymentLinkResponse = GetPaymentLinkResponses[keyof GetPaymentLinkResponses];
+
+export type UpdatePaymentLinkData = {
+    body: PaymentLinkChange;
+    path: {
+        /**
+         * `PL-` and ten characters.
+         */
+        link_id: string;
+    };
+    query?: never;
+    url: '/api/v1/merchant/payment-links/{link_id}';
+};
+
+export type UpdatePaymentLinkResponses = {
+    /**
+     * OK
+     */
+    200: PaymentLink;
+};
+
+export type UpdatePaymentLinkResponse = UpdatePaymentLinkResponses[keyof UpdatePaymentLinkResponses];
 
 export type GetRefundData = {
     body?: never;
@@ -2454,6 +2987,81 @@ export type GetLedgerProofResponses = {
 };
 
 export type GetLedgerProofResponse = GetLedgerProofResponses[keyof GetLedgerProofResponses];
+
+export type ListStatementsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/merchant/statements';
+};
+
+export type ListStatementsResponses = {
+    /**
+     * OK
+     */
+    200: StatementMonths;
+};
+
+export type ListStatementsResponse = ListStatementsResponses[keyof ListStatementsResponses];
+
+export type GetStatementData = {
+    body?: never;
+    path: {
+        /**
+         * Year and month, in UTC.
+         */
+        month: string;
+    };
+    query?: never;
+    url: '/api/v1/merchant/statements/{month}';
+};
+
+export type GetStatementResponses = {
+    /**
+     * OK
+     */
+    200: Statement;
+};
+
+export type GetStatementResponse = GetStatementResponses[keyof GetStatementResponses];
+
+export type ListStatementEntriesData = {
+    body?: never;
+    path: {
+        /**
+         * Year and month, in UTC.
+         */
+        month: string;
+    };
+    query: {
+        /**
+         * The asset's symbol.
+         */
+        asset: string;
+        /**
+         * The chain that it is on.
+         */
+        chain: string;
+        /**
+         * How many to return.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the previous page. Leave it out for the first page.
+         */
+        cursor?: string;
+    };
+    url: '/api/v1/merchant/statements/{month}/entries';
+};
+
+export type ListStatementEntriesResponses = {
+    /**
+     * OK
+     */
+    200: StatementLines;
+};
+
+export type ListStatementEntriesResponse = ListStatementEntriesResponses[keyof ListStatementEntriesResponses];
 
 export type ListNetworksData = {
     body?: never;
