@@ -18,11 +18,13 @@ type Filters<Operation extends { query?: unknown }> = NonNullable<Operation["que
 export class SwapPay {
   readonly invoices: Invoices;
   readonly quotes: Quotes;
+  readonly paymentLinks: PaymentLinks;
   readonly payouts: Payouts;
   readonly refunds: Refunds;
   readonly assets: Assets;
   readonly balance: Balances;
   readonly ledger: Ledger;
+  readonly statements: Statements;
   readonly networks: Networks;
   readonly rates: Rates;
   readonly transactions: Transactions;
@@ -33,11 +35,13 @@ export class SwapPay {
     const http = new Http(options);
     this.invoices = new Invoices(http);
     this.quotes = new Quotes(http);
+    this.paymentLinks = new PaymentLinks(http);
     this.payouts = new Payouts(http);
     this.refunds = new Refunds(http);
     this.assets = new Assets(http);
     this.balance = new Balances(http);
     this.ledger = new Ledger(http);
+    this.statements = new Statements(http);
     this.networks = new Networks(http);
     this.rates = new Rates(http);
     this.transactions = new Transactions(http);
@@ -90,6 +94,37 @@ class Quotes extends Noun {
   create(invoiceId: string, choice: api.AssetOnChain, options?: CreateOptions): Promise<api.Invoice> {
     return this.http.create<api.CreateQuoteData, api.CreateQuoteResponse>(
       `${BASE}/invoices/{invoice_id}/quotes`, { path: { invoice_id: invoiceId }, body: choice }, options,
+    );
+  }
+}
+
+class PaymentLinks extends Noun {
+  /** A page with an address of its own that makes an invoice for whoever opens it. */
+  create(link: api.PaymentLinkRequest, options?: CreateOptions): Promise<api.PaymentLink> {
+    return this.http.create<api.CreatePaymentLinkData, api.CreatePaymentLinkResponse>(
+      `${BASE}/payment-links`, { body: link }, options,
+    );
+  }
+
+  get(id: string, options?: CallOptions): Promise<api.PaymentLink> {
+    return this.http.send<api.GetPaymentLinkData, api.GetPaymentLinkResponse>(
+      "GET", `${BASE}/payment-links/{link_id}`, { path: { link_id: id } }, options,
+    );
+  }
+
+  /** The newest first. */
+  list(filters: Filters<api.ListPaymentLinksData> = {}, options?: CallOptions): Pages<api.PaymentLink> {
+    return byCursor(filters, (query) =>
+      this.http.send<api.ListPaymentLinksData, api.ListPaymentLinksResponse>(
+        "GET", `${BASE}/payment-links`, { query }, options,
+      ),
+    );
+  }
+
+  /** Fields that are left out stay. */
+  update(id: string, change: api.PaymentLinkChange, options?: CallOptions): Promise<api.PaymentLink> {
+    return this.http.send<api.UpdatePaymentLinkData, api.UpdatePaymentLinkResponse>(
+      "PATCH", `${BASE}/payment-links/{link_id}`, { path: { link_id: id }, body: change }, options,
     );
   }
 }
@@ -196,6 +231,34 @@ class Ledger extends Noun {
   proof(ledger: Filters<api.GetLedgerProofData>, options?: CallOptions): Promise<api.LedgerProof> {
     return this.http.send<api.GetLedgerProofData, api.GetLedgerProofResponse>(
       "GET", `${BASE}/ledger/proof`, { query: ledger }, options,
+    );
+  }
+}
+
+class Statements extends Noun {
+  /** The months that there are. */
+  async list(options?: CallOptions): Promise<api.StatementMonth[]> {
+    const { data } = await this.http.send<api.ListStatementsData, api.ListStatementsResponse>(
+      "GET", `${BASE}/statements`, {}, options,
+    );
+    return data;
+  }
+
+  /** What moved in a month, such as `2026-01`, asset by asset. */
+  get(month: string, options?: CallOptions): Promise<api.Statement> {
+    return this.http.send<api.GetStatementData, api.GetStatementResponse>(
+      "GET", `${BASE}/statements/{month}`, { path: { month } }, options,
+    );
+  }
+
+  /** The entries of a month in one asset on one chain. */
+  entries(
+    month: string, filters: Filters<api.ListStatementEntriesData>, options?: CallOptions,
+  ): Pages<api.StatementLine> {
+    return byCursor(filters, (query) =>
+      this.http.send<api.ListStatementEntriesData, api.ListStatementEntriesResponse>(
+        "GET", `${BASE}/statements/{month}/entries`, { path: { month }, query }, options,
+      ),
     );
   }
 }
@@ -336,5 +399,6 @@ class Events extends Noun {
 }
 
 export type {
-  Assets, Balances, Events, Invoices, Ledger, Networks, Payouts, Quotes, Rates, Refunds, Transactions, Webhooks,
+  Assets, Balances, Events, Invoices, Ledger, Networks, PaymentLinks, Payouts, Quotes, Rates, Refunds, Statements,
+  Transactions, Webhooks,
 };

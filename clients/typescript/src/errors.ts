@@ -86,6 +86,7 @@ export class PayoutNotFoundError extends NotFoundError {}
 export class RefundNotFoundError extends NotFoundError {}
 export class WebhookNotFoundError extends NotFoundError {}
 export class EventNotFoundError extends NotFoundError {}
+export class PaymentLinkNotFoundError extends NotFoundError {}
 
 /** 409: the state of the thing forbids it. */
 export class ConflictError extends SwapPayError {}
@@ -153,6 +154,7 @@ const BY_CODE: Record<ErrorCode, ErrorClass> = {
   REFUND_NOT_FOUND: RefundNotFoundError,
   WEBHOOK_NOT_FOUND: WebhookNotFoundError,
   EVENT_NOT_FOUND: EventNotFoundError,
+  PAYMENT_LINK_NOT_FOUND: PaymentLinkNotFoundError,
   METHOD_NOT_ALLOWED: MethodNotAllowedError,
   REQUEST_TIMEOUT: RequestTimeoutError,
   BODY_TOO_LARGE: BodyTooLargeError,
