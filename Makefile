@@ -24,10 +24,14 @@ EXCHANGES := var/exchanges/.stamp
 TRACING := var/tracing/.stamp
 HOSTS := var/hosts/.stamp
 CLIENTS := var/clients/.stamp
+TYPESCRIPT := clients/typescript/node_modules/.stamp
+TYPESCRIPT_BUILT := clients/typescript/dist/.stamp
+RUNTIMES := clients/typescript/tests/runtimes/node_modules/.stamp
+SHOP_EXPRESS := examples/shop-express/node_modules/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
 OPENAPI := tests/openapi/node_modules/.stamp
 # What the tests need beside the environment itself.
-FOR_TESTS := $(OBSERVATORY) $(OPENAPI) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
+FOR_TESTS := $(OBSERVATORY) $(OPENAPI) $(EXCHANGES) $(TRACING) $(HOSTS) $(SHOP_EXPRESS) chromium
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record contract clients lock clean chromium
@@ -35,7 +39,7 @@ FOR_TESTS := $(OBSERVATORY) $(OPENAPI) $(EXCHANGES) $(TRACING) $(HOSTS) chromium
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: .venv/.stamp node_modules/.stamp ## Start the sandbox, take a payment, stay up until Ctrl-C
+run: .venv/.stamp node_modules/.stamp $(SHOP_EXPRESS) ## Start the sandbox, take a payment, stay up until Ctrl-C
 	@exec $(BIN)/swap-pay sandbox run
 
 demo: .venv/.stamp node_modules/.stamp ## The same, then stop: exits with 0 or the reason
@@ -73,7 +77,7 @@ bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the mach
 	$(BIN)/python -m bench.tron
 	$(BIN)/python -m bench.rates
 
-soak: .venv/.stamp node_modules/.stamp $(FOR_TESTS) ## The same tests, with ten times the counts
+soak: .venv/.stamp node_modules/.stamp $(FOR_TESTS) $(RUNTIMES) ## The same tests, with ten times the counts
 	SOAK=100 $(PYTEST) $(T)
 	$(MAKE) --no-print-directory mutate
 
@@ -111,9 +115,10 @@ record: .venv/.stamp ## At a release: record its statements and schema, which th
 contract: .venv/.stamp ## After a change of the API: record what it promises; refuses to lose something without a reason
 	$(BIN)/python -m tests.api.contract
 
-clients: .venv/.stamp $(CLIENTS) ## Make what is generated of the client libraries anew, from the OpenAPI document
+clients: .venv/.stamp $(CLIENTS) $(TYPESCRIPT) ## Make what is generated of the client libraries anew, from the OpenAPI document
 	$(BIN)/python -m tests.openapi_document > var/clients/openapi.json
 	var/clients/bin/python clients/python/generator/generate.py var/clients/openapi.json
+	node clients/typescript/scripts/generate.mjs var/clients/openapi.json
 
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock
@@ -128,10 +133,14 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/openapi && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd clients/typescript && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd clients/typescript/tests/runtimes && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd examples/shop-express && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean: ## Delete the sandbox's data and all that can be made again
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -c \
 		'from app.sandbox import postgres; from app.sandbox.home import Home; postgres.remove(Home().postgres)'; fi
+	rm -rf clients/typescript/dist clients/typescript/node_modules clients/typescript/tests/*/node_modules examples/*/node_modules
 	rm -rf var .venv node_modules tests/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -155,6 +164,26 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
 	cd tests/observatory && npm ci --ignore-scripts --no-audit --no-fund
 	echo '{}' > tests/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
+	@touch $@
+
+# The compilers and the generator of clients/typescript; the client itself has no dependencies.
+$(TYPESCRIPT): clients/typescript/package-lock.json
+	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
+	cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(TYPESCRIPT_BUILT): $(TYPESCRIPT) $(wildcard clients/typescript/src/*.ts clients/typescript/src/*/*.ts clients/typescript/*.json)
+	cd clients/typescript && npm run --silent build
+	@touch $@
+
+# The example shop on Express. Its client is a link to clients/typescript.
+$(SHOP_EXPRESS): examples/shop-express/package-lock.json $(TYPESCRIPT_BUILT)
+	cd examples/shop-express && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# Deno, Bun and workerd, 300 MB: `make soak` runs the TypeScript client in them.
+$(RUNTIMES): clients/typescript/tests/runtimes/package-lock.json
+	cd clients/typescript/tests/runtimes && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(OPENAPI): tests/openapi/package-lock.json

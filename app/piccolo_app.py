@@ -29,6 +29,7 @@ APP_CONFIG = AppConfig(
             "app.alerts.tables",
             "app.withdrawals.tables",
             "app.payouts.tables",
+            "app.payment_links.tables",
             "app.refunds.tables",
             "app.reconciliation.tables",
             "app.reports.tables",

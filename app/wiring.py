@@ -39,6 +39,7 @@ from app.networks.customer_fees import CustomerFeeWatch
 from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
 from app.networks.throttle import SharedThrottle, Throttle
+from app.payment_links.service import PaymentLinkService
 from app.payouts.service import PayoutService
 from app.rates.refresh import Refresher
 from app.rates.sources import chosen
@@ -91,6 +92,7 @@ class Services:
     consolidation: ConsolidationService
     dear_sweeps: DearSweepService
     stake: StakeService
+    payment_links: PaymentLinkService
     payouts: PayoutService
     refunds: RefundService
     returns: ReturnService
@@ -192,6 +194,7 @@ def wire(settings: Settings, throttle: Throttle | None = None) -> Services:
         consolidation=ConsolidationService(networks, approvals),
         dear_sweeps=DearSweepService(approvals),
         stake=StakeService(networks, approvals),
+        payment_links=PaymentLinkService(networks, links, creation),
         payouts=PayoutService(networks, withdrawals, withdrawal_reader),
         refunds=RefundService(networks, withdrawals),
         returns=ReturnService(networks, withdrawals, reviews),

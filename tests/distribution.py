@@ -19,6 +19,7 @@ DISTRIBUTED: Mapping[str, str] = MappingProxyType(
         "idempotency_records": "merchant_id",
         "invoice_figures": "merchant",
         "invoices": "merchant",
+        "payment_links": "merchant",
         "quotes": "",
         "webhook_attempts": "",
         "webhook_deliveries": "merchant_id",

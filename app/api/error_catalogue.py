@@ -107,6 +107,10 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         Code.EVENT_NOT_FOUND: Meaning(
             "no such event", "The merchant has no such event in this mode, or it was too old to be kept."
         ),
+        Code.PAYMENT_LINK_NOT_FOUND: Meaning(
+            "no such payment link",
+            "The merchant has no such payment link in this mode. A test key doesn't see what a live key has made.",
+        ),
         Code.METHOD_NOT_ALLOWED: Meaning(
             "the method is not allowed here", "The path exists, the method doesn't. The `Allow` header lists those."
         ),

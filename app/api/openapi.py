@@ -51,6 +51,7 @@ _LICENSE = {"name": "All rights reserved: no licence was published", "identifier
 _TAGS = {
     "Networks": "How far each chain has been read.",
     "Invoices": "Ask a customer for an exact amount of one asset on one chain, or for a price in a national currency.",
+    "Payment links": "Links that make an invoice for everybody who pays by them.",
     "Assets": "The assets that invoices may ask for.",
     "Transactions": "Where a transaction is, and what it pays.",
     "Rates": "What assets are worth in national currencies, and who says so.",

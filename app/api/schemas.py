@@ -23,6 +23,7 @@ _PUBLIC_NAMES = {
     "Verdict": "TransactionVerdict",
     "RateBody": "AssetRate",
     "TransferBody": "TransactionTransfer",
+    "LinkStatus": "PaymentLinkStatus",
 }
 """Public names of schemas whose class name is clear only inside its module. The suffix `Body` is removed as well."""
 

@@ -27,6 +27,7 @@ AREAS: Mapping[str, str] = MappingProxyType(
         "team": "Team",
         "merchant": "Merchant and settings",
         "invoice": "Invoices",
+        "payment_link": "Payment links",
         "payout": "Payouts",
         "refund": "Refunds",
         "review": "Reviews",
@@ -35,7 +36,7 @@ AREAS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-OF_MONEY = ("invoice", "payout", "refund", "review", "return_address", "withdrawal")
+OF_MONEY = ("invoice", "payment_link", "payout", "refund", "review", "return_address", "withdrawal")
 """The areas that members see who may not see the whole log."""
 
 ACTIONS: Mapping[str, str] = MappingProxyType(
@@ -80,6 +81,8 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "merchant.branding_changed": "Changed the payment page",
         "invoice.created": "Created an invoice",
         "invoice.cancelled": "Cancelled an invoice",
+        "payment_link.created": "Created a payment link",
+        "payment_link.changed": "Changed a payment link",
         "payout.requested": "Requested a payout",
         "payout.cancelled": "Cancelled a payout",
         "refund.requested": "Requested a refund",

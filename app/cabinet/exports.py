@@ -1,5 +1,6 @@
 """Exports: CSV that streams, a page of rows at a time, however many there are."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -10,7 +11,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.response import Stream
 
-from app.cabinet import assets
+from app.cabinet import assets, statement_files
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.export_columns import (
@@ -39,6 +40,8 @@ from app.ledger import repository as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId
 from app.merchants.roles import Permission
+from app.statements import service as statements
+from app.statements.months import parse_month
 from app.web.csv_text import BOM, MEDIA_TYPE, line
 from app.web.standby_reads import FROM_STANDBY
 from app.wiring import Services
@@ -47,6 +50,9 @@ from app.withdrawals.presented_repository import Filters as WithdrawalFilters
 
 AT_ONCE = 500
 """Rows read at a time: they bound an export's memory, whatever its length."""
+
+_STATEMENT = re.compile(r"([0-9-]{7})(?:-([A-Z]{3})(-quickbooks)?)?\.csv", re.ASCII)
+"""The name of a statement's file: its month, a currency, and the program that it is for."""
 
 Rows = tuple[list[list[Any]], Place | None]
 
@@ -69,7 +75,8 @@ class Table:
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
-    """`exports/invoices.csv`, `exports/payouts.csv`, `exports/refunds.csv`, `exports/ledger/…`."""
+    """`exports/invoices.csv`, `exports/payouts.csv`, `exports/refunds.csv`, `exports/ledger/…`,
+    `exports/statements/…`."""
     services = cabinet.services
 
     def backwards(request: PageRequest) -> Response[Any]:
@@ -121,7 +128,23 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         zone = visitor_of(request).zone
         return stream(_entries(head, choice.asset.decimals, zone), file_name(ctx, zone, f"ledger-{stem}"), MEDIA_TYPE)
 
-    return [invoices, payouts, refunds, ledger_entries]
+    @get("/exports/statements/{name:str}", opt=needs(Permission.EXPORTS_VIEW, Permission.BOOKS_VIEW) | FROM_STANDBY)
+    async def statement(request: PageRequest, name: str) -> Stream:
+        """`2026-11.csv` has every line; `2026-11-EUR.csv` and `2026-11-EUR-quickbooks.csv` are for accounting
+        (docs/statements.md)."""
+        ctx = context_of(request)
+        asked = _STATEMENT.fullmatch(name)
+        month = asked and parse_month(asked[1])
+        found = month and await statements.of_month(ctx.merchant_id, ctx.mode, month, clock.now())
+        if not asked or not found or (asked[2] and asked[2] not in found.worths):
+            raise ApiError(Code.NOT_FOUND, "there is no such statement")
+        file = f"{ctx.merchant_id}-{ctx.mode}-{name}"
+        if not asked[2]:
+            return stream(statement_files.lines_csv(found), f"statement-{file}", MEDIA_TYPE)
+        body = statement_files.bank_csv(found, asked[2], is_short=asked[3] is not None)
+        return stream(body, f"bank-{file}", MEDIA_TYPE)
+
+    return [invoices, payouts, refunds, ledger_entries, statement]
 
 
 def _csv(services: Services, ctx: MemberContext, zone: tzinfo, table: Table, filters: Any) -> Stream:

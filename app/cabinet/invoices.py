@@ -46,7 +46,7 @@ from app.withdrawals.presentation import RefundBody
 from app.withdrawals.presented_repository import Filters as WithdrawalFilters
 from app.withdrawals.presented_repository import live_refunds_raw
 
-FILTERS = ("search", "status", "asset", "from", "to", "order")
+FILTERS = ("search", "status", "asset", "from", "to", "order", "link")
 
 MOST_REFUNDS = 50
 """Refunds of one invoice that its page lists."""
@@ -295,6 +295,7 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
         network=None if asset is None else asset.network.key,
         asset=None if asset is None else asset.asset.symbol,
         search=search_of(cabinet, ctx, query.get("search")),
+        payment_link=query.get("link"),
         created_from=query.first_day(),
         created_to=query.last_day(),
     )

@@ -71,6 +71,7 @@ _LABELS = {
     "from": "From",
     "to": "To",
     "order": "Order",
+    "link": "Payment link",
     "who": "Who",
     "area": "About",
     "about": "Id",

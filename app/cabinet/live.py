@@ -21,6 +21,7 @@ from app.merchants.roles import Permission
 TOPICS = MappingProxyType(
     {
         "invoices": Permission.VIEW,
+        "links": Permission.VIEW,
         "payouts": Permission.PAYOUTS_VIEW,
         "refunds": Permission.VIEW,
         "reviews": Permission.VIEW,

@@ -38,20 +38,31 @@ MISSING = {
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
-    """`/cabinet`, `/cabinet/merchants`, `/cabinet/invitations/{id}/accept`, `/cabinet/apply` and `/cabinet/try`."""
+    """`/cabinet`, `/cabinet/till`, `/cabinet/merchants`, `/cabinet/invitations/{id}/accept`, `/cabinet/apply` and
+    `/cabinet/try`."""
     identity, networks = cabinet.identity, cabinet.services.networks
 
-    @get("/")
-    async def begin(request: PageRequest) -> Response[Any]:
-        """Lead to where they worked last in this browser, or to their only merchant, else to the choice."""
+    async def place_of(request: PageRequest) -> str | None:
+        """The merchant and mode where they worked last in this browser, or of their only merchant; None for several."""
         merchants = await merchants_of(visitor_of(request).account_id)
         last, _, mode = request.cookies.get(cookies.PLACE, "").partition("/")
         known = [one.merchant_id for one in merchants]
         merchant_id = last if last in known else known[0] if len(known) == 1 else None
         if merchant_id is None:
-            return identity.redirect(request, CHOICE)
-        mode = mode if merchant_id == last and mode in get_args(Mode) else "live"
-        return identity.redirect(request, f"/cabinet/{merchant_id}/{mode}")
+            return None
+        return f"{merchant_id}/{mode if merchant_id == last and mode in get_args(Mode) else 'live'}"
+
+    @get("/")
+    async def begin(request: PageRequest) -> Response[Any]:
+        """Lead to where they worked last in this browser, or to their only merchant, else to the choice."""
+        place = await place_of(request)
+        return identity.redirect(request, CHOICE if place is None else f"/cabinet/{place}")
+
+    @get("/till")
+    async def till(request: PageRequest) -> Response[Any]:
+        """Lead to the till of where they worked last: an address for the device at the counter."""
+        place = await place_of(request)
+        return identity.redirect(request, CHOICE if place is None else f"/cabinet/{place}/till")
 
     @get("/merchants")
     async def choice(request: PageRequest) -> Response[Any]:
@@ -130,7 +141,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return identity.refused(request, form, "cabinet/try.html", {"nav": outside(), "form": form})
         return identity.redirect(request, f"/cabinet/{merchant_id}/test")
 
-    return [begin, choice, accept, apply_page, apply, try_page, try_out]
+    return [begin, till, choice, accept, apply_page, apply, try_page, try_out]
 
 
 async def check_application(request: PageRequest, form: Form) -> None:

@@ -109,7 +109,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/invoices/new.html", await context(ctx, form))
         invoice = msgspec.json.decode(made.body, type=InvoiceBody)
-        flash = "The invoice is created. Send the customer its payment link."
+        flash = "The invoice is created. Send the customer the address of its payment page."
         return identity.redirect(request, ctx.path("invoices", invoice.id), flash=flash)
 
     return [new_invoice, create]

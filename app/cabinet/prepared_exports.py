@@ -45,7 +45,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         ctx = context_of(request)
         heads = {(head.chain.network, head.chain.asset) for head in await ledger.heads(ctx.merchant_id)}
         every = assets.every(services, ctx)
-        newest = await repository.newest(ctx.merchant_id, ctx.mode, work.EXPORT_KINDS, FILES_SHOWN)
+        newest = await repository.newest(ctx.merchant_id, ctx.mode, work.FILE_KINDS, FILES_SHOWN)
         context = {
             "assets": assets.options(every),
             "ledgers": [one for one in every if (one.network.key, one.asset.symbol) in heads],

@@ -80,7 +80,8 @@ async def places_of(request: PageRequest, ctx: MemberContext) -> list[Hit]:
 
 def _actions(ctx: MemberContext) -> Iterator[Hit]:
     made = (
-        (Permission.INVOICES_WRITE, "New invoice", "invoices/new", "plus", "create payment link"),
+        (Permission.INVOICES_WRITE, "New invoice", "invoices/new", "plus", "create payment page"),
+        (Permission.INVOICES_WRITE, "New payment link", "payment-links/new", "plus", "create donation poster qr"),
         (Permission.PAYOUTS_WRITE, "New payout", "payouts/new", "payout", "create withdraw send"),
         (Permission.KEYS_MANAGE, "New API key", "keys/new", "key", "create secret"),
         (Permission.WEBHOOKS_MANAGE, "New webhook endpoint", "webhooks/new", "webhook", "create url"),

@@ -16,7 +16,7 @@ from app.cabinet.exports import TABLES, stream
 from app.cabinet.guard import needs, require
 from app.cabinet.labels import plural
 from app.cabinet.webhook_checks import ShownCheck, conclusion, shown_checks
-from app.cabinet.works import EXPORT, VERIFICATION
+from app.cabinet.works import EVIDENCE, EXPORT, VERIFICATION
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.money import group_digits
@@ -47,6 +47,9 @@ OF_ENDPOINTS = (replay.JOB_KIND, checking.JOB_KIND)
 
 EXPORT_KINDS = tuple(f"{EXPORT}{name}" for name in TABLES)
 
+FILE_KINDS = (*EXPORT_KINDS, EVIDENCE)
+"""Work that makes a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -76,7 +79,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         job = await repository.find(ctx.merchant_id, ctx.mode, job_id)
         if job is None or is_over(job):
             raise ApiError(Code.NOT_FOUND, "there is no such work, or it ended more than a day ago")
-        if job.kind not in (*OF_ENDPOINTS, VERIFICATION, *EXPORT_KINDS):
+        if job.kind not in (*OF_ENDPOINTS, VERIFICATION, *FILE_KINDS):
             raise ApiError(Code.UNAVAILABLE, BEING_UPGRADED, retry_after_s=UPGRADE_RETRY_S)
         await require(ctx.member, _needed(job), ctx.mode)
         return job
@@ -106,8 +109,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/work/{job_id:str}/file", opt=needs(Permission.VIEW))
     async def file(request: PageRequest, job_id: str) -> Stream:
         job = await found(context_of(request), job_id)
-        if job.kind not in EXPORT_KINDS or job.state != "done":
+        if job.kind not in FILE_KINDS or job.state != "done":
             raise ApiError(Code.NOT_FOUND, "there is no file")
+        if job.kind == EVIDENCE:
+            name = msgspec.json.decode(job.outcome or "{}")["file_name"]
+            return stream(service.file_of(job), name, "application/zip")
         return stream(service.file_of(job), msgspec.json.decode(job.request)["file_name"], MEDIA_TYPE)
 
     return [work, cancel, file]
@@ -123,7 +129,6 @@ def shown(ctx: MemberContext, job: Job) -> Shown:
         f"{group_digits(job.done)} of {plural(total, one, many)}" if total is not None else plural(job.done, one, many)
     )
     result, tone = _result(job, outcome)
-    is_export = job.kind in EXPORT_KINDS
     return Shown(
         job=job,
         title=title,
@@ -133,7 +138,7 @@ def shown(ctx: MemberContext, job: Job) -> Shown:
         result=result,
         tone=tone,
         head_hash=outcome.get("hash", ""),
-        has_file=is_export and job.state == "done",
+        has_file=job.kind in FILE_KINDS and job.state == "done",
         back=back,
         kept_until=None if job.ended_at is None else job.ended_at + service.KEPT,
         checks=shown_checks(job) if job.kind == checking.JOB_KIND else (),
@@ -148,6 +153,9 @@ def _named(ctx: MemberContext, kind: str, request: Mapping[str, Any]) -> tuple[s
     if kind == replay.JOB_KIND:
         back = (ctx.path("webhooks", request["endpoint"]), "Endpoint")
         return "Sending events again", "event", "events", back
+    if kind == EVIDENCE:
+        month = request["month"]
+        return f"Evidence of {month}", "part", "parts", (ctx.path("statements", month), "Statement")
     if kind == checking.JOB_KIND:
         back = (ctx.path("webhooks", request["endpoint"]), "Endpoint")
         return "Check of an endpoint", "check", "checks", back
@@ -167,6 +175,8 @@ def _result(job: Job, outcome: Mapping[str, Any]) -> tuple[str, str]:
         return "", "neutral"
     if job.kind == replay.JOB_KIND:
         return f"{plural(outcome['events'], 'event goes', 'events go')} out again, oldest first.", "positive"
+    if job.kind == EVIDENCE:
+        return "The archive is signed. Anybody can verify it without the gateway.", "positive"
     if job.kind == checking.JOB_KIND:
         return conclusion(job)
     if job.kind != VERIFICATION:
@@ -193,4 +203,6 @@ def _needed(job: Job) -> Sequence[Permission]:
         return (Permission.WEBHOOKS_VIEW,)
     if job.kind == VERIFICATION:
         return (Permission.BOOKS_VIEW,)
+    if job.kind == EVIDENCE:
+        return (Permission.EXPORTS_VIEW, Permission.BOOKS_VIEW)
     return TABLES[job.kind.removeprefix(EXPORT)].needed

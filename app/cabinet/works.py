@@ -1,5 +1,5 @@
-"""What workers do for people of the cabinet: long exports, verification of a long ledger, sending thousands of events
-again. How such a job runs, ends and is kept: app/jobs/service.py."""
+"""What workers do for people of the cabinet: long exports, verification of a long ledger, the evidence of a month,
+sending thousands of events again. How such a job runs, ends and is kept: app/jobs/service.py."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, tzinfo
@@ -19,6 +19,10 @@ from app.ledger import repository as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId, State
 from app.ledger.verify import Verification
+from app.statements import evidence
+from app.statements import service as statements
+from app.statements.archive import Member
+from app.statements.months import parse_month
 from app.web.csv_text import BOM, line
 from app.webhooks import replay
 from app.webhooks.replay import Span
@@ -29,11 +33,18 @@ EXPORT = "export_"
 
 VERIFICATION = "ledger_verification"
 
+EVIDENCE = "statement_evidence"
+
 
 def works(services: Services) -> Mapping[str, Work]:
     """The work of each kind of job."""
     exports = {f"{EXPORT}{table.name}": partial(_export, services, table) for table in TABLES.values()}
-    return {**exports, VERIFICATION: _verify, replay.JOB_KIND: _send_again}
+    return {
+        **exports,
+        VERIFICATION: _verify,
+        EVIDENCE: partial(_make_evidence, services),
+        replay.JOB_KIND: _send_again,
+    }
 
 
 def export_request(filters: Any, file_name: str, zone: tzinfo) -> Mapping[str, Any]:
@@ -83,6 +94,25 @@ async def _verify(job: Job) -> AsyncIterator[Step]:
         else:
             place = [reached.seq, reached.available_raw, reached.locked_raw, reached.hash]
             yield Step(done=reached.seq, total=head.state.seq, place=place)
+
+
+async def _make_evidence(services: Services, job: Job) -> AsyncIterator[Step]:
+    """Make the evidence of a closed month, and sign it with the key of checkpoints."""
+    keys, month = services.settings.checkpoint_keys, parse_month(_request(job)["month"])
+    if keys is None:
+        raise JobStopped("The gateway signs no checkpoints now, so there is nothing that evidence could rest on.")
+    statement = None if month is None else await statements.of_month(job.merchant, job.mode, month, job.created_at)
+    if statement is None:
+        raise JobStopped("There is no statement of this month.")
+    members = () if job.place is None else msgspec.json.decode(job.place, type=tuple[Member, ...])
+    try:
+        async for part in evidence.parts(statement, keys, job.created_at, members, job.done):
+            is_last = part.done == part.total
+            outcome = {"file_name": evidence.file_name(statement)} if is_last else None
+            place = msgspec.to_builtins(part.members)
+            yield Step(done=part.done, total=part.total, place=place, part=part.body, outcome=outcome)
+    except evidence.NotFinal as error:
+        raise JobStopped(f"{error}.") from None
 
 
 async def _send_again(job: Job) -> AsyncIterator[Step]:

@@ -3,7 +3,6 @@
 from litestar import Response
 
 from app.core.errors import ApiError, Code
-from app.invoices.reader import PublicInvoice
 from app.merchants import branding
 from app.web import brand
 
@@ -19,17 +18,16 @@ LOGO_HEADERS = BRAND_CACHE | {
 """Bytes that a merchant chose, on our origin: browsers run no script in them."""
 
 
-def brand_css(public: PublicInvoice) -> Response[bytes]:
+def brand_css(accent: str | None) -> Response[bytes]:
     """The style sheet of the merchant's colour. Raises NOT_FOUND where it has none."""
-    accent = public.branding.accent
     if accent is None:
         raise ApiError(Code.NOT_FOUND, "there is nothing here")
     return Response(brand.style_sheet(accent).encode(), media_type="text/css", headers=BRAND_CACHE)
 
 
-async def logo(public: PublicInvoice) -> Response[bytes]:
+async def logo(merchant_id: str) -> Response[bytes]:
     """The merchant's logo. Raises NOT_FOUND where it has none."""
-    picture = await branding.logo(public.merchant_id)
+    picture = await branding.logo(merchant_id)
     if picture is None:
         raise ApiError(Code.NOT_FOUND, "there is nothing here")
     return Response(picture.data, media_type=picture.media_type, headers=LOGO_HEADERS)

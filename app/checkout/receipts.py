@@ -52,12 +52,12 @@ def routes(parts: Parts) -> Router:
     @get("/{slug:str}/brand.css", include_in_schema=False)
     async def brand_css(request: PageRequest, slug: str) -> Response[bytes]:
         await parts.count_part(request)
-        return look.brand_css(await parts.find(request, slug))
+        return look.brand_css((await parts.find(request, slug)).branding.accent)
 
     @get("/{slug:str}/logo", include_in_schema=False)
     async def logo(request: PageRequest, slug: str) -> Response[bytes]:
         await parts.count_part(request)
-        return await look.logo(await parts.find(request, slug))
+        return await look.logo((await parts.find(request, slug)).merchant_id)
 
     return Router("/receipt", route_handlers=[receipt, brand_css, logo])
 

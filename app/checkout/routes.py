@@ -16,7 +16,7 @@ from litestar.params import Body
 from litestar.response import Redirect, Stream
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from app.checkout import embedding, look, lookup, receipts, returning, sending
+from app.checkout import embedding, links, look, lookup, receipts, returning, sending
 from app.checkout.network_fees import network_fees
 from app.checkout.receipts import Parts
 from app.checkout.returning import mistakes_in
@@ -64,8 +64,8 @@ class _Found:
 def routes(
     services: Services, pages: Pages, hub: LiveHub, rate_limiter: RateLimiter, wallet: CustomerWallet | None = None
 ) -> list[ControllerRouterHandler]:
-    """The routes below `/pay` and `/receipt`, and the script that embeds the page. The button that pays is among them
-    only if there is a `wallet`."""
+    """The routes below `/pay`, `/receipt` and `/l`, and the script that embeds the page. The button that pays is among
+    them only if there is a `wallet`."""
 
     async def public_of(invoice_id: str | None) -> PublicInvoice:
         """The invoice of a link. Raises the same NOT_FOUND for an altered link (None) and an unknown invoice."""
@@ -179,12 +179,12 @@ def routes(
     @get("/{slug:str}/brand.css", include_in_schema=False)
     async def brand_css(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        return look.brand_css((await find(request, slug)).public)
+        return look.brand_css((await find(request, slug)).public.branding.accent)
 
     @get("/{slug:str}/logo", include_in_schema=False)
     async def logo(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        return await look.logo((await find(request, slug)).public)
+        return await look.logo((await find(request, slug)).public.merchant_id)
 
     @get("/{slug:str}/link.svg", include_in_schema=False)
     async def link_code(request: PageRequest, slug: str) -> Response[bytes]:
@@ -248,7 +248,12 @@ def routes(
         find=find_receipt,
         view=view_receipt,
     )
-    return [Router("/pay", route_handlers=handlers), receipts.routes(of_receipts), embedding.script()]
+    return [
+        Router("/pay", route_handlers=handlers),
+        receipts.routes(of_receipts),
+        links.routes(services, pages, rate_limiter, count),
+        embedding.script(),
+    ]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,24 @@ import click
 from app.cli.environment import settings
 from app.cli.running import with_services
 from app.core import clock
-from app.ledger import checkpoint_format, checkpoints, offline, repository, verify
+from app.ledger import checkpoint_format, checkpoints, evidence, offline, repository, verify
 from app.ledger import checkpoints_repository as signed
 from app.ledger.hashchain import ChainId
 from app.reconciliation import repository as runs
 from app.reconciliation.service import RunInProgress
 from app.reconciliation.snapshot import snapshot
+from app.statements import evidence as evidence_packs
+from app.statements import service as statements
+from app.statements.months import parse_month
 from app.wiring import Services
 
 READABLE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("verify-ledger")
-@click.option("--export", "export_path", type=READABLE_FILE, help="A ledger's export, instead of the database.")
+@click.option(
+    "--export", "export_path", type=READABLE_FILE, help="A ledger's export, or a month's evidence, not the database."
+)
 @click.option("--checkpoint", "proof_path", type=READABLE_FILE, help="With --export: what GET /ledger/proof gave.")
 @click.option("--keys", "keys_path", type=READABLE_FILE, help="/.well-known/swap-pay/checkpoint-keys, saved earlier.")
 def verify_ledger(export_path: Path | None, proof_path: Path | None, keys_path: Path | None) -> None:
@@ -34,6 +40,9 @@ def verify_ledger(export_path: Path | None, proof_path: Path | None, keys_path: 
     """
     if proof_path is not None and export_path is None:
         raise click.UsageError("--checkpoint needs --export")
+    if export_path is not None and zipfile.is_zipfile(export_path):
+        _verify_evidence(export_path, keys_path)
+        return
     if export_path is not None:
         verifications = [_verify_export(export_path, proof_path, keys_path)]
     else:
@@ -59,6 +68,39 @@ def export_ledger(owner: str, network: str, asset: str) -> None:
             click.echo(line)
 
     with_services(write)
+
+
+@click.command("export-evidence")
+@click.option("--merchant", "merchant_id", required=True, help="MCH-…")
+@click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)
+@click.option("--month", "month_text", required=True, help="YYYY-MM, in UTC; a checkpoint has closed it.")
+@click.option("--output", "output_path", type=click.Path(dir_okay=False, path_type=Path), help="The archive to write.")
+def export_evidence(merchant_id: str, mode: str, month_text: str, output_path: Path | None) -> None:
+    """Write the signed evidence of a merchant's month: entries, checkpoints, proofs, transactions (docs/ledger.md)."""
+    month = parse_month(month_text)
+    if month is None:
+        raise click.UsageError("--month is a year and a month: 2026-11")
+
+    async def write(services: Services) -> Path:
+        keys = services.settings.checkpoint_keys
+        if keys is None:
+            raise click.ClickException("CHECKPOINT_KEY is not set")
+        statement = await statements.of_month(merchant_id, mode, month, clock.now())
+        if statement is None:
+            raise click.ClickException(f"{merchant_id} has no statement of {month}")
+        path = output_path or Path(evidence_packs.file_name(statement))
+        try:
+            with path.open("xb") as file:
+                async for part in evidence_packs.parts(statement, keys, clock.now()):
+                    file.write(part.body)
+        except evidence_packs.NotFinal as error:
+            path.unlink()
+            raise click.ClickException(str(error)) from None
+        except FileExistsError:
+            raise click.ClickException(f"{path} is there already") from None
+        return path
+
+    click.echo(with_services(write))
 
 
 @click.command()
@@ -121,6 +163,23 @@ def _verify_export(export_path: Path, proof_path: Path | None, keys_path: Path |
             raise click.ClickException(f"{export_path}: {error}") from None
         except offline.BadProof as error:
             raise click.ClickException(f"{proof_path}: {error}") from None
+
+
+def _verify_evidence(path: Path, keys_path: Path | None) -> None:
+    """Print what an archive proves. Exits with 1 if anything of it was changed."""
+    try:
+        with path.open("rb") as file:
+            found = evidence.verify_evidence(file, _trusted_keys(keys_path))
+    except evidence.BadEvidence as error:
+        click.echo(f"BROKEN  {error}")
+        sys.exit(1)
+    click.echo(f"ok      {found.merchant_id} {found.mode} {found.month}, signed {found.created_at} by {found.key_id}")
+    for one in found.ledgers:
+        first, last = one.opening.seq + 1, one.closing.seq
+        span = f"entries {first} to {last}" if last >= first else "no entries"
+        name = f"{one.chain.asset} {one.chain.network}"
+        click.echo(f"ok      {name}: {span}, {one.transactions} transfers, closing {one.closing.hash}")
+    click.echo(f"        as signed in checkpoint {found.checkpoint}, whose hash is {found.checkpoint_hash}")
 
 
 def _trusted_keys(keys_path: Path | None) -> dict[str, bytes]:

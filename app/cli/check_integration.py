@@ -1,6 +1,7 @@
 """`swap-pay check-integration URL`: what a developer's own endpoint does right and wrong."""
 
 import asyncio
+import os
 import ssl
 import sys
 import uuid
@@ -77,7 +78,15 @@ def _show(result: Result) -> None:
     if result.verdict in ("warning", "failed"):
         click.echo(f"    sent: {check.sent}")
         click.echo(f"    expected: {check.expected}")
-        click.echo(f"    what to do: {check.remedy_for(result.verdict)} (docs/{check_words.GUIDE}.md#{check.section})")
+        click.echo(f"    what to do: {check.remedy_for(result.verdict)} ({_guide(check)})")
+
+
+def _guide(check: check_words.Check) -> str:
+    """Where to read more: in the gateway's documentation where the environment names one."""
+    gateway = os.environ.get("SWAP_PAY_URL")
+    if gateway:
+        return f"{gateway.rstrip('/')}/docs/{check_words.GUIDE}#{check.section}"
+    return f"docs/{check_words.GUIDE}.md#{check.section}"
 
 
 class LocalSender:

@@ -23,6 +23,11 @@ COMMANDS = {
     "doctor": Place("app.cli.doctor", "doctor", "Check this deployment."),
     "drill": Place("app.cli.drill", "drill", "Try a backup, before it is needed; and restore it, when it is."),
     "events": Place("app.cli.events", "events", "Your merchant's events, sent again."),
+    "export-evidence": Place(
+        "app.cli.books",
+        "export_evidence",
+        "Write the signed evidence of a merchant's month: entries, checkpoints, proofs, transactions (docs/ledger.md).",
+    ),
     "export-ledger": Place(
         "app.cli.books",
         "export_ledger",

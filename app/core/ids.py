@@ -20,6 +20,7 @@ DEPOSIT = "DEP"
 ACCOUNT = "ACC"
 SESSION = "SES"
 JOB = "JOB"
+PAYMENT_LINK = "PL"
 
 
 def new_id(prefix: str) -> str:

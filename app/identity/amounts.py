@@ -1,19 +1,12 @@
-"""Amounts as people type and paste them: `1,250.00`, `12,5`, `25.00 USDT`.
+"""The amount in a form's field, as people type and paste it (core/typed_amounts.py).
 
-A point or a comma may stand before the decimals, thousands may be set apart, and the asset may stand beside the amount,
-as long as the text has one meaning. `1,250` has two, and so the page asks. What is understood is passed on as a plain
-decimal, which core/money.py parses and checks.
+What has one meaning is passed on as a plain decimal, which core/money.py parses and checks. Where it has two, the page
+asks.
 """
 
-import re
-
+from app.core import typed_amounts
 from app.identity.forms import Form
 from app.identity.sentences import PLAIN_AMOUNT
-
-MAX_LENGTH = 120
-
-_PARTS = re.compile(r"(?P<before>[^\W\d_]{2,10})?\s*(?P<number>[0-9][0-9.,'’\s]*)(?P<after>[^\W\d_]{2,10})?", re.DOTALL)
-_GAPS = re.compile(r"['’\s]")
 
 
 def amount(form: Form, name: str, unit: str = "", *, empty: str = "Enter an amount, such as 1250.00.") -> str:
@@ -23,63 +16,17 @@ def amount(form: Form, name: str, unit: str = "", *, empty: str = "Enter an amou
     if not text:
         form.record(name, empty)
         return ""
-    found = _PARTS.fullmatch(text) if len(text) <= MAX_LENGTH else None
-    if found is None:
+    typed = typed_amounts.read(text)
+    if typed is None:
         form.record(name, PLAIN_AMOUNT)
         return ""
-    for typed in (found["before"], found["after"]):
-        if typed and unit and typed.upper() != unit.upper():
-            form.record(name, f"The amount says {typed}, but {unit} is chosen. Enter an amount in {unit}.")
+    for each in typed.units:
+        if unit and each.upper() != unit.upper():
+            form.record(name, f"The amount says {each}, but {unit} is chosen. Enter an amount in {unit}.")
             return ""
-    number = found["number"].strip().rstrip(".,")
-    decimal = _decimal(number)
-    if decimal is None:
-        either = _either(number)
-        form.record(name, f"{either} {PLAIN_AMOUNT}" if either else PLAIN_AMOUNT)
+    if typed.decimal is None:
+        meanings = typed.meanings
+        either = f"Does {typed.number} mean {meanings[0]} or {meanings[1]}? " if meanings else ""
+        form.record(name, f"{either}{PLAIN_AMOUNT}")
         return ""
-    return decimal
-
-
-def _decimal(number: str) -> str | None:
-    """The plain decimal that a number means; None where it has no meaning, or two."""
-    marks = [each for each in number if each in ".,"]
-    if not marks:
-        return _whole(number)
-    last = number.rindex(marks[-1])
-    whole, places = number[:last], number[last + 1 :]
-    if marks.count(marks[-1]) > 1:  # the only mark, several times: it sets thousands apart
-        return _without(number, marks[-1]) if set(marks) == {marks[-1]} else None
-    if _GAPS.search(places):
-        return None
-    if len(marks) == 1:
-        if marks[0] == "," and len(places) == 3 and re.fullmatch(r"[1-9][0-9]{0,2}", whole):
-            return None  # 1,250 is 1250 for some and 1.25 for others
-        whole_digits = _whole(whole)
-    else:
-        whole_digits = _without(whole, marks[0])
-    return None if whole_digits is None or not places.isdigit() else f"{whole_digits}.{places}"
-
-
-def _whole(text: str) -> str | None:
-    """Digits, with gaps between thousands."""
-    if text.isdigit():
-        return text
-    groups = _GAPS.split(text)
-    return "".join(groups) if _are_thousands(groups) else None
-
-
-def _without(text: str, mark: str) -> str | None:
-    """Digits whose thousands a mark sets apart."""
-    groups = text.split(mark)
-    return "".join(groups) if _are_thousands(groups) else None
-
-
-def _are_thousands(groups: list[str]) -> bool:
-    first, *others = groups
-    return bool(re.fullmatch(r"[0-9]{1,3}", first)) and all(re.fullmatch(r"[0-9]{3}", each) for each in others)
-
-
-def _either(number: str) -> str:
-    """The two meanings of a number such as 1,250."""
-    found = re.fullmatch(r"([1-9][0-9]{0,2}),([0-9]{3})", number)
-    return f"Does {number} mean {found[1]}{found[2]} or {found[1]}.{found[2]}?" if found else ""
+    return typed.decimal

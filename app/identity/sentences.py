@@ -40,7 +40,11 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "key": "The key",
         "legal_name": "The legal name",
         "logo": "The picture",
+        "max_amount": "The largest amount",
+        "max_payments": "The number of payments",
         "max_raw": "The largest amount",
+        "metadata": "The metadata",
+        "min_amount": "The least amount",
         "min_raw": "The least amount",
         "name": "The name",
         "new_password": "The password",
@@ -67,7 +71,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
 
 _RULES: tuple[tuple[str, str, str], ...] = (
     # Amounts
-    ("amount|worth|.*_raw", r"must be a positive decimal such as .+", PLAIN_AMOUNT),
+    ("amount|worth|.*_raw|.*_amount", r"must be a positive decimal such as .+", PLAIN_AMOUNT),
     ("*", r"must have at most (\d+) decimal places?", r"Enter it with at most \1 decimal places."),
     ("*", r"must be greater than zero", "Enter an amount above zero."),
     ("*", r"must have at most (\d+) digits(?: in minor units)?", r"Enter a smaller amount: it has at most \1 digits."),
@@ -82,6 +86,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         r"Enter at least \2: \1 carries no smaller payment to this address.",
     ),
     ("*", r"must not be negative, and fit 78 digits", PLAIN_AMOUNT),
+    ("max_amount", r"must not be less than min_amount", "Enter an amount that is not below the least amount."),
     ("max_raw", r"must not be less than the least amount", "Enter an amount that is not below the least amount."),
     ("currency", r"(.+ on .+) is not enabled", r"Choose another asset: \1 is not enabled."),
     ("currency", r"prices in (.+) are not enabled", r"Choose another currency: prices in \1 are not enabled."),

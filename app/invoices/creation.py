@@ -21,7 +21,7 @@ from app.core.errors import ApiError, Code, invalid
 from app.core.money import parse_amount
 from app.invoices import creation_repository, repository
 from app.invoices.asking import Quoted, Quoting, asked_for, check_bounds, explain_refusal, not_allowed
-from app.invoices.creation_repository import Insertion, NewRows
+from app.invoices.creation_repository import Admission, Insertion, NewRows
 from app.invoices.presentation import AssetOnChain, InvoicePresenter, stored_choice
 from app.invoices.pricing import FeePayer
 from app.invoices.quotes_repository import QuoteRow
@@ -62,6 +62,9 @@ class NewInvoice:
     metadata: bytes = b"{}"
     expires_in: timedelta
     fee_payer: FeePayer | None = None
+    payment_link: str | None = None
+    """The payment link that it is made by."""
+    admit: Admission | None = None
 
 
 class InvoiceCreation:
@@ -157,7 +160,7 @@ class InvoiceCreation:
                     shown, priced = [quoted.shown(quote, asked)], _quoted(quoted.price, quote)
                 row = self._row(invoice_id, terms, new, asked, priced, now)
                 body = msgspec.json.encode(self._presenter.body(row, [], None, shown))
-                if await self._insertion.write(NewRows(row, body, reservation.holder, replay, by, quote)):
+                if await self._insertion.write(NewRows(row, body, reservation.holder, replay, by, quote, new.admit)):
                     return body
                 await explain_refusal(terms.merchant_id, network, asset, amount_raw)
             except asyncpg.UniqueViolationError as error:
@@ -184,7 +187,7 @@ class InvoiceCreation:
             row = self._row(ids.new_id(ids.INVOICE), terms, new, None, _priced(price, stored), now)
             body = msgspec.json.encode(self._presenter.body(row, [], None))
             try:
-                if await self._insertion.write(NewRows(row, body, None, replay, by)):
+                if await self._insertion.write(NewRows(row, body, None, replay, by, admit=new.admit)):
                     return body
                 if await creation_repository.are_paused():
                     raise ApiError(Code.INVOICES_DISABLED, "new invoices are paused", retry_after_s=60)
@@ -250,6 +253,7 @@ class InvoiceCreation:
             created_at=now,
             paid_at=None,
             accept_parts=terms.accept_parts,
+            payment_link=new.payment_link,
             **columns,
             **priced,  # type: ignore[arg-type]
         )

@@ -8,7 +8,7 @@ at the same time share one transaction, which is all or nothing; where one of th
 are written again, each in its own transaction, so that none fails because of another.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -43,6 +43,10 @@ CLASHES = (
 )
 
 
+Admission = Callable[[], Awaitable[None]]
+"""Called in the transaction that writes an invoice, before it is written. Raises ApiError where it may not be."""
+
+
 class Bounds(msgspec.Struct, frozen=True):
     """The minimum and maximum amount of one invoice, in minor units."""
 
@@ -62,6 +66,7 @@ class NewRows:
     by: Member | None
     """The member who creates it in the cabinet; a creation by key has no audit row."""
     quote: QuoteRow | None = None
+    admit: Admission | None = None
 
     @property
     def statement(self) -> NamedStatement:
@@ -108,7 +113,8 @@ class Insertion:
     async def write(self, rows: NewRows) -> bool:
         """Write the rows, commit, and announce the event; False if a condition of the statement was not met.
 
-        Raises UniqueViolationError, LockNotAvailableError. Not inside a transaction.
+        Raises UniqueViolationError, LockNotAvailableError, and what the rows' admission raises. Not inside a
+        transaction.
         """
         arguments, statement = rows.arguments(), rows.statement
         with (
@@ -117,12 +123,21 @@ class Insertion:
         ):
             # Before it is written: others may number the event as soon as it is.
             await carried_traces.keep("event", arguments[statement.names.index("event_id")])
-            written = await self._together[statement].ask(arguments)
+            written = None if rows.admit else await self._together[statement].ask(arguments)
             if written is None:
-                written = await database.fetch_value(statement.sql, *arguments) is not None
+                written = await _write_alone(statement, arguments, rows.admit)
                 if written:
                     await events.announce(*_lists(statement, [arguments]))
         return written
+
+
+async def _write_alone(statement: NamedStatement, arguments: list[object], admit: Admission | None) -> bool:
+    """Write one invoice in a transaction of its own, after its admission. Whether it was written."""
+    if admit is None:
+        return await database.fetch_value(statement.sql, *arguments) is not None
+    async with database.transaction():
+        await admit()
+        return await database.fetch_value(statement.sql, *arguments) is not None
 
 
 async def _write_together(statement: NamedStatement, batch: list[list[object]]) -> list[bool | None]:

@@ -1,4 +1,5 @@
-"""Payment links, links of receipts and return links: an id with a MAC, so that nobody can guess those of others.
+"""Links to pages for customers: an id with a MAC, so that nobody can guess those of others. Each invoice has one to its
+page and one to its receipt; a payment link of a merchant (app/payment_links) has one to the page that makes invoices.
 
 A return link belongs to a deposit of an invoice, whose customer names the address that it is sent back to. Each kind
 has MACs of its own, so that whoever has a receipt's link can't make the payment link from it.
@@ -18,12 +19,13 @@ LINKS_KEPT = 10_000
 PAYMENT = b"payment-link\0"
 RECEIPT = b"receipt-link\0"
 RETURN = b"return-link\0"
+REUSABLE = b"reusable-link\0"
 """What a MAC is for: the beginning of what it is made of."""
 
 
 class PaymentLinks:
-    """Makes and checks `<public url>/pay/<invoice id>.<mac>`, and `/receipt/…` for receipts. Another deployment's
-    secret makes other MACs."""
+    """Makes and checks `<public url>/pay/<invoice id>.<mac>`, `/receipt/…` for receipts, and `/l/…` for payment links
+    that make invoices. Another deployment's secret makes other MACs."""
 
     def __init__(self, public_url: str, secret: bytes) -> None:
         self._public_url = public_url
@@ -39,7 +41,7 @@ class PaymentLinks:
         return self._shown(invoice_id)
 
     def invoice_id(self, slug: str) -> str | None:
-        """The invoice that a payment link's slug names, or None if it is tampered, truncated or extended."""
+        """The invoice that its payment link's slug names, or None if it is tampered, truncated or extended."""
         return self._named(slug, PAYMENT)
 
     def receipt_url(self, invoice_id: str) -> str:
@@ -54,9 +56,21 @@ class PaymentLinks:
         """The invoice that a receipt's slug names, or None if it is tampered, or a payment link's."""
         return self._named(slug, RECEIPT)
 
+    def link_url(self, link_id: str) -> str:
+        """The page of a payment link, which makes an invoice for everybody who wants to pay."""
+        return f"{self._public_url}/l/{self.link_slug(link_id)}"
+
+    def link_slug(self, link_id: str) -> str:
+        """That address' last part, `<link id>.<mac>`."""
+        return f"{link_id}.{self._mac(link_id, REUSABLE)}"
+
+    def link_id(self, slug: str) -> str | None:
+        """The payment link that a slug names, or None if it is tampered, truncated or extended."""
+        return self._named(slug, REUSABLE)
+
     def _named(self, slug: str, purpose: bytes) -> str | None:
-        invoice_id, _, mac = slug.partition(".")
-        return invoice_id if same(mac.encode(), self._mac(invoice_id, purpose).encode()) else None
+        named, _, mac = slug.partition(".")
+        return named if same(mac.encode(), self._mac(named, purpose).encode()) else None
 
     def return_url(self, invoice_id: str, deposit_id: str) -> str:
         """The link to the page that asks where a deposit of the invoice should be sent back to."""

@@ -240,6 +240,9 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     description: Annotated[str | None, Meta(description="As given. The customer sees it.")]
     customer_id: Annotated[str | None, Meta(description="As given. Never public.")]
     metadata: Annotated[Metadata, Meta(description="As given.")]
+    payment_link: Annotated[
+        str | None, Meta(description="The payment link that it was made by, `PL-` and ten characters; else null.")
+    ] = None
     success_url: Annotated[str | None, Meta(description="Where the customer goes after paying.")]
     fail_url: Annotated[str | None, Meta(description="Where the customer may go after expiry or cancellation.")]
     webhook_url: Annotated[str | None, Meta(description="Where this invoice's events go instead of the endpoints.")]
@@ -329,6 +332,7 @@ class InvoicePresenter:
             description=row.description,
             customer_id=row.customer_id,
             metadata=metadata.from_json(row.metadata),
+            payment_link=row.payment_link,
             success_url=row.success_url,
             fail_url=row.fail_url,
             webhook_url=row.webhook_url,

@@ -88,6 +88,7 @@ class InvoiceRow(msgspec.Struct, frozen=True):
     pay_in_assets: list[str] | None
     quote: str | None
     quote_expires_at: datetime | None
+    payment_link: str | None
 
     @property
     def asked(self) -> Asked | None:
@@ -164,6 +165,7 @@ class Filters:
     order_id: str | None = None
     customer_id: str | None = None
     customer_email_hash: bytes | None = None
+    payment_link: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
     search: Search | None = None
@@ -350,6 +352,8 @@ def _where(
             add(f"i.{name} = {{}}", value)
             if name in ("order_id", "customer_id"):  # their index is of small letters, for the search
                 add(f"lower(i.{name}) = lower({{}})", value)
+    if filters.payment_link is not None:
+        add("i.payment_link = {}", filters.payment_link)
     if filters.created_from is not None:
         add("i.created_at >= {}", filters.created_from)
     if filters.created_to is not None:

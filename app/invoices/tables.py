@@ -21,6 +21,8 @@ class Invoice(Table, tablename="invoices"):
     With a price, the columns from `network` to `confirmations_required` are those of `quote`, and null while nothing is
     chosen. `pay_in_assets` are the assets that the customer may choose (`choices.py`); null: all that are offered.
 
+    `payment_link` is the id of the link that it was made by, which is never deleted: a key would cost each creation.
+
     `service_fee_raw` is the fee of the exact amount. What was taken of the transfers that count is
     `service_fee_charged_raw`, null with `credited_raw`.
     """
@@ -64,6 +66,7 @@ class Invoice(Table, tablename="invoices"):
     pay_in_assets = Array(base_column=Varchar(length=61), default=None, null=True)
     quote = columns.words(20, null=True)
     quote_expires_at = columns.moment(null=True)
+    payment_link = columns.words(20, null=True)
 
     invoices_status_known = columns.one_of(
         "status",

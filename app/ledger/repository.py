@@ -248,3 +248,9 @@ _ENTRIES_AFTER = Statement(
     _EntryRow,
     limited=True,
 )
+
+
+async def entries_between(ledger: int, first_seq: int, last_seq: int) -> list[Entry]:
+    """Entries of a chain by their seqs, both included, oldest first."""
+    rows = await _ENTRIES_AFTER.all(ledger=ledger, after_seq=first_seq - 1, limit=last_seq + 1 - first_seq)
+    return [row.entry() for row in rows]

@@ -14,6 +14,7 @@ _OF_DEEDS: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
     ("webhook.", ("webhooks", "deliveries"), ()),
     ("team.", ("team",), ()),
     ("merchant.", ("settings",), ("merchants", "queue")),
+    ("payment_link.", ("links",), ()),
     ("return_address.", ("reviews",), ()),
     ("review.", ("reviews",), ("reviews", "queue")),
     ("withdrawal.", (), ("approvals", "holds", "queue")),

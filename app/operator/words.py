@@ -76,6 +76,8 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "refund.requested": "Requested a refund",
         "invoice.created": "Created an invoice",
         "invoice.cancelled": "Cancelled an invoice",
+        "payment_link.created": "Created a payment link",
+        "payment_link.changed": "Changed a payment link",
         "return_address.given": "Named an address for a return",
         "return_address.confirmed": "Confirmed a return address",
         "return_address.rejected": "Rejected a return address",

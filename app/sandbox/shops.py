@@ -10,6 +10,7 @@ A shop is a program in a folder of `examples/`. Everything that it needs is in i
 Without a checkout there are none, and the sandbox does without them.
 """
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from app.sandbox.tls_front import TlsFront
 
 EXAMPLES = ROOT / "examples"
 PYTHON_CLIENT = ROOT / "clients" / "python" / "src"
+TYPESCRIPT_CLIENT = ROOT / "clients" / "typescript"
 WEBHOOK_PATH = "/webhooks/swap-pay"
 
 RESTART_PAUSE_S = 5.0
@@ -39,14 +41,30 @@ class Kind(NamedTuple):
     command: Callable[[Path], list[str] | None]
 
 
-KINDS = (Kind("shop", 8010, lambda folder: [sys.executable, "shop.py"]),)
+def _on_node(folder: Path) -> list[str] | None:
+    """The shop on Express. Its packages and the TypeScript client are made by `make run`."""
+    node = shutil.which("node")
+    needed = (folder / "node_modules" / "express" / "package.json", TYPESCRIPT_CLIENT / "dist" / "index.js")
+    return [node, "shop.js"] if node is not None and all(path.is_file() for path in needed) else None
 
 
-def present() -> list[Kind]:
-    """The shops that can be run here: none without a checkout, whatever the working directory has."""
+KINDS = (
+    Kind("shop", 8010, lambda folder: [sys.executable, "shop.py"]),
+    Kind("shop-express", 8011, _on_node),
+)
+
+
+def present(say: Callable[[str], None] = lambda line: None) -> list[Kind]:
+    """The shops that can be run here: none without a checkout, whatever the working directory has. `say` hears of one
+    whose packages are missing."""
     if resources.CHECKOUT is None:
         return []
-    return [kind for kind in KINDS if (EXAMPLES / kind.name).is_dir() and kind.command(EXAMPLES / kind.name)]
+    here = [kind for kind in KINDS if (EXAMPLES / kind.name).is_dir()]
+    ready = [kind for kind in here if kind.command(EXAMPLES / kind.name)]
+    for kind in here:
+        if kind not in ready:
+            say(f"Without the example {kind.name}: what it needs is not installed. `make run` installs it.")
+    return ready
 
 
 class Shop:

@@ -134,7 +134,7 @@ class Stack:
             chain.prepare(secrets.wallet_mnemonic)
         asyncio.run(migrate(services.database_url))
         webhook_url = services.receiver.url + WEBHOOK_PATH
-        for kind in shops.present() if self._with_shops else ():
+        for kind in shops.present(self._say) if self._with_shops else ():
             self.shops.append(Shop(kind, self.home, tls.ensure(self.home.tls)))
         shop_urls = {shop.kind.name: shop.webhook_url for shop in self.shops}
         demo = asyncio.run(demo_data.ensure(self.home, self._environment, webhook_url, shop_urls))

@@ -27,6 +27,10 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", 
 _NUMBER = re.compile(r"([0-9]+)(?:\.([0-9]*))?([eE][+-]?[0-9]+)?", re.ASCII)
 
 
+class Figure(str):
+    """A number that is written as it is, for programs that take no apostrophe. It must be one of ours."""
+
+
 def line(cells: Iterable[object]) -> bytes:
     """One line. Nothing for None."""
     buffer = io.StringIO()
@@ -35,6 +39,8 @@ def line(cells: Iterable[object]) -> bytes:
 
 
 def _cell(cell: object) -> str:
+    if isinstance(cell, Figure):
+        return cell
     text = "" if cell is None else harmless_page(str(cell))
     is_guessed_wrong = text.startswith((*_STARTS_A_FORMULA, "'")) or _would_change(text)
     return f"'{text}" if is_guessed_wrong else text

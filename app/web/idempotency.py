@@ -119,7 +119,7 @@ async def create_once(replay: Replay, create: Create) -> Made:
             try:
                 return Made(201, await create(replay), is_replay=False)
             except ReplayExists:
-                stored = await _stored(replay, clock.now())
+                stored = await made_before(replay, clock.now())
                 if stored is not None:
                     return stored
     except LockNotAvailableError:
@@ -128,8 +128,9 @@ async def create_once(replay: Replay, create: Create) -> Made:
         ) from None
 
 
-async def _stored(replay: Replay, now: datetime) -> Made | None:
-    """The stored answer; None if it has expired, and then it is deleted."""
+async def made_before(replay: Replay, now: datetime) -> Made | None:
+    """What was created under this record before; None if nothing was, or if it has expired, and then it is deleted.
+    Raises IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY."""
     found = await idempotency_repository.find(replay.id)
     if found is None:
         return None

@@ -1,7 +1,7 @@
 """Limits on requests per minute, exact at any concurrency: counted in Redis for all processes together.
 
-A window opens with the first request and lasts a minute. A script counts, so no two requests can both take the
-last place. Requests that come together share a round trip.
+A window opens with the first request and lasts a minute, or as long as the limit says. A script counts, so no two
+requests can both take the last place. Requests that come together share a round trip.
 
 While Redis is away each process counts for itself. It notices quickly, tries Redis again only now and then, and no
 request waits meanwhile (core/redis.py).
@@ -15,7 +15,7 @@ from app.core.batching import Batcher
 from app.core.errors import ApiError, Code
 
 WINDOW_S = 60
-"""Limits are per minute (contract, section 2)."""
+"""Limits are per minute (contract, section 2), unless they say otherwise."""
 
 MAX_BATCH = 200
 """Requests counted by one call, so that the script never blocks Redis for long."""
@@ -30,8 +30,8 @@ for place, key in ipairs(KEYS) do
     local used = redis.call('INCR', key)
     local left_ms = redis.call('PTTL', key)
     if left_ms < 0 then
-        redis.call('PEXPIRE', key, ARGV[1])
-        left_ms = tonumber(ARGV[1])
+        redis.call('PEXPIRE', key, ARGV[place])
+        left_ms = tonumber(ARGV[place])
     end
     counted[2 * place - 1] = used
     counted[2 * place] = left_ms
@@ -77,34 +77,36 @@ class RateLimiter:
         self._counts = Batcher(self._count_all, max_batch=MAX_BATCH, max_in_flight=1)
         self._local: dict[str, tuple[int, float]] = {}
 
-    async def take(self, subject: str, limit: int) -> Window:
-        """Count one request of `subject` (such as `key:…`) against `limit` per minute. Refused ones count too.
+    async def take(self, subject: str, limit: int, *, window_s: int = WINDOW_S) -> Window:
+        """Count one request of `subject` (such as `key:…`) against `limit` in a window. Refused ones count too.
 
         Raises ValueError for a limit below one, which would be no limit but a ban.
         """
         if limit < 1:
             raise ValueError(f"a rate limit must be at least 1, not {limit}")
         if redis.is_trusted():
-            used, left_ms = await self._counts.ask(subject)
+            used, left_ms = await self._counts.ask((subject, window_s))
             if used:
                 return Window(limit, used, max(1, math.ceil(left_ms / 1000)))
-        return self._take_locally(subject, limit)
+        return self._take_locally(subject, limit, window_s)
 
-    async def _count_all(self, subjects: list[str]) -> list[tuple[int, int]]:
-        """Requests used and milliseconds left of each subject's window; zeros while Redis is away."""
-        keys = [f"{{rate}}:{subject}" for subject in subjects]
+    async def _count_all(self, subjects: list[tuple[str, int]]) -> list[tuple[int, int]]:
+        """Requests used and milliseconds left of each subject's window, which has so many seconds; zeros while Redis is
+        away."""
+        keys = [f"{{rate}}:{subject}" for subject, _ in subjects]
+        lengths_ms = [window_s * 1000 for _, window_s in subjects]
         try:
-            counted = await redis.ask(lambda client: client.register_script(_COUNT)(keys=keys, args=[WINDOW_S * 1000]))
+            counted = await redis.ask(lambda client: client.register_script(_COUNT)(keys=keys, args=lengths_ms))
         except redis.RedisAway:
             return [(0, 0)] * len(subjects)
         return list(zip(counted[::2], counted[1::2], strict=True))
 
-    def _take_locally(self, subject: str, limit: int) -> Window:
+    def _take_locally(self, subject: str, limit: int, window_s: int) -> Window:
         FALLBACKS.inc()
         now_s = clock.monotonic_s()
         used, ends_s = self._local.get(subject, (0, 0.0))
         if ends_s <= now_s:
-            used, ends_s = 0, now_s + WINDOW_S
+            used, ends_s = 0, now_s + window_s
             self._make_room(now_s)
         self._local[subject] = (used + 1, ends_s)
         return Window(limit, used + 1, max(1, math.ceil(ends_s - now_s)))

@@ -59,7 +59,7 @@ _ALL = (
         must=False,
         remedy="Store each event_id that you have processed, and answer a repeated one with 200 without doing "
         "anything. With an error, we would send it ten times.",
-        section="answer",
+        section="in-short",
     ),
     Check(
         name="out_of_order",
@@ -78,7 +78,7 @@ _ALL = (
         expects="2xx",
         remedy="Compare your signature with every v1 of the header, not only with the first. Else all events are "
         "refused while a secret is rotated.",
-        section="verifying",
+        section="rotating-the-secret",
     ),
     Check(
         name="unknown_type",
@@ -114,7 +114,7 @@ _ALL = (
         at_once=True,
         remedy="Let the database decide which of two equal event_ids is the first, for instance by a unique column, "
         "and answer both with 200.",
-        section="answer",
+        section="in-short",
     ),
     Check(
         name="unknown_invoice",
@@ -125,7 +125,7 @@ _ALL = (
         test_mode_only=True,
         remedy="Answer 200 and write it to your log. Never make an order from an event: look up the one that you "
         "stored when you created the invoice.",
-        section="answer",
+        section="in-short",
     ),
     Check(
         name="no_signature",
@@ -161,7 +161,7 @@ _ALL = (
         expects="4xx",
         remedy="Refuse a timestamp that is more than five minutes from now, so that nobody can send again what he has "
         "recorded. Each of our attempts is signed anew.",
-        section="answer",
+        section="in-short",
     ),
     Check(
         name="in_time",
@@ -170,7 +170,7 @@ _ALL = (
         expects="time",
         must=False,
         remedy="Store the event, answer, and do the work afterwards. After 10 seconds we count an attempt as failed.",
-        section="answer",
+        section="in-short",
     ),
 )
 

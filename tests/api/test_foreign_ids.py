@@ -21,6 +21,7 @@ NOTHING = {
     "refund_id": "RF-0000000000",
     "webhook_id": "WH-0000000000",
     "event_id": "5d3f6f0e-0000-4000-8000-000000000000",
+    "month": "2001-01",
 }
 
 BODIES: dict[str, Any] = {
@@ -29,6 +30,9 @@ BODIES: dict[str, Any] = {
     "quotes": {"asset": "USDT", "chain": "ethereum"},
 }
 """The body that a path needs, by its last part; all others get an empty one."""
+
+QUERIES = {"entries": {"asset": "USDT", "chain": "ethereum"}}
+"""The query that a path needs, by its last part."""
 
 
 async def one_of_everything(
@@ -46,7 +50,10 @@ async def one_of_everything(
     assert [answer.text for answer in made.values() if answer.status_code != 201] == []
     await number_events(fan_out_with(keys))
     event = (await owner.get("/events")).json()["data"][0]["event_id"]
-    return {"invoice_id": paid["id"], "event_id": event} | {name: answer.json()["id"] for name, answer in made.items()}
+    month = (await owner.get("/statements")).json()["data"][0]["month"]
+    return {"invoice_id": paid["id"], "event_id": event, "month": month} | {
+        name: answer.json()["id"] for name, answer in made.items()
+    }
 
 
 def filled(path: str, ids: dict[str, str]) -> str:
@@ -74,6 +81,7 @@ async def test_another_merchants_ids_are_not_found_on_any_route(
                 answer = await integrator.client.request(
                     method.upper(),
                     filled(path, ids),
+                    params=QUERIES.get(path.rpartition("/")[2]),
                     json=BODIES.get(path.rpartition("/")[2], {}) if method in ("post", "patch") else None,
                     headers=integrator.headers() | {"Idempotency-Key": f"{method} {path}"},
                 )

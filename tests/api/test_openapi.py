@@ -188,7 +188,10 @@ async def test_example_requests_work_and_answer_as_described(
     made = {"{invoice_id}": (await integrator.invoice("first"))["id"], "{chain}": "ethereum", "{txid}": f"0x{64 * '7'}"}
     await store_rate("USDT", "EUR", "0.92", clock.now())
     price = await integrator.post("/invoices", {"amount": "49.90", "currency": "EUR"}, once="price")
+    link = await integrator.post("/payment-links", {"currency": "EUR"}, once="link")
+    made["{link_id}"] = link.json()["id"]
     await number_events(fan_out_with(chain_settings().data_keys))
+    made["{month}"] = f"{clock.now():%Y-%m}"
     made["{event_id}"] = (await integrator.get("/events")).json()["data"][0]["event_id"]
     for path, method, operation in operations(described):
         examples = {parameter["name"]: parameter.get("example") for parameter in operation["parameters"]}

@@ -86,7 +86,7 @@ async def test_an_endpoint_is_checked_and_its_faults_are_told_with_a_remedy(
     page = await developer.see(await done(developer, endpoint, kinds))
     assert "3 failed and need to be fixed" in page
     assert check_words.CHECKS["rotated"].remedy in page
-    assert 'href="/docs/webhooks#verifying"' in page
+    assert 'href="/docs/webhooks#rotating-the-secret"' in page
     # Nothing of it is an event, a delivery or a failure of the endpoint.
     for table in ("events", "webhook_deliveries"):
         assert await database.fetch_value(f"SELECT count(*) FROM {table}") == 0

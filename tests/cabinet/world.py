@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from app.core import clock, database
-from app.core.settings import Settings
+from app.core.settings import CheckpointKeys, Settings
 from app.deposits import reviews
 from app.events import repository as events
 from app.events import sequencer
 from app.jobs import repository as jobs_repository
 from app.jobs import service as jobs
+from app.ledger import checkpoints
 from app.merchants import invitations
 from app.merchants import service as merchants
 from app.merchants.members import Member, member
@@ -18,6 +19,7 @@ from app.merchants.settings import set_branding
 from app.merchants.terms import Terms
 from app.refunds.service import NewRefund
 from app.sandbox.chain_driver import AnvilDriver
+from app.statements.months import month_of
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presented_repository import Filters
@@ -25,6 +27,7 @@ from tests.checkout.pictures import PNG
 from tests.factories.api_keys import api_key
 from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import terms
+from tests.factories.payment_links import payment_link
 from tests.factories.payments import pay_on_chain
 from tests.factories.webhooks import make_endpoint
 from tests.factories.withdrawals import payout
@@ -83,6 +86,8 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
     (review,) = [one for one in await reviews.list_reviews() if one.invoice_id == late.id]
     await services.return_addresses.give(review.deposit_id, ELSEWHERE, None, given_from="192.0.2.4", now=now)
     refunds = await services.withdrawal_reader.refunds(own.merchant_id, "test", Filters(), None, 1)
+    # Signed after the end of the present month, as its closing would be.
+    await checkpoints.create(CheckpointKeys({"c1": bytes(range(32))}), month_of(now).closable_from)
     return World(
         services=services,
         terms=own,
@@ -98,8 +103,10 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
             "refund_id": refunds[0].id,
             "deposit_id": review.deposit_id,
             "name": "USDT@ethereum",
+            "month": str(month_of(now)),
             "seq": "1",
             "colour": "0d5a63",
+            "link_id": await payment_link(services, own),
             **await _keeping(settings, own.merchant_id, people["owner"]),
         },
     )

@@ -49,6 +49,15 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     "test_a_deleted_endpoint_is_gone_and_gets_nothing",
     ("Payment link", "a new `LINK_SECRET`"): "invoices/test_rules.py::"
     "test_a_link_opens_its_invoice_and_no_other_text_does",
+    **{
+        ("Payment link of a merchant", event): "api/test_link_pages.py::"
+        "test_a_link_that_is_over_says_so_and_makes_nothing"
+        for event in ("switching it off", "the merchant is suspended", "the merchant is banned")
+    },
+    ("Payment link of a merchant", "its last payment"): "api/test_link_pages.py::"
+    "test_more_payments_than_there_may_be_can_t_be_taken_by_a_race",
+    ("Payment link of a merchant", "a new `LINK_SECRET`"): "invoices/test_rules.py::"
+    "test_a_link_opens_its_invoice_and_no_other_text_does",
     ("Receipt link", "a new `LINK_SECRET`"): "invoices/test_rules.py::"
     "test_a_link_opens_its_invoice_and_no_other_text_does",
     ("Return link", "a member confirms an address"): f"{RETURNS}::"
@@ -147,7 +156,7 @@ def test_everything_in_the_code_that_gives_a_right_is_on_the_page() -> None:
     for kind, names in in_code.items():
         assert named(kind) == names, kind
     assert found.tables() <= named("table")
-    assert named("HMAC") == {"payment-link", "receipt-link", "return-link"}
+    assert named("HMAC") == {"payment-link", "receipt-link", "return-link", "reusable-link"}
     assert found.hmacs() == {
         "app/core/crypto.py",  # API keys: the pepper
         "app/identity/form_keys.py",  # tokens of forms

@@ -8,10 +8,11 @@ from tests.cli.local_server import LocalServer, local_server
 from tests.webhooks.shop import GoodShop, Judge, PettyShop, careless
 
 
-def checked(server: LocalServer, secret: str, judge: Judge) -> tuple[int, str]:
+def checked(server: LocalServer, secret: str, judge: Judge, gateway: str = "") -> tuple[int, str]:
     """The exit status and the output of a check."""
     server.answer = lambda request: (judge(request), {}, b"")
-    done = CliRunner(env={"SWAP_PAY_WEBHOOK_SECRET": secret}).invoke(check_integration, [server.url])
+    env = {"SWAP_PAY_WEBHOOK_SECRET": secret, "SWAP_PAY_URL": gateway}
+    done = CliRunner(env=env).invoke(check_integration, [server.url])
     return done.exit_code, done.output
 
 
@@ -31,8 +32,9 @@ def test_what_a_server_does_right_and_wrong_is_said_with_a_remedy() -> None:
         assert f"what to do: {check_words.CHECKS['wrong_secret'].remedy} (docs/webhooks.md#verifying)" in output
         assert "4 failed and need to be fixed" in output
 
-        status, output = checked(server, secret, PettyShop(secret))
+        status, output = checked(server, secret, PettyShop(secret), "https://pay.example.com/")
         assert status == 1
+        assert "(https://pay.example.com/docs/webhooks#verifying)" in output
         assert "! No signature" in output
         assert check_words.NO_REFUSAL in output
         url = server.url

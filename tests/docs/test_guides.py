@@ -37,8 +37,10 @@ GUIDES = (
     "authentication",
     "idempotency",
     "invoices",
+    "payment-links",
     "errors",
     "testing",
+    "statements",
     "versions",
 )
 IN_THE_SANDBOX = ("sad-paths",)

@@ -14,6 +14,7 @@ MERCHANT = "/cabinet/{merchant_id:str}/{mode:str}"
 HOOK = "https://127.0.0.1:8443/hook"
 PAYOUT = {"asset": "USDT@ethereum", "amount": "1.00", "destination": ELSEWHERE, "description": ""}
 KEY = {"name": "Till", "scopes": "invoices.read", "allowlist": "", "rate_limit_per_minute": "60", "expires_at": ""}
+LINK = {"amount": "3.00", "currency": "USDT@ethereum", "description": "Guided tour", "max_payments": "20"}
 BUSINESS = {
     "name": "Lichtung",
     "legal_name": "Lichtung eG",
@@ -36,9 +37,12 @@ class Filled:
     afterwards: int = 303
 
 
-def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) -> dict[str, Filled]:
+def of_cabinet(
+    today: str, viewer_id: str, key_id: str, open_invoice_id: str, priced_invoice_id: str = ""
+) -> dict[str, Filled]:
     """The forms of a merchant's pages, in an order in which all can be carried out: leaving is last."""
     endpoint, key = f"{MERCHANT}/webhooks/{{endpoint_id:str}}", f"{MERCHANT}/keys/{{key_id:str}}"
+    link = f"{MERCHANT}/payment-links/{{link_id:str}}"
     invoice = {"amount": "3.00", "currency": "USDT@ethereum", "expires_in": "60", "fee_payer": "merchant"}
     hook = {"which": "all", "description": "Orders", "url": HOOK}
     return {
@@ -48,9 +52,19 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
         f"{MERCHANT}/invoices/new": Filled(invoice),
         f"{MERCHANT}/invoices/{{invoice_id:str}}/cancel": Filled(ids={"invoice_id": open_invoice_id}),
         f"{MERCHANT}/invoices/{{invoice_id:str}}/refund": Filled({"amount": "1.00", "refund_address": ELSEWHERE}),
+        f"{MERCHANT}/payment-links/new": Filled(LINK),
+        f"{link}/edit": Filled({**LINK, "amount": "4.00"}),
+        f"{link}/off": Filled(),
+        f"{link}/on": Filled(),
+        f"{MERCHANT}/till": Filled({"amount": "3.00", "currency": "USDT@ethereum", "sale": ""}),
+        f"{MERCHANT}/till/{{invoice_id:str}}/choose": Filled(
+            {"way": "USDT@ethereum"}, ids={"invoice_id": priced_invoice_id}, audited=0
+        ),
+        f"{MERCHANT}/till/{{invoice_id:str}}/cancel": Filled(ids={"invoice_id": priced_invoice_id}),
         f"{MERCHANT}/payouts/review": Filled(query=PAYOUT),
         f"{MERCHANT}/payouts/{{payout_id:str}}/cancel": Filled(),
         f"{MERCHANT}/ledger/{{name:str}}/verify": Filled(audited=0),
+        f"{MERCHANT}/statements/{{month:str}}/evidence": Filled(audited=0),
         f"{MERCHANT}/work/{{job_id:str}}/cancel": Filled(ids={"job_id": OPEN_JOB}, audited=0),
         f"{MERCHANT}/exports/invoices": Filled(query={"how": "prepare"}, audited=0),
         f"{MERCHANT}/exports/payouts": Filled(query={"how": "prepare"}, audited=0),

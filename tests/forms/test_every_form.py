@@ -6,18 +6,23 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import httpx
+import msgspec
 
 from app.asgi import create_app
 from app.core import clock, database
 from app.core.settings import Settings
 from app.identity.form_routes import SENT_BEFORE, FormDeclaration, NoStepUp, StepUp
+from app.invoices.creation import NewInvoice
+from app.invoices.presentation import InvoiceBody
 from app.merchants import applications
 from app.merchants import service as merchants
 from app.merchants.applications_repository import Facts
+from app.merchants.terms import Terms
 from app.sandbox.chain_driver import AnvilDriver
 from app.web.edge import Edge
 from app.wiring import Services
 from tests.cabinet.world import World
+from tests.factories.rates import store_rate
 from tests.forms import filled
 from tests.forms.filled import BUSINESS, PAYOUT, Filled
 from tests.forms.walking import Walker, audited, forms_of, text_of
@@ -128,12 +133,21 @@ async def test_every_form_of_a_merchant_and_of_ones_account(
             viewer_id=world.people["viewer"].id,
             key_id=ids["key_id"],
             open_invoice_id=world.open_invoice.id,
+            priced_invoice_id=await priced_invoice(works, world.terms),
         ),
     )
     await all_once(walker, app, filled.of_account(session_id, browser_id))
 
     assert [await one.is_signed_in() for one in (person, third, other)] == [True, False, False]
     await assert_invariants(works, with_chain=False)
+
+
+async def priced_invoice(works: Services, terms: Terms) -> str:
+    """An invoice whose customer has yet to choose. Returns its id."""
+    await store_rate("USDT", "EUR", "0.92", clock.now())
+    await store_rate("ETH", "EUR", "2400", clock.now())
+    new = NewInvoice(amount="12.50", currency="EUR", expires_in=timedelta(hours=1))
+    return msgspec.json.decode(await works.invoice_creation.create(terms, new, None, clock.now()), type=InvoiceBody).id
 
 
 async def test_every_form_of_the_desk(

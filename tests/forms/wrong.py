@@ -18,6 +18,19 @@ KEY = {
     "expires_at": "2001-01-01",
 }
 HOOK = {"url": "http://shop.example", "description": "x" * 501, "which": "some"}
+LINK = {
+    "amount": "1,250",
+    "min_amount": "x",
+    "max_amount": "-1",
+    "description": "x" * 501,
+    "max_payments": "many",
+    "expires_at": "2001-01-01",
+    "success_url": "http://shop.example",
+    "metadata": "[]",
+}
+NAMED_LINK = (
+    *("amount", "min_amount", "max_amount", "description", "max_payments", "expires_at", "success_url", "metadata"),
+)
 NAMED_KEY = ("name", "scopes", "allowlist", "rate_limit_per_minute", "expires_at", "code")
 NAMED_HOOK = ("url", "description", "event_types", "code")
 NOTHING = dict.fromkeys(BUSINESS, "")
@@ -43,6 +56,9 @@ OF_CABINET: Wrong = {
             *("customer_email", "success_url", "fail_url"),
         ),
     ),
+    f"{MERCHANT}/payment-links/new": (LINK | {"currency": "GOLD"}, ("currency", *NAMED_LINK)),
+    f"{MERCHANT}/payment-links/{{link_id:str}}/edit": (LINK, NAMED_LINK),
+    f"{MERCHANT}/till": ({"amount": "", "currency": "GOLD"}, ("amount", "currency")),
     f"{MERCHANT}/invoices/{{invoice_id:str}}/refund": (
         {"amount": "", "refund_address": "0x12", "reason": "x" * 501, "customer_visible_reason": "x" * 501},
         ("amount", "refund_address", "reason", "customer_visible_reason", "code"),

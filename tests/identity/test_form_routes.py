@@ -33,7 +33,7 @@ from tests.identity.conftest import BASE
 
 DOCS = Path(__file__).parents[2] / "docs" / "step-up.md"
 
-UNGUARDED = {"/api": "keys have scopes", "/pay": "the wallet of the sandbox"}
+UNGUARDED = {"/api": "keys have scopes", "/pay": "the wallet of the sandbox", "/l/": "whoever has the link may pay"}
 """Path prefixes of routes that change something without a form of ours, and what protects each."""
 
 

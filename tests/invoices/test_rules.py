@@ -130,6 +130,13 @@ def test_a_link_opens_its_invoice_and_no_other_text_does() -> None:
     for bad in (receipt[:-1], receipt + "A", "INV-0123456789", "", foreign):
         assert links.receipt_invoice_id(bad) is None
 
+    reusable = links.link_slug("PL-0123456789")
+    assert links.link_url("PL-0123456789") == f"https://pay.example/l/{reusable}"
+    assert (links.link_id(reusable), links.invoice_id(reusable)) == ("PL-0123456789", None)
+    foreign = PaymentLinks("https://pay.example", b"x" * 32).link_slug("PL-0123456789")
+    for bad in (reusable[:-1], reusable + "A", "PL-0123456789", "", foreign, slug, receipt):
+        assert links.link_id(bad) is None
+
 
 @given(st.text(max_size=60))
 def test_random_text_is_no_link(text: str) -> None:

@@ -151,6 +151,7 @@ _LIST_QUERY: Mapping[str, Parameter] = {
     "customer_email": Parameter(
         description="Invoices made with this email, in upper or lower case.", example="ann@example.com"
     ),
+    "payment_link": Parameter(description="Invoices that this payment link has made.", example="PL-4N8C2WQ7ZK"),
     "created_from": Parameter(
         description="Invoices made at this time or later.", schema=_MOMENT, example="2026-01-01T00:00:00Z"
     ),
@@ -194,7 +195,7 @@ def routes(services: Services) -> Router:
             request, merchant_id=principal.merchant_id, mode=principal.mode, endpoint="POST /invoices", body=data
         )
         new = _new_invoice(data, principal.mode)
-        terms = _terms(principal)
+        terms = terms_of_key(principal)
         answer = await once.answer(lambda replay: services.invoice_creation.create(terms, new, replay, clock.now()))
         return cast(Response[InvoiceBody], answer)  # encoded already, or a replay of stored bytes
 
@@ -300,7 +301,8 @@ def routes(services: Services) -> Router:
     return Router("/invoices", route_handlers=[create, read, page, cancel, quote], tags=["Invoices"])
 
 
-def _terms(principal: Principal) -> Terms:
+def terms_of_key(principal: Principal) -> Terms:
+    """What the key's merchant has agreed to, in the key's mode."""
     return Terms(
         principal.merchant_id,
         principal.mode,
@@ -353,6 +355,7 @@ def _filters(services: Services, principal: Principal, parameters: Parameters) -
         price_currency=None if is_asset else currency,
         order_id=parameters.get("order_id"),
         customer_id=parameters.get("customer_id"),
+        payment_link=parameters.get("payment_link"),
         customer_email_hash=None if email is None else services.invoice_creation.email_hash(email),
         created_from=parse_moment(parameters, "created_from"),
         created_to=parse_moment(parameters, "created_to"),

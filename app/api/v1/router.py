@@ -4,7 +4,19 @@ from litestar import Router
 
 from app.api import deprecations
 from app.api.guard import MerchantRouter
-from app.api.v1 import books, events, invoices, networks, payouts, rates, refunds, transactions, webhooks
+from app.api.v1 import (
+    books,
+    events,
+    invoices,
+    networks,
+    payment_links,
+    payouts,
+    rates,
+    refunds,
+    statements,
+    transactions,
+    webhooks,
+)
 from app.api_keys.authentication import Authenticator
 from app.api_keys.deprecated_calls import DeprecatedCalls
 from app.web.rate_limits import RateLimiter
@@ -22,9 +34,11 @@ def merchant_api(
         BASE_PATH,
         route_handlers=[
             invoices.routes(services),
+            payment_links.routes(services),
             *refunds.routes(services),
             payouts.routes(services),
             *books.routes(services),
+            statements.routes(),
             networks.routes(services),
             rates.routes(),
             transactions.routes(services, rate_limiter),

@@ -37,6 +37,20 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("POST", "/invoices/{invoice_id:str}/cancel"): MAKERS,
     ("GET", "/invoices/{invoice_id:str}/refund"): MONEY,
     ("POST", "/invoices/{invoice_id:str}/refund"): MONEY,
+    ("GET", "/payment-links"): ALL,
+    ("GET", "/payment-links/new"): MAKERS,
+    ("POST", "/payment-links/new"): MAKERS,
+    ("GET", "/payment-links/{link_id:str}"): ALL,
+    ("GET", "/payment-links/{link_id:str}/poster"): ALL,
+    ("GET", "/payment-links/{link_id:str}/edit"): MAKERS,
+    ("POST", "/payment-links/{link_id:str}/edit"): MAKERS,
+    ("POST", "/payment-links/{link_id:str}/off"): MAKERS,
+    ("POST", "/payment-links/{link_id:str}/on"): MAKERS,
+    ("GET", "/till"): MAKERS,
+    ("POST", "/till"): MAKERS,
+    ("GET", "/till/{invoice_id:str}"): MAKERS,
+    ("POST", "/till/{invoice_id:str}/choose"): MAKERS,
+    ("POST", "/till/{invoice_id:str}/cancel"): MAKERS,
     ("GET", "/payouts"): BOOKS,
     ("GET", "/payouts/new"): MONEY,
     ("GET", "/payouts/review"): MONEY,
@@ -58,6 +72,12 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/exports/payouts.csv"): BOOKS,
     ("GET", "/exports/refunds.csv"): BOOKS,
     ("GET", "/exports/ledger/{name:str}"): BOOKS,
+    ("GET", "/exports/statements/{name:str}"): BOOKS,
+    ("GET", "/statements"): BOOKS,
+    ("GET", "/statements/{month:str}"): BOOKS,
+    ("GET", "/statements/{month:str}/print"): BOOKS,
+    ("GET", "/statements/{month:str}/{name:str}"): BOOKS,
+    ("POST", "/statements/{month:str}/evidence"): BOOKS,
     ("GET", "/keys"): MAKERS,
     ("GET", "/keys/new"): MAKERS,
     ("POST", "/keys/new"): MAKERS,
@@ -180,6 +200,8 @@ def served(app: Edge) -> set[tuple[str, str]]:
 
 def address(path: str, base: str, ids: Mapping[str, str]) -> str:
     """A route's address for a merchant, with existing ids."""
+    if path.startswith("/exports/statements"):
+        return f"{base}/exports/statements/{ids['month']}.csv"
     filled = re.sub(r"\{(\w+):\w+\}", lambda found: ids[found[1]], path)
     return base + (filled + ".csv" if path.startswith("/exports/ledger") else filled)
 

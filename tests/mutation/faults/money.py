@@ -96,13 +96,20 @@ INVOICES = (
     ),
     Fault(
         "app/invoices/links.py",
-        "same(mac.encode(), self._mac(invoice_id, purpose).encode())",
+        "same(mac.encode(), self._mac(named, purpose).encode())",
         "mac",
         "an attacker who guesses an invoice's id reads its payment page",
         (
             "invoices/test_rules.py::test_a_link_opens_its_invoice_and_no_other_text_does",
             "checkout/test_links.py::test_every_wrong_link_gets_the_same_answer_in_the_same_time",
         ),
+    ),
+    Fault(
+        "app/payment_links/service.py",
+        "standing = await repository.lock(link.merchant, link.id)",
+        'standing = "approved"',
+        "customers who press at the same moment take more payments than there may be",
+        ("api/test_link_pages.py::test_more_payments_than_there_may_be_can_t_be_taken_by_a_race",),
     ),
     Fault(
         "app/invoices/quotes_repository.py",

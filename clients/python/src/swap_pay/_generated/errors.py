@@ -7,11 +7,11 @@ from swap_pay._failures import SwapPayError
 
 
 class AmountTooLarge(_failures.BadRequest):
-    """The amount is above the maximum."""
+    """The amount is above the maximum, which `GET /assets` has. Split it, or ask the operator for a higher one."""
 
 
 class AmountTooSmall(_failures.BadRequest):
-    """The amount is below the minimum, or not more than the service fee."""
+    """The amount is below the minimum, or not more than the service fee. `GET /assets` has the minimum."""
 
 
 class ApiKeyExpired(_failures.Unauthorized):
@@ -19,7 +19,7 @@ class ApiKeyExpired(_failures.Unauthorized):
 
 
 class ApiKeyLocked(_failures.TooManyRequests):
-    """Five wrong secrets lock a key for an hour, for right and wrong secrets alike."""
+    """Five wrong secrets lock a key for an hour, for right and wrong secrets alike. Use another key meanwhile, and give this one an allowlist: then strangers can't lock it."""
 
 
 class ApiKeyRevoked(_failures.Unauthorized):
@@ -27,18 +27,18 @@ class ApiKeyRevoked(_failures.Unauthorized):
 
 
 class BodyTooLarge(_failures.ClientError):
-    """The body has more than 64 KiB."""
+    """The body has more than 64 KiB. Keep what is long on your side, and its id in `metadata`."""
 
 
 class DailyCapExceeded(_failures.Forbidden):
-    """The cap per asset over a rolling 24 hours would be exceeded."""
+    """The cap per asset over a rolling 24 hours would be exceeded. Repeat later, or ask the operator for a higher one."""
 
 
 DuplicateOrderId = _failures.DuplicateOrderId
 
 
 class EventNotFound(_failures.ResourceNotFound):
-    """The merchant has no such event in this mode."""
+    """The merchant has no such event in this mode, or it was too old to be kept."""
 
 
 class IdempotencyInProgress(_failures.Conflict):
@@ -50,23 +50,23 @@ class IdempotencyKeyReusedDifferentBody(_failures.ClientError):
 
 
 class IdempotencyRequired(_failures.BadRequest):
-    """Creations need an `Idempotency-Key` header."""
+    """Creations need an `Idempotency-Key` header. Send one that names what you create, such as the order's number."""
 
 
 class InsufficientBalance(_failures.BadRequest):
-    """The available balance doesn't cover the amount."""
+    """The available balance doesn't cover the amount and its fee. `GET /balance` has it; what is locked or on its way can't be sent."""
 
 
 class Internal(_failures.ServerError):
-    """A fault of the gateway. Repeating with the same `Idempotency-Key` is safe."""
+    """A fault of the gateway. Repeating with the same `Idempotency-Key` is safe. Give the operator the `request_id` if it stays."""
 
 
 class InvalidApiKey(_failures.Unauthorized):
-    """The key is unknown, its secret is wrong, or two different keys were sent."""
+    """The key is unknown, its secret is wrong, or two different keys were sent. Look at what your server really sends; five wrong secrets lock the key."""
 
 
 class InvalidDestination(_failures.BadRequest):
-    """The address is not valid on that network, or is one of the gateway's own."""
+    """The address is not valid on that network, or is one of the gateway's own. Ask for it again, and copy it."""
 
 
 class InvalidInput(_failures.BadRequest):
@@ -78,11 +78,11 @@ class InvoicesDisabled(_failures.ServiceUnavailable):
 
 
 class InvoiceNotCancellable(_failures.Conflict):
-    """Only an invoice in `awaiting_choice` or `awaiting_deposit` can be cancelled."""
+    """Only an invoice in `awaiting_choice` or `awaiting_deposit` can be cancelled. Look at it again: it may be paid by now."""
 
 
 class InvoiceNotFound(_failures.ResourceNotFound):
-    """The merchant has no such invoice in this mode."""
+    """The merchant has no such invoice in this mode. A test key doesn't see what a live key has made."""
 
 
 class InvoiceNotQuotable(_failures.Conflict):
@@ -90,19 +90,19 @@ class InvoiceNotQuotable(_failures.Conflict):
 
 
 class InvoiceNotRefundable(_failures.Conflict):
-    """Only an invoice in `paid` or `partially_refunded` can be refunded."""
+    """Only an invoice in `paid` or `partially_refunded` can be refunded. An operator returns what came wrong."""
 
 
 class IpNotAllowed(_failures.Forbidden):
-    """The request came from outside the key's IP allowlist."""
+    """The request came from outside the key's IP allowlist. Add your server's address in the cabinet."""
 
 
 class IpRateLimited(_failures.TooManyRequests):
-    """Too many loads of public pages from one address."""
+    """Too many loads of public pages from one address. Wait as long as `Retry-After` says."""
 
 
 class MemoNotAllowed(_failures.BadRequest):
-    """A memo was given for a network that has none."""
+    """A memo was given for a network that has none. Leave it out."""
 
 
 class MerchantBanned(_failures.Forbidden):
@@ -118,15 +118,19 @@ class MerchantSuspended(_failures.Forbidden):
 
 
 class MissingApiKey(_failures.Unauthorized):
-    """The request carries no API key."""
+    """The request carries no API key. Send `Authorization: Bearer <key>`."""
 
 
 class MissingScope(_failures.Forbidden):
-    """The key may not do this. The message names the scope."""
+    """The key may not do this. The message names the scope: make a key that has it."""
 
 
 class NotFound(_failures.ResourceNotFound):
-    """No route has this path."""
+    """No route has this path. Compare it with the reference."""
+
+
+class PaymentLinkNotFound(_failures.ResourceNotFound):
+    """The merchant has no such payment link in this mode. A test key doesn't see what a live key has made."""
 
 
 class PayoutsDisabled(_failures.ServiceUnavailable):
@@ -134,11 +138,11 @@ class PayoutsDisabled(_failures.ServiceUnavailable):
 
 
 class PayoutNotCancellable(_failures.Conflict):
-    """Only a payout in `pending_approval` can be cancelled."""
+    """Only a payout in `pending_approval` can be cancelled. Ask the operator to reject an approved one."""
 
 
 class PayoutNotFound(_failures.ResourceNotFound):
-    """The merchant has no such payout in this mode."""
+    """The merchant has no such payout in this mode. A test key doesn't see what a live key has made."""
 
 
 class PayInAssetNotAllowed(_failures.BadRequest):
@@ -162,11 +166,11 @@ class RefundsDisabled(_failures.ServiceUnavailable):
 
 
 class RefundExceedsNet(_failures.BadRequest):
-    """The refunds of the invoice would exceed the net that was credited."""
+    """The refunds of the invoice would exceed the net that was credited. Refund less, or send the rest as a payout."""
 
 
 class RefundNotFound(_failures.ResourceNotFound):
-    """The merchant has no such refund in this mode."""
+    """The merchant has no such refund in this mode. A test key doesn't see what a live key has made."""
 
 
 class RequestTimeout(_failures.ClientError):
@@ -182,7 +186,7 @@ class UnsupportedMediaType(_failures.ClientError):
 
 
 class WebhookNotFound(_failures.ResourceNotFound):
-    """The merchant has no such webhook endpoint in this mode."""
+    """The merchant has no such webhook endpoint in this mode. It may have been deleted."""
 
 
 BY_CODE: dict[str, type[SwapPayError]] = {
@@ -217,6 +221,7 @@ BY_CODE: dict[str, type[SwapPayError]] = {
     "MISSING_API_KEY": MissingApiKey,
     "MISSING_SCOPE": MissingScope,
     "NOT_FOUND": NotFound,
+    "PAYMENT_LINK_NOT_FOUND": PaymentLinkNotFound,
     "PAYOUTS_DISABLED": PayoutsDisabled,
     "PAYOUT_NOT_CANCELLABLE": PayoutNotCancellable,
     "PAYOUT_NOT_FOUND": PayoutNotFound,
@@ -265,6 +270,7 @@ __all__ = [
     "MissingApiKey",
     "MissingScope",
     "NotFound",
+    "PaymentLinkNotFound",
     "PayoutsDisabled",
     "PayoutNotCancellable",
     "PayoutNotFound",

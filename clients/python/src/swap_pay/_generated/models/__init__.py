@@ -37,6 +37,11 @@ from .mode import Mode
 from .network import Network
 from .network_list import NetworkList
 from .pay_in import PayIn
+from .payment_link import PaymentLink
+from .payment_link_change import PaymentLinkChange
+from .payment_link_page import PaymentLinkPage
+from .payment_link_request import PaymentLinkRequest
+from .payment_link_status import PaymentLinkStatus
 from .payout import Payout
 from .payout_event import PayoutEvent
 from .payout_event_type import PayoutEventType
@@ -62,6 +67,15 @@ from .review_outcome import ReviewOutcome
 from .review_status import ReviewStatus
 from .rotation_request import RotationRequest
 from .signed_document import SignedDocument
+from .signed_worth import SignedWorth
+from .statement import Statement
+from .statement_balance import StatementBalance
+from .statement_ledger import StatementLedger
+from .statement_line import StatementLine
+from .statement_lines import StatementLines
+from .statement_month import StatementMonth
+from .statement_months import StatementMonths
+from .statement_movement import StatementMovement
 from .transaction import Transaction
 from .transaction_transfer import TransactionTransfer
 from .transaction_verdict import TransactionVerdict
@@ -113,6 +127,11 @@ __all__ = (
     "Network",
     "NetworkList",
     "PayIn",
+    "PaymentLink",
+    "PaymentLinkChange",
+    "PaymentLinkPage",
+    "PaymentLinkRequest",
+    "PaymentLinkStatus",
     "Payout",
     "PayoutEvent",
     "PayoutEventType",
@@ -138,6 +157,15 @@ __all__ = (
     "ReviewStatus",
     "RotationRequest",
     "SignedDocument",
+    "SignedWorth",
+    "Statement",
+    "StatementBalance",
+    "StatementLedger",
+    "StatementLine",
+    "StatementLines",
+    "StatementMonth",
+    "StatementMonths",
+    "StatementMovement",
     "Transaction",
     "TransactionTransfer",
     "TransactionVerdict",

@@ -63,6 +63,8 @@ class Invoice:
             `service_fee_raw` for the exact payment, in proportion where another amount came. Null until then.
         worth (None | Unset | Worth): What was credited was worth this much then, in your reporting currency. Null
             before, and where there was no rate: it is never filled in later.
+        payment_link (None | str | Unset): The payment link that it was made by, `PL-` and ten characters; else
+            null.
     """
 
     id: str
@@ -98,6 +100,7 @@ class Invoice:
     paid_at: datetime.datetime | None
     service_fee_charged_raw: None | str | Unset = UNSET
     worth: None | Unset | Worth = UNSET
+    payment_link: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = field(init=False, default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -229,6 +232,13 @@ class Invoice:
             worth = self.worth
         if worth is not UNSET:
             said["worth"] = worth
+        payment_link: None | str | Unset
+        if isinstance(self.payment_link, Unset):
+            payment_link = UNSET
+        else:
+            payment_link = self.payment_link
+        if payment_link is not UNSET:
+            said["payment_link"] = payment_link
         return said
 
     @classmethod
@@ -463,6 +473,15 @@ class Invoice:
 
         worth = _parse_worth(left.pop("worth", UNSET))
 
+        def _parse_payment_link(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        payment_link = _parse_payment_link(left.pop("payment_link", UNSET))
+
         made = cls(
             id=id,
             mode=mode,
@@ -497,6 +516,7 @@ class Invoice:
             paid_at=paid_at,
             service_fee_charged_raw=service_fee_charged_raw,
             worth=worth,
+            payment_link=payment_link,
         )
         made.additional_properties = left
         return made

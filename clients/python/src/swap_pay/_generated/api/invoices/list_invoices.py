@@ -18,6 +18,7 @@ def request(
     order_id: str | Unset = UNSET,
     customer_id: str | Unset = UNSET,
     customer_email: str | Unset = UNSET,
+    payment_link: str | Unset = UNSET,
     created_from: datetime.datetime | Unset = UNSET,
     created_to: datetime.datetime | Unset = UNSET,
     limit: int | Unset = 20,
@@ -46,6 +47,8 @@ def request(
     params["customer_id"] = customer_id
 
     params["customer_email"] = customer_email
+
+    params["payment_link"] = payment_link
 
     json_created_from: str | Unset = UNSET
     if not isinstance(created_from, Unset):
