@@ -151,9 +151,9 @@ async def to_payment(order: Order) -> Redirect:
         except errors.DuplicateOrderId as there_is_one:
             invoice = await client.invoices.get(there_is_one.invoice_id)
     except errors.SwapPayError as error:
-        raise HTTPException(
-            status_code=503, detail=f"The payment can’t be started at the moment, and nothing was taken ({error.code})."
-        ) from error
+        print(f"The payment of order {order.id} can’t be started: {error}", flush=True)
+        sorry = "The payment can’t be started at the moment, and nothing was taken. Please try again in a minute."
+        raise HTTPException(status_code=503, detail=sorry) from error
     orders.keep(order.id, invoice)
     return Redirect(invoice.payment_url, status_code=303)
 

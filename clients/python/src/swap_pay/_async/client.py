@@ -19,8 +19,10 @@ from swap_pay._async.books import (
 from swap_pay._async.endpoints import AsyncWebhooks
 from swap_pay._async.event_log import AsyncEvents
 from swap_pay._async.invoices import AsyncInvoices
+from swap_pay._async.payment_links import AsyncPaymentLinks
 from swap_pay._async.payouts import AsyncPayouts
 from swap_pay._async.refunds import AsyncRefunds
+from swap_pay._async.statements import AsyncStatements
 from swap_pay._async.transport import AsyncTransport
 from swap_pay._retries import Retries
 
@@ -51,10 +53,12 @@ class AsyncSwapPay:
             retries=retries or Retries(),
         )
         self.invoices = AsyncInvoices(self._transport)
+        self.payment_links = AsyncPaymentLinks(self._transport)
         self.payouts = AsyncPayouts(self._transport)
         self.refunds = AsyncRefunds(self._transport)
         self.balance = AsyncBalance(self._transport)
         self.ledger = AsyncLedger(self._transport)
+        self.statements = AsyncStatements(self._transport)
         self.assets = AsyncAssets(self._transport)
         self.networks = AsyncNetworks(self._transport)
         self.rates = AsyncRates(self._transport)

@@ -20,8 +20,10 @@ from swap_pay._sync.books import (
 from swap_pay._sync.endpoints import SyncWebhooks
 from swap_pay._sync.event_log import SyncEvents
 from swap_pay._sync.invoices import SyncInvoices
+from swap_pay._sync.payment_links import SyncPaymentLinks
 from swap_pay._sync.payouts import SyncPayouts
 from swap_pay._sync.refunds import SyncRefunds
+from swap_pay._sync.statements import SyncStatements
 from swap_pay._sync.transport import Transport
 
 
@@ -51,10 +53,12 @@ class SwapPay:
             retries=retries or Retries(),
         )
         self.invoices = SyncInvoices(self._transport)
+        self.payment_links = SyncPaymentLinks(self._transport)
         self.payouts = SyncPayouts(self._transport)
         self.refunds = SyncRefunds(self._transport)
         self.balance = SyncBalance(self._transport)
         self.ledger = SyncLedger(self._transport)
+        self.statements = SyncStatements(self._transport)
         self.assets = SyncAssets(self._transport)
         self.networks = SyncNetworks(self._transport)
         self.rates = SyncRates(self._transport)
