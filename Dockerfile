@@ -11,6 +11,7 @@ COPY requirements.lock requirements-tracing.lock requirements-exchanges.lock req
 COPY pyproject.toml README.md ./
 COPY docs docs
 COPY clients/python/README.md clients/python/README.md
+COPY clients/typescript/README.md clients/typescript/README.md
 COPY templates templates
 COPY static static
 COPY piccolo_migrations piccolo_migrations

@@ -29,12 +29,14 @@ TYPESCRIPT_BUILT := clients/typescript/dist/.stamp
 RUNTIMES := clients/typescript/tests/runtimes/node_modules/.stamp
 SHOP_EXPRESS := examples/shop-express/node_modules/.stamp
 OBSERVATORY := tests/observatory/node_modules/.stamp
+PHP := tests/woocommerce/php/node_modules/.stamp
+WORDPRESS := tests/woocommerce/wordpress/node_modules/.stamp
 OPENAPI := tests/openapi/node_modules/.stamp
 # What the tests need beside the environment itself.
-FOR_TESTS := $(OBSERVATORY) $(OPENAPI) $(EXCHANGES) $(TRACING) $(HOSTS) $(SHOP_EXPRESS) chromium
+FOR_TESTS := $(OBSERVATORY) $(OPENAPI) $(PHP) $(EXCHANGES) $(TRACING) $(HOSTS) $(SHOP_EXPRESS) chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words record contract clients lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures words woocommerce record contract clients lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -109,6 +111,10 @@ screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every pag
 words: .venv/.stamp ## Bring the catalogues of customers' sentences in step, and print what has no translation yet
 	$(BIN)/python -m tests.catalogues
 
+woocommerce: .venv/.stamp ## Pack the WooCommerce plug-in into var/woocommerce, its sentences in step
+	$(BIN)/python clients/woocommerce/words.py
+	$(BIN)/python clients/woocommerce/pack.py var/woocommerce
+
 record: .venv/.stamp ## At a release: record its statements and schema, which the next versions are held against
 	$(BIN)/python -m tests.upgrades.record
 
@@ -132,6 +138,8 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/openapi && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd tests/woocommerce/php && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd tests/woocommerce/wordpress && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd clients/typescript && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd clients/typescript/tests/runtimes && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
@@ -141,7 +149,7 @@ clean: ## Delete the sandbox's data and all that can be made again
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -c \
 		'from app.sandbox import postgres; from app.sandbox.home import Home; postgres.remove(Home().postgres)'; fi
 	rm -rf clients/typescript/dist clients/typescript/node_modules clients/typescript/tests/*/node_modules examples/*/node_modules
-	rm -rf var .venv node_modules tests/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf var .venv node_modules tests/*/node_modules tests/woocommerce/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Everything with hashes; then the project itself, built by what the lock has brought.
@@ -189,6 +197,12 @@ $(RUNTIMES): clients/typescript/tests/runtimes/package-lock.json
 $(OPENAPI): tests/openapi/package-lock.json
 	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
 	cd tests/openapi && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# PHP as WebAssembly, for the WooCommerce plug-in, and a WordPress for `make soak`. Without scripts: none is needed.
+$(PHP) $(WORDPRESS): tests/woocommerce/%/node_modules/.stamp: tests/woocommerce/%/package-lock.json
+	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
+	cd tests/woocommerce/$* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # The extra `exchanges` as its users install it: ccxt asks for other versions of some packages than the rest.

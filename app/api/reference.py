@@ -161,8 +161,8 @@ def _type(schema: Mapping[str, Any]) -> str:
         return " or ".join(_type(each) for each in schema["anyOf"])
     if "$ref" in schema:
         return _name(schema)
-    if "enum" in schema:
-        return " | ".join(str(value) for value in schema["enum"])
+    if values := schema.get("enum", schema.get("x-extensible-enum")):
+        return " | ".join(str(value) for value in values)
     kind = str(schema.get("type", "any"))
     if kind == "array":
         return f"array of {_type(schema['items'])}"

@@ -57,16 +57,34 @@ _DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
 """What each enumeration and free object is; their fields say what it is there."""
 
 
+_GROWING = frozenset(
+    {
+        "DepositStatus",
+        "DepositVerdict",
+        "PaymentLinkStatus",
+        "QuoteState",
+        "ReviewOutcome",
+        "ReviewStatus",
+        "TransactionVerdict",
+        "WebhookStatusReason",
+    }
+)
+"""Enumerations of answers that may get more values (docs/versions.md): text, with the values of today in
+`x-extensible-enum`. Generated clients would refuse a new value of a closed one, or of what is a class of theirs."""
+
+
 class Schemas:
     """The document's `components/schemas`, which grow while its operations are written."""
 
     def __init__(self, types: Sequence[Any]) -> None:
         """Those of the structs `types` and of all that they hold."""
         _, components = msgspec.json.schema_components(types, ref_template=f"{PREFIX}{{name}}")
+        by_name = {_public_name(name): schema for name, schema in components.items()}
         self._named: dict[str, Any] = {}
-        for name, schema in components.items():
-            public = _public_name(name)
-            self._add(public, self.named(schema | {"title": public}, is_component=True))
+        self._growing = {name: _growing(name, schema) for name, schema in by_name.items() if name in _GROWING}
+        for name, schema in by_name.items():
+            if name not in _GROWING:
+                self._add(name, self.named(schema | {"title": name}, is_component=True))
 
     def field(self, type: Any, name: str) -> dict[str, Any]:
         """The schema of a field of a struct, to be added to."""
@@ -90,7 +108,9 @@ class Schemas:
         if not isinstance(schema, Mapping):
             return schema
         if "$ref" in schema:
-            return {**schema, "$ref": PREFIX + _public_name(schema["$ref"].removeprefix(PREFIX))}
+            name = _public_name(schema["$ref"].removeprefix(PREFIX))
+            beside = {key: value for key, value in schema.items() if key != "$ref"}
+            return self._growing[name] | beside if name in _GROWING else {"$ref": PREFIX + name, **beside}
         if not is_component and ("enum" in schema or (schema.get("type") == "object" and "properties" not in schema)):
             return self._hoisted(schema)
         named = {key: self.named(value) for key, value in schema.items() if key != "properties"}
@@ -104,6 +124,8 @@ class Schemas:
         if "title" not in schema:
             raise ImproperlyConfiguredException(f"{dict(schema)} has no title, by which the API would know it")
         name = schema["title"]
+        if name in _GROWING:
+            return _growing(name, schema)
         about = {key: value for key, value in schema.items() if key not in ("description", "default")}
         self._add(name, _typed({**about, "description": _DESCRIPTIONS.get(name, "")}))
         of_field = {key: schema[key] for key in ("description", "default") if key in schema}
@@ -124,6 +146,16 @@ def reference(type: Any) -> dict[str, str]:
 
 def _public_name(name: str) -> str:
     return _PUBLIC_NAMES.get(name, name.removesuffix("Body"))
+
+
+def _growing(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What may get more values, as text. Its description says what it is in its place, then what its values mean."""
+    about = [schema.get("description", ""), _DESCRIPTIONS.get(name, ""), "More values may come."]
+    return {
+        "type": "string",
+        "description": " ".join(text for text in about if text),
+        "x-extensible-enum": [*schema["enum"]],
+    }
 
 
 def _typed(schema: dict[str, Any]) -> dict[str, Any]:

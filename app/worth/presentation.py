@@ -13,7 +13,11 @@ class WorthBody(msgspec.Struct, frozen=True, kw_only=True):
     """What a movement of money was worth when it was booked."""
 
     amount_decimal: Annotated[
-        str, Meta(description="As many places as the currency has.", extra_json_schema={"pattern": r"^[0-9.]+$"})
+        str,
+        Meta(
+            description="As many places as the currency has; signed in statements alone.",
+            extra_json_schema={"pattern": r"^-?[0-9.]+$"},
+        ),
     ]
     currency: Annotated[str, Meta(description="ISO 4217.", extra_json_schema={"pattern": "^[A-Z]{3}$"})]
 

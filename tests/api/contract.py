@@ -99,7 +99,7 @@ def _of_operations(paths: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_schemas(schemas: Mapping[str, Any]) -> Iterator[str]:
     for name, schema in schemas.items():
-        yield from (f"{name} may be {value}" for value in schema.get("enum", ()))
+        yield from (f"{name} may be {value}" for value in schema.get("enum", schema.get("x-extensible-enum", ())))
         for field, about in schema.get("properties", {}).items():
             kind = "required" if field in schema.get("required", ()) else "optional"
             yield f"{name} has {field}: {_type(about)}, {kind}"

@@ -25,19 +25,10 @@ from app.statements.service import LedgerStatement, MonthStatement, Movement
 from app.web.paging import next_cursor, parse_page
 from app.web.routing import Router
 from app.web.standby_reads import FROM_STANDBY
-from app.worth.presentation import worth_body
+from app.worth.presentation import WorthBody, worth_body
 
 SignedRaw = Annotated[str, Meta(description="In minor units, with a minus where it is less than nothing.")]
 SignedDecimal = Annotated[str, Meta(description="The same for people.")]
-
-
-class SignedWorth(msgspec.Struct, frozen=True, kw_only=True):
-    """What movements were worth when they were booked: negative where money left."""
-
-    amount_decimal: Annotated[
-        str, Meta(description="As many places as the currency has.", extra_json_schema={"pattern": r"^-?[0-9.]+$"})
-    ]
-    currency: Annotated[str, Meta(description="ISO 4217.", extra_json_schema={"pattern": "^[A-Z]{3}$"})]
 
 
 class StatementMonth(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +74,7 @@ class StatementMovement(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     fee_decimal: SignedDecimal
-    worth: Annotated[list[SignedWorth], Meta(description="What they were worth, summed by currency; signed.")]
+    worth: Annotated[list[WorthBody], Meta(description="What they were worth, summed by currency; signed.")]
     worth_unknown: Annotated[int, Meta(description="How many have no known worth, and no part in `worth`.")]
 
 
@@ -106,7 +97,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     final: Annotated[bool, Meta(description="Whether a signed checkpoint has closed it, so that it never changes.")]
     checkpoint: Annotated[int | None, Meta(description="That checkpoint's number; null until then.")]
     ledgers: list[StatementLedger]
-    worth: Annotated[list[SignedWorth], Meta(description="What all movements were worth, by currency; signed.")]
+    worth: Annotated[list[WorthBody], Meta(description="What all movements were worth, by currency; signed.")]
     worth_unknown: Annotated[int, Meta(description="How many entries have no known worth.")]
 
 
@@ -116,7 +107,7 @@ class StatementLine(msgspec.Struct, frozen=True, kw_only=True):
     entry: Entry
     fee_raw: SignedRaw
     fee_decimal: SignedDecimal
-    worth: Annotated[SignedWorth | None, Meta(description="What it was worth, signed; null where that isn't known.")]
+    worth: Annotated[WorthBody | None, Meta(description="What it was worth, signed; null where that isn't known.")]
     invoice_id: Annotated[str | None, Meta(description="The invoice of its deposit or refund.")]
     order_id: Annotated[str | None, Meta(description="That invoice's `order_id`.")]
     txid: Annotated[str | None, Meta(description="The transaction that moved the money.")]
@@ -133,7 +124,7 @@ _MONTH: Mapping[str, Parameter] = {
     "month": Parameter(description="Year and month, in UTC.", example="2026-01"),
 }
 
-_EUR = [SignedWorth(amount_decimal="4.57", currency="EUR")]
+_EUR = [WorthBody(amount_decimal="4.57", currency="EUR")]
 
 _BALANCES = {
     "opening": StatementBalance(
@@ -327,18 +318,13 @@ def _line(line: Line, decimals: int) -> StatementLine:
         entry=line.entry,
         fee_raw=str(line.fee_raw),
         fee_decimal=format_amount(line.fee_raw, decimals),
-        worth=_worth(line.worth_raw, line.currency),
+        worth=worth_body(line.worth_raw, line.currency),
         invoice_id=line.invoice_id,
         order_id=line.order_id,
         txid=line.txid,
     )
 
 
-def _worths(worths: Mapping[str, int]) -> list[SignedWorth]:
-    found = [_worth(worth_raw, currency) for currency, worth_raw in worths.items()]
+def _worths(worths: Mapping[str, int]) -> list[WorthBody]:
+    found = [worth_body(worth_raw, currency) for currency, worth_raw in worths.items()]
     return [one for one in found if one is not None]
-
-
-def _worth(worth_raw: int | None, currency: str | None) -> SignedWorth | None:
-    body = worth_body(worth_raw, currency)
-    return None if body is None else SignedWorth(amount_decimal=body.amount_decimal, currency=body.currency)

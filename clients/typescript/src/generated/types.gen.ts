@@ -339,17 +339,17 @@ export type Deposit = {
      */
     confirmations: number;
     /**
-     * `orphaned`: its block was reorganised away. `replaced`: another transaction took its place before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it.
+     * `orphaned`: its block was reorganised away. `replaced`: another transaction took its place before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it. Where a deposit is. `seen`: on the chain or waiting for a block. `credited`: final and booked. `orphaned`: its block was reorganised away. `replaced`: another transaction took its place before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it. More values may come.
      */
-    status: DepositStatus;
+    status: string;
     /**
      * The transaction that took its place, where that is known.
      */
     replaced_by?: string | null;
     /**
-     * What it is to the invoice. `exact` pays it, alone or as a credited part. `part` waits for the rest. `dust` is too small to mean anything. Every other one needs a review.
+     * What it is to the invoice. `exact` pays it, alone or as a credited part. `part` waits for the rest. `dust` is too small to mean anything. Every other one needs a review. What a deposit is to its invoice. `exact` pays it, `part` waits for the rest, `dust` is too small to mean anything. Every other one needs a review. More values may come.
      */
-    verdict: DepositVerdict;
+    verdict: string;
     /**
      * Why it needs a review: the verdict; null for `exact`, `part` and `dust`.
      */
@@ -359,20 +359,6 @@ export type Deposit = {
      */
     seen_at: string;
 };
-
-/**
- * DepositStatus
- *
- * Where a deposit is. `seen`: on the chain or waiting for a block. `credited`: final and booked. `orphaned`: its block was reorganised away. `replaced`: another transaction took its place before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it.
- */
-export type DepositStatus = 'credited' | 'dropped' | 'orphaned' | 'replaced' | 'seen' | 'suspended';
-
-/**
- * DepositVerdict
- *
- * What a deposit is to its invoice. `exact` pays it, `part` waits for the rest, `dust` is too small to mean anything. Every other one needs a review.
- */
-export type DepositVerdict = 'cancelled' | 'dust' | 'exact' | 'in_review' | 'late' | 'overpaid' | 'part' | 'second' | 'underpaid' | 'unknown' | 'wrong_asset';
 
 /**
  * Error
@@ -1026,7 +1012,7 @@ export type PaymentLink = {
     /**
      * `open`: it can be paid by. `inactive`: it is switched off. `expired`: its `expires_at` has passed. `used_up`: as many payments are taken as `max_payments` allows.
      */
-    status: PaymentLinkStatus;
+    status: string;
     /**
      * What is asked for. Null: the customer enters an amount.
      */
@@ -1197,13 +1183,6 @@ export type PaymentLinkRequest = {
      */
     active?: boolean;
 };
-
-/**
- * PaymentLinkStatus
- *
- * Whether a link can be paid by, or why not.
- */
-export type PaymentLinkStatus = 'expired' | 'inactive' | 'open' | 'used_up';
 
 /**
  * Payout
@@ -1480,9 +1459,9 @@ export type Quote = {
      */
     id: string;
     /**
-     * `open`: a payment that is made before `expires_at` pays the invoice. `used`: a payment has come for it, and it stays the invoice's quote. `ended`: it was not paid in time.
+     * `open`: a payment that is made before `expires_at` pays the invoice. `used`: a payment has come for it, and it stays the invoice's quote. `ended`: it was not paid in time. `open`: it can be paid. `used`: a payment has come for it. `ended`: it was not paid in time. More values may come.
      */
-    state: QuoteState;
+    state: string;
     /**
      * The exact amount, and where to send it.
      */
@@ -1512,13 +1491,6 @@ export type Quote = {
      */
     expires_at: string;
 };
-
-/**
- * QuoteState
- *
- * `open`: it can be paid. `used`: a payment has come for it. `ended`: it was not paid in time.
- */
-export type QuoteState = 'ended' | 'open' | 'used';
 
 /**
  * RateList
@@ -1772,13 +1744,13 @@ export type ReplayRequest = {
  */
 export type Review = {
     /**
-     * `returning` until the return is confirmed on chain.
+     * `returning` until the return is confirmed on chain. `open` waits for an operator; `returning` until the return is confirmed on chain. More values may come.
      */
-    status: ReviewStatus;
+    status: string;
     /**
      * Null while the review is open.
      */
-    outcome: ReviewOutcome | null;
+    outcome: string | null;
     /**
      * Why there is one: `underpaid`, `late`, …
      */
@@ -1800,20 +1772,6 @@ export type Review = {
      */
     decided_at: string | null;
 };
-
-/**
- * ReviewOutcome
- *
- * How a review ended.
- */
-export type ReviewOutcome = 'closed' | 'credited' | 'returned';
-
-/**
- * ReviewStatus
- *
- * `open` waits for an operator; `returning` until the return is confirmed on chain.
- */
-export type ReviewStatus = 'closed' | 'open' | 'returning';
 
 /**
  * RotationRequest
@@ -1860,22 +1818,6 @@ export type SignedDocument = {
 };
 
 /**
- * SignedWorth
- *
- * What movements were worth when they were booked: negative where money left.
- */
-export type SignedWorth = {
-    /**
-     * As many places as the currency has.
-     */
-    amount_decimal: string;
-    /**
-     * ISO 4217.
-     */
-    currency: string;
-};
-
-/**
  * Statement
  *
  * A month's statement.
@@ -1905,7 +1847,7 @@ export type Statement = {
     /**
      * What all movements were worth, by currency; signed.
      */
-    worth: Array<SignedWorth>;
+    worth: Array<Worth>;
     /**
      * How many entries have no known worth.
      */
@@ -1984,7 +1926,7 @@ export type StatementLine = {
     /**
      * What it was worth, signed; null where that isn't known.
      */
-    worth: SignedWorth | null;
+    worth: Worth | null;
     /**
      * The invoice of its deposit or refund.
      */
@@ -2086,7 +2028,7 @@ export type StatementMovement = {
     /**
      * What they were worth, summed by currency; signed.
      */
-    worth: Array<SignedWorth>;
+    worth: Array<Worth>;
     /**
      * How many have no known worth, and no part in `worth`.
      */
@@ -2102,7 +2044,7 @@ export type Transaction = {
     /**
      * `unavailable`: the network can't be asked now. `unknown`: it doesn't know the transaction. `waiting`: no block has it. `confirming`: it pays an invoice and needs more confirmations. `failed`: it moved nothing. `paid`, `paid_part`, `paid_short`, `paid_over`, `paid_late`, `paid_after_cancellation`, `paid_again`, `dust`: what it is to its invoice. `other_invoice`: it is for another one than `invoice_id` named. `other_asset`, `other_token`, `lookalike_token`: it brings something else than was asked for. `other_network`: the right address on another chain. `unclaimed`: for no invoice. `elsewhere`: it brings you nothing. `reorganised`, `replaced`, `dropped`: it is in no block any more, or never was.
      */
-    verdict: TransactionVerdict;
+    verdict: string;
     /**
      * The verdict in English, with its figures.
      */
@@ -2178,15 +2120,8 @@ export type TransactionTransfer = {
     /**
      * What this transfer is to that invoice.
      */
-    verdict: TransactionVerdict;
+    verdict: string;
 };
-
-/**
- * TransactionVerdict
- *
- * What became of a transaction. The API gives these codes.
- */
-export type TransactionVerdict = 'confirming' | 'dropped' | 'dust' | 'elsewhere' | 'failed' | 'lookalike_token' | 'other_asset' | 'other_invoice' | 'other_network' | 'other_token' | 'paid' | 'paid_after_cancellation' | 'paid_again' | 'paid_late' | 'paid_over' | 'paid_part' | 'paid_short' | 'reorganised' | 'replaced' | 'unavailable' | 'unclaimed' | 'unknown' | 'waiting';
 
 /**
  * Webhook
@@ -2225,7 +2160,7 @@ export type Webhook = {
     /**
      * Why it is not enabled: twenty failures in a row, a response of 410, or your own request.
      */
-    status_reason: WebhookStatusReason | null;
+    status_reason: string | null;
     /**
      * When the status began.
      */
@@ -2309,13 +2244,6 @@ export type WebhookRequest = {
 export type WebhookStatus = 'disabled' | 'enabled' | 'paused';
 
 /**
- * WebhookStatusReason
- *
- * Why an endpoint is not enabled: twenty failures in a row (`failures`), an answer of 410 (`gone`), or your own request (`merchant`).
- */
-export type WebhookStatusReason = 'failures' | 'gone' | 'merchant';
-
-/**
  * WebhookWithSecret
  *
  * An endpoint with its secret, which is shown this once.
@@ -2352,7 +2280,7 @@ export type WebhookWithSecret = {
     /**
      * Why it is not enabled: twenty failures in a row, a response of 410, or your own request.
      */
-    status_reason: WebhookStatusReason | null;
+    status_reason: string | null;
     /**
      * When the status began.
      */
@@ -2389,7 +2317,7 @@ export type WithdrawalStatus = 'approved' | 'cancelled' | 'confirmed' | 'failed'
  */
 export type Worth = {
     /**
-     * As many places as the currency has.
+     * As many places as the currency has; signed in statements alone.
      */
     amount_decimal: string;
     /**

@@ -12,8 +12,6 @@ from .delivery import Delivery
 from .delivery_page import DeliveryPage
 from .delivery_status import DeliveryStatus
 from .deposit import Deposit
-from .deposit_status import DepositStatus
-from .deposit_verdict import DepositVerdict
 from .error import Error
 from .error_code import ErrorCode
 from .error_response import ErrorResponse
@@ -41,7 +39,6 @@ from .payment_link import PaymentLink
 from .payment_link_change import PaymentLinkChange
 from .payment_link_page import PaymentLinkPage
 from .payment_link_request import PaymentLinkRequest
-from .payment_link_status import PaymentLinkStatus
 from .payout import Payout
 from .payout_event import PayoutEvent
 from .payout_event_type import PayoutEventType
@@ -52,7 +49,6 @@ from .proof_leaf import ProofLeaf
 from .queued_deliveries import QueuedDeliveries
 from .queued_test_event import QueuedTestEvent
 from .quote import Quote
-from .quote_state import QuoteState
 from .rate_list import RateList
 from .rate_source import RateSource
 from .redelivery_request import RedeliveryRequest
@@ -63,11 +59,8 @@ from .refund_page import RefundPage
 from .refund_request import RefundRequest
 from .replay_request import ReplayRequest
 from .review import Review
-from .review_outcome import ReviewOutcome
-from .review_status import ReviewStatus
 from .rotation_request import RotationRequest
 from .signed_document import SignedDocument
-from .signed_worth import SignedWorth
 from .statement import Statement
 from .statement_balance import StatementBalance
 from .statement_ledger import StatementLedger
@@ -78,13 +71,11 @@ from .statement_months import StatementMonths
 from .statement_movement import StatementMovement
 from .transaction import Transaction
 from .transaction_transfer import TransactionTransfer
-from .transaction_verdict import TransactionVerdict
 from .webhook import Webhook
 from .webhook_change import WebhookChange
 from .webhook_page import WebhookPage
 from .webhook_request import WebhookRequest
 from .webhook_status import WebhookStatus
-from .webhook_status_reason import WebhookStatusReason
 from .webhook_with_secret import WebhookWithSecret
 from .withdrawal_status import WithdrawalStatus
 from .worth import Worth
@@ -102,8 +93,6 @@ __all__ = (
     "DeliveryPage",
     "DeliveryStatus",
     "Deposit",
-    "DepositStatus",
-    "DepositVerdict",
     "Error",
     "ErrorCode",
     "ErrorResponse",
@@ -131,7 +120,6 @@ __all__ = (
     "PaymentLinkChange",
     "PaymentLinkPage",
     "PaymentLinkRequest",
-    "PaymentLinkStatus",
     "Payout",
     "PayoutEvent",
     "PayoutEventType",
@@ -142,7 +130,6 @@ __all__ = (
     "QueuedDeliveries",
     "QueuedTestEvent",
     "Quote",
-    "QuoteState",
     "RateList",
     "RateSource",
     "RedeliveryRequest",
@@ -153,11 +140,8 @@ __all__ = (
     "RefundRequest",
     "ReplayRequest",
     "Review",
-    "ReviewOutcome",
-    "ReviewStatus",
     "RotationRequest",
     "SignedDocument",
-    "SignedWorth",
     "Statement",
     "StatementBalance",
     "StatementLedger",
@@ -168,13 +152,11 @@ __all__ = (
     "StatementMovement",
     "Transaction",
     "TransactionTransfer",
-    "TransactionVerdict",
     "Webhook",
     "WebhookChange",
     "WebhookPage",
     "WebhookRequest",
     "WebhookStatus",
-    "WebhookStatusReason",
     "WebhookWithSecret",
     "WithdrawalStatus",
     "Worth",

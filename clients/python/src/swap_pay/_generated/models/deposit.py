@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ..models.deposit_status import DepositStatus
-from ..models.deposit_verdict import DepositVerdict
 from ..types import UNSET, Unset
 
 
@@ -24,11 +22,15 @@ class Deposit:
         from_address (None | str): Where it came from; null where the chain names no single sender.
         block_height (int | None): The block that it is in; null while it waits for one.
         confirmations (int): Blocks from that one to the chain's head, both counted.
-        status (DepositStatus): Where a deposit is. `seen`: on the chain or waiting for a block. `credited`: final
-            and booked. `orphaned`: its block was reorganised away. `replaced`: another transaction took its place
-            before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it.
-        verdict (DepositVerdict): What a deposit is to its invoice. `exact` pays it, `part` waits for the rest,
-            `dust` is too small to mean anything. Every other one needs a review.
+        status (str): `orphaned`: its block was reorganised away. `replaced`: another transaction took its place
+            before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it. Where
+            a deposit is. `seen`: on the chain or waiting for a block. `credited`: final and booked. `orphaned`: its
+            block was reorganised away. `replaced`: another transaction took its place before a block had it. `dropped`:
+            the nodes have forgotten it. `suspended`: an operator looks into it. More values may come.
+        verdict (str): What it is to the invoice. `exact` pays it, alone or as a credited part. `part` waits for the
+            rest. `dust` is too small to mean anything. Every other one needs a review. What a deposit is to its
+            invoice. `exact` pays it, `part` waits for the rest, `dust` is too small to mean anything. Every other one
+            needs a review. More values may come.
         review_reason (None | str): Why it needs a review: the verdict; null for `exact`, `part` and `dust`.
         seen_at (datetime.datetime): When it was first seen.
         replaced_by (None | str | Unset): The transaction that took its place, where that is known.
@@ -43,8 +45,8 @@ class Deposit:
     from_address: None | str
     block_height: int | None
     confirmations: int
-    status: DepositStatus
-    verdict: DepositVerdict
+    status: str
+    verdict: str
     review_reason: None | str
     seen_at: datetime.datetime
     replaced_by: None | str | Unset = UNSET
@@ -74,9 +76,9 @@ class Deposit:
         said["block_height"] = block_height
         confirmations = self.confirmations
         said["confirmations"] = confirmations
-        status = self.status.value
+        status = self.status
         said["status"] = status
-        verdict = self.verdict.value
+        verdict = self.verdict
         said["verdict"] = verdict
         review_reason: None | str
         review_reason = self.review_reason
@@ -119,9 +121,8 @@ class Deposit:
         block_height = _parse_block_height(left.pop("block_height"))
 
         confirmations = left.pop("confirmations")
-        status = DepositStatus(left.pop("status"))
-
-        verdict = DepositVerdict(left.pop("verdict"))
+        status = left.pop("status")
+        verdict = left.pop("verdict")
 
         def _parse_review_reason(data: object) -> None | str:
             if data is None:

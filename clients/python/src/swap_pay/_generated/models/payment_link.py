@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ..models.mode import Mode
-from ..models.payment_link_status import PaymentLinkStatus
 
 if TYPE_CHECKING:
     from ..models.asset_on_chain import AssetOnChain
@@ -22,7 +21,8 @@ class PaymentLink:
         mode (Mode): `test` has test networks and test resources, `live` the real ones.
         url (str): The link's page. Everybody who has it can pay.
         active (bool): Whether you have it switched on.
-        status (PaymentLinkStatus): Whether a link can be paid by, or why not.
+        status (str): `open`: it can be paid by. `inactive`: it is switched off. `expired`: its `expires_at` has
+            passed. `used_up`: as many payments are taken as `max_payments` allows.
         amount (None | str): What is asked for. Null: the customer enters an amount.
         min_amount (None | str): The least that the customer may enter.
         max_amount (None | str): The most that the customer may enter.
@@ -43,7 +43,7 @@ class PaymentLink:
     mode: Mode
     url: str
     active: bool
-    status: PaymentLinkStatus
+    status: str
     amount: None | str
     min_amount: None | str
     max_amount: None | str
@@ -71,7 +71,7 @@ class PaymentLink:
         said["url"] = url
         active = self.active
         said["active"] = active
-        status = self.status.value
+        status = self.status
         said["status"] = status
         amount: None | str
         amount = self.amount
@@ -132,7 +132,7 @@ class PaymentLink:
 
         url = left.pop("url")
         active = left.pop("active")
-        status = PaymentLinkStatus(left.pop("status"))
+        status = left.pop("status")
 
         def _parse_amount(data: object) -> None | str:
             if data is None:

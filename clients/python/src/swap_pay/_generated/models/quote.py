@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..models.quote_state import QuoteState
-
 if TYPE_CHECKING:
     from ..models.pay_in import PayIn
     from ..models.rate_source import RateSource
@@ -18,8 +16,9 @@ class Quote:
 
     Attributes:
         id (str): `QT-` and ten characters.
-        state (QuoteState): `open`: it can be paid. `used`: a payment has come for it. `ended`: it was not paid in
-            time.
+        state (str): `open`: a payment that is made before `expires_at` pays the invoice. `used`: a payment has come
+            for it, and it stays the invoice's quote. `ended`: it was not paid in time. `open`: it can be paid. `used`:
+            a payment has come for it. `ended`: it was not paid in time. More values may come.
         pay_in (PayIn): The one exact amount to send, and where.
         rate (str): What one whole asset is worth in the price's currency.
         rate_at (datetime.datetime): The time of the oldest of the figures that the rate is made of.
@@ -30,7 +29,7 @@ class Quote:
     """
 
     id: str
-    state: QuoteState
+    state: str
     pay_in: PayIn
     rate: str
     rate_at: datetime.datetime
@@ -46,7 +45,7 @@ class Quote:
         said: dict[str, Any] = dict(self.additional_properties)
         id = self.id
         said["id"] = id
-        state = self.state.value
+        state = self.state
         said["state"] = state
         pay_in = self.pay_in.to_dict()
         said["pay_in"] = pay_in
@@ -76,8 +75,7 @@ class Quote:
 
         left = dict(said)
         id = left.pop("id")
-        state = QuoteState(left.pop("state"))
-
+        state = left.pop("state")
         pay_in = PayIn.from_dict(left.pop("pay_in"))
 
         rate = left.pop("rate")

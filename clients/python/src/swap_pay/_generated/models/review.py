@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ..models.review_outcome import ReviewOutcome
-from ..models.review_status import ReviewStatus
-
 
 @dataclass
 class Review:
     """The review of a deposit that a human settles: the open one, else the latest.
 
     Attributes:
-        status (ReviewStatus): `open` waits for an operator; `returning` until the return is confirmed on chain.
-        outcome (None | ReviewOutcome): Null while the review is open.
+        status (str): `returning` until the return is confirmed on chain. `open` waits for an operator; `returning`
+            until the return is confirmed on chain. More values may come.
+        outcome (None | str): Null while the review is open.
         cause (str): Why there is one: `underpaid`, `late`, …
         deposit_id (str): The deposit that it is about.
         refund_id (None | str): The return, if it was decided so.
@@ -22,8 +20,8 @@ class Review:
         decided_at (None | str): When an operator decided it.
     """
 
-    status: ReviewStatus
-    outcome: None | ReviewOutcome
+    status: str
+    outcome: None | str
     cause: str
     deposit_id: str
     refund_id: None | str
@@ -35,13 +33,10 @@ class Review:
         """Its JSON."""
 
         said: dict[str, Any] = dict(self.additional_properties)
-        status = self.status.value
+        status = self.status
         said["status"] = status
         outcome: None | str
-        if isinstance(self.outcome, ReviewOutcome):
-            outcome = self.outcome.value
-        else:
-            outcome = self.outcome
+        outcome = self.outcome
         said["outcome"] = outcome
         cause = self.cause
         said["cause"] = cause
@@ -62,20 +57,12 @@ class Review:
         """From its JSON. Raises KeyError for a field that is missing."""
 
         left = dict(said)
-        status = ReviewStatus(left.pop("status"))
+        status = left.pop("status")
 
-        def _parse_outcome(data: object) -> None | ReviewOutcome:
+        def _parse_outcome(data: object) -> None | str:
             if data is None:
                 return data
-            try:
-                if not isinstance(data, str):
-                    raise TypeError()
-                outcome_type_0 = ReviewOutcome(data)
-
-                return outcome_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(None | ReviewOutcome, data)
+            return cast(None | str, data)
 
         outcome = _parse_outcome(left.pop("outcome"))
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from ..models.signed_worth import SignedWorth
     from ..models.statement_ledger import StatementLedger
+    from ..models.worth import Worth
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Statement:
         final (bool): Whether a signed checkpoint has closed it, so that it never changes.
         checkpoint (int | None): That checkpoint's number; null until then.
         ledgers (list[StatementLedger]):
-        worth (list[SignedWorth]): What all movements were worth, by currency; signed.
+        worth (list[Worth]): What all movements were worth, by currency; signed.
         worth_unknown (int): How many entries have no known worth.
     """
 
@@ -30,7 +30,7 @@ class Statement:
     final: bool
     checkpoint: int | None
     ledgers: list[StatementLedger]
-    worth: list[SignedWorth]
+    worth: list[Worth]
     worth_unknown: int
     additional_properties: dict[str, Any] = field(init=False, default_factory=dict)
 
@@ -68,8 +68,8 @@ class Statement:
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Statement:
         """From its JSON. Raises KeyError for a field that is missing."""
-        from ..models.signed_worth import SignedWorth
         from ..models.statement_ledger import StatementLedger
+        from ..models.worth import Worth
 
         left = dict(said)
         month = left.pop("month")
@@ -94,7 +94,7 @@ class Statement:
         worth = []
         _worth = left.pop("worth")
         for worth_item_data in _worth:
-            worth_item = SignedWorth.from_dict(worth_item_data)
+            worth_item = Worth.from_dict(worth_item_data)
 
             worth.append(worth_item)
 

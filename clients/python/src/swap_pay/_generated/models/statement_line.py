@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from ..models.ledger_entry import LedgerEntry
-    from ..models.signed_worth import SignedWorth
+    from ..models.worth import Worth
 
 
 @dataclass
@@ -18,7 +18,7 @@ class StatementLine:
             with a minus.
         fee_raw (str): In minor units, with a minus where it is less than nothing.
         fee_decimal (str): The same for people.
-        worth (None | SignedWorth): What it was worth, signed; null where that isn't known.
+        worth (None | Worth): What it was worth, signed; null where that isn't known.
         invoice_id (None | str): The invoice of its deposit or refund.
         order_id (None | str): That invoice's `order_id`.
         txid (None | str): The transaction that moved the money.
@@ -27,7 +27,7 @@ class StatementLine:
     entry: LedgerEntry
     fee_raw: str
     fee_decimal: str
-    worth: None | SignedWorth
+    worth: None | Worth
     invoice_id: None | str
     order_id: None | str
     txid: None | str
@@ -35,7 +35,7 @@ class StatementLine:
 
     def to_dict(self) -> dict[str, Any]:
         """Its JSON."""
-        from ..models.signed_worth import SignedWorth
+        from ..models.worth import Worth
 
         said: dict[str, Any] = dict(self.additional_properties)
         entry = self.entry.to_dict()
@@ -45,7 +45,7 @@ class StatementLine:
         fee_decimal = self.fee_decimal
         said["fee_decimal"] = fee_decimal
         worth: dict[str, Any] | None
-        if isinstance(self.worth, SignedWorth):
+        if isinstance(self.worth, Worth):
             worth = self.worth.to_dict()
         else:
             worth = self.worth
@@ -65,7 +65,7 @@ class StatementLine:
     def from_dict(cls, said: Mapping[str, Any]) -> StatementLine:
         """From its JSON. Raises KeyError for a field that is missing."""
         from ..models.ledger_entry import LedgerEntry
-        from ..models.signed_worth import SignedWorth
+        from ..models.worth import Worth
 
         left = dict(said)
         entry = LedgerEntry.from_dict(left.pop("entry"))
@@ -73,18 +73,18 @@ class StatementLine:
         fee_raw = left.pop("fee_raw")
         fee_decimal = left.pop("fee_decimal")
 
-        def _parse_worth(data: object) -> None | SignedWorth:
+        def _parse_worth(data: object) -> None | Worth:
             if data is None:
                 return data
             try:
                 if not isinstance(data, dict):
                     raise TypeError()
-                worth_type_0 = SignedWorth.from_dict(data)
+                worth_type_0 = Worth.from_dict(data)
 
                 return worth_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(None | SignedWorth, data)
+            return cast(None | Worth, data)
 
         worth = _parse_worth(left.pop("worth"))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..models.signed_worth import SignedWorth
+    from ..models.worth import Worth
 
 
 @dataclass
@@ -22,7 +22,7 @@ class StatementMovement:
         fee_raw (str): What the gateway earned by them: of credits taken before, of payouts and refunds part of what
             they moved. Negative where reversals gave it back.
         fee_decimal (str): The same for people.
-        worth (list[SignedWorth]): What they were worth, summed by currency; signed.
+        worth (list[Worth]): What they were worth, summed by currency; signed.
         worth_unknown (int): How many have no known worth, and no part in `worth`.
     """
 
@@ -34,7 +34,7 @@ class StatementMovement:
     locked_decimal: str
     fee_raw: str
     fee_decimal: str
-    worth: list[SignedWorth]
+    worth: list[Worth]
     worth_unknown: int
     additional_properties: dict[str, Any] = field(init=False, default_factory=dict)
 
@@ -71,7 +71,7 @@ class StatementMovement:
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> StatementMovement:
         """From its JSON. Raises KeyError for a field that is missing."""
-        from ..models.signed_worth import SignedWorth
+        from ..models.worth import Worth
 
         left = dict(said)
         kind = left.pop("kind")
@@ -85,7 +85,7 @@ class StatementMovement:
         worth = []
         _worth = left.pop("worth")
         for worth_item_data in _worth:
-            worth_item = SignedWorth.from_dict(worth_item_data)
+            worth_item = Worth.from_dict(worth_item_data)
 
             worth.append(worth_item)
 

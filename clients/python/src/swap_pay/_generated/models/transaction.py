@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from ..models.transaction_verdict import TransactionVerdict
-
 if TYPE_CHECKING:
     from ..models.transaction_transfer import TransactionTransfer
 
@@ -15,7 +13,13 @@ class Transaction:
     """Where a transaction is, and what it pays of yours.
 
     Attributes:
-        verdict (TransactionVerdict): What became of a transaction. The API gives these codes.
+        verdict (str): `unavailable`: the network can't be asked now. `unknown`: it doesn't know the transaction.
+            `waiting`: no block has it. `confirming`: it pays an invoice and needs more confirmations. `failed`: it
+            moved nothing. `paid`, `paid_part`, `paid_short`, `paid_over`, `paid_late`, `paid_after_cancellation`,
+            `paid_again`, `dust`: what it is to its invoice. `other_invoice`: it is for another one than `invoice_id`
+            named. `other_asset`, `other_token`, `lookalike_token`: it brings something else than was asked for.
+            `other_network`: the right address on another chain. `unclaimed`: for no invoice. `elsewhere`: it brings you
+            nothing. `reorganised`, `replaced`, `dropped`: it is in no block any more, or never was.
         message (str): The verdict in English, with its figures.
         chain (str): The chain that has it; the one that was named where none has.
         txid (str): Its id, in the chain's own form.
@@ -28,7 +32,7 @@ class Transaction:
         explorer_url (None | str): Its page at a block explorer; null where there is none.
     """
 
-    verdict: TransactionVerdict
+    verdict: str
     message: str
     chain: str
     txid: str
@@ -45,7 +49,7 @@ class Transaction:
         """Its JSON."""
 
         said: dict[str, Any] = dict(self.additional_properties)
-        verdict = self.verdict.value
+        verdict = self.verdict
         said["verdict"] = verdict
         message = self.message
         said["message"] = message
@@ -84,8 +88,7 @@ class Transaction:
         from ..models.transaction_transfer import TransactionTransfer
 
         left = dict(said)
-        verdict = TransactionVerdict(left.pop("verdict"))
-
+        verdict = left.pop("verdict")
         message = left.pop("message")
         chain = left.pop("chain")
         txid = left.pop("txid")

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ..models.transaction_verdict import TransactionVerdict
-
 
 @dataclass
 class TransactionTransfer:
@@ -18,7 +16,7 @@ class TransactionTransfer:
         amount_decimal (None | str): How much; null for a token that is not configured: its decimals are unknown.
         amount_raw (str): How much, in minor units.
         invoice_id (None | str): The invoice that it is for.
-        verdict (TransactionVerdict): What became of a transaction. The API gives these codes.
+        verdict (str): What this transfer is to that invoice.
     """
 
     index: int
@@ -27,7 +25,7 @@ class TransactionTransfer:
     amount_decimal: None | str
     amount_raw: str
     invoice_id: None | str
-    verdict: TransactionVerdict
+    verdict: str
     additional_properties: dict[str, Any] = field(init=False, default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,7 +47,7 @@ class TransactionTransfer:
         invoice_id: None | str
         invoice_id = self.invoice_id
         said["invoice_id"] = invoice_id
-        verdict = self.verdict.value
+        verdict = self.verdict
         said["verdict"] = verdict
         return said
 
@@ -84,8 +82,7 @@ class TransactionTransfer:
 
         invoice_id = _parse_invoice_id(left.pop("invoice_id"))
 
-        verdict = TransactionVerdict(left.pop("verdict"))
-
+        verdict = left.pop("verdict")
         made = cls(
             index=index,
             to_address=to_address,

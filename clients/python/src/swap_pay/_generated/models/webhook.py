@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from ..models.mode import Mode
 from ..models.webhook_status import WebhookStatus
-from ..models.webhook_status_reason import WebhookStatusReason
 
 
 @dataclass
@@ -21,8 +20,8 @@ class Webhook:
         event_types (list[str]): Empty means all.
         implicit (bool): Created by an invoice's `webhook_url`.
         status (WebhookStatus): While an endpoint is paused, its deliveries wait; disabled, there are none.
-        status_reason (None | WebhookStatusReason): Why it is not enabled: twenty failures in a row, a response of
-            410, or your own request.
+        status_reason (None | str): Why it is not enabled: twenty failures in a row, a response of 410, or your own
+            request.
         status_since (str): When the status began.
         consecutive_failures (int): Failures in a row; twenty pause the endpoint.
         previous_secret_until (None | str): Until when the previous secret signs too; null if it does not.
@@ -36,7 +35,7 @@ class Webhook:
     event_types: list[str]
     implicit: bool
     status: WebhookStatus
-    status_reason: None | WebhookStatusReason
+    status_reason: None | str
     status_since: str
     consecutive_failures: int
     previous_secret_until: None | str
@@ -63,10 +62,7 @@ class Webhook:
         status = self.status.value
         said["status"] = status
         status_reason: None | str
-        if isinstance(self.status_reason, WebhookStatusReason):
-            status_reason = self.status_reason.value
-        else:
-            status_reason = self.status_reason
+        status_reason = self.status_reason
         said["status_reason"] = status_reason
         status_since = self.status_since
         said["status_since"] = status_since
@@ -94,18 +90,10 @@ class Webhook:
         implicit = left.pop("implicit")
         status = WebhookStatus(left.pop("status"))
 
-        def _parse_status_reason(data: object) -> None | WebhookStatusReason:
+        def _parse_status_reason(data: object) -> None | str:
             if data is None:
                 return data
-            try:
-                if not isinstance(data, str):
-                    raise TypeError()
-                status_reason_type_0 = WebhookStatusReason(data)
-
-                return status_reason_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(None | WebhookStatusReason, data)
+            return cast(None | str, data)
 
         status_reason = _parse_status_reason(left.pop("status_reason"))
 

@@ -10,7 +10,7 @@ class Worth:
     """What a movement of money was worth when it was booked.
 
     Attributes:
-        amount_decimal (str): As many places as the currency has.
+        amount_decimal (str): As many places as the currency has; signed in statements alone.
         currency (str): ISO 4217.
     """
 
