@@ -135,7 +135,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         ctx = context_of(request)
         asked = _STATEMENT.fullmatch(name)
         month = asked and parse_month(asked[1])
-        found = month and await statements.of_month(ctx.merchant_id, ctx.mode, month, clock.now())
+        summed = asked is not None and asked[2] is not None
+        found = month and await statements.of_month(ctx.merchant_id, ctx.mode, month, clock.now(), summed=summed)
         if not asked or not found or (asked[2] and asked[2] not in found.worths):
             raise ApiError(Code.NOT_FOUND, "there is no such statement")
         file = f"{ctx.merchant_id}-{ctx.mode}-{name}"

@@ -123,7 +123,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/statements/{month:str}/{name:str}", opt=needs(Permission.BOOKS_VIEW) | FROM_STANDBY)
     async def lines(request: PageRequest, month: str, name: str) -> Response[Any]:
-        statement = await found_statement(context_of(request), month)
+        statement = await found_statement(context_of(request), month, summed=False)
         context = context_of_month(networks, statement)
         ledger = next((one for one in context["ledgers"] if one.value == name), None)
         if ledger is None:
@@ -143,7 +143,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     )
     async def evidence(request: PageRequest, month: str) -> Response[Any]:
         ctx = context_of(request)
-        statement = await found_statement(ctx, month)
+        statement = await found_statement(ctx, month, summed=False)
         back = ctx.path("statements", str(statement.month))
         if not statement.is_final:
             words = "There is no evidence yet: the month is not final before a signed checkpoint has closed it."
@@ -157,13 +157,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     return [months, one_month, paper, lines, evidence]
 
 
-async def found_statement(ctx: MemberContext, text: str) -> MonthStatement:
+async def found_statement(ctx: MemberContext, text: str, *, summed: bool = True) -> MonthStatement:
     """The statement of a month that an address names. Raises NOT_FOUND."""
     month = parse_month(text)
-    statement = None if month is None else await service.of_month(ctx.merchant_id, ctx.mode, month, clock.now())
-    if statement is None:
-        raise ApiError(Code.NOT_FOUND, "there is no statement of this month")
-    return statement
+    if month is not None:
+        statement = await service.of_month(ctx.merchant_id, ctx.mode, month, clock.now(), summed=summed)
+        if statement is not None:
+            return statement
+    raise ApiError(Code.NOT_FOUND, "there is no statement of this month")
 
 
 def context_of_month(networks: Networks, statement: MonthStatement) -> dict[str, Any]:

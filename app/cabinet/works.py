@@ -101,7 +101,9 @@ async def _make_evidence(services: Services, job: Job) -> AsyncIterator[Step]:
     keys, month = services.settings.checkpoint_keys, parse_month(_request(job)["month"])
     if keys is None:
         raise JobStopped("The gateway signs no checkpoints now, so there is nothing that evidence could rest on.")
-    statement = None if month is None else await statements.of_month(job.merchant, job.mode, month, job.created_at)
+    if month is None:
+        raise JobStopped("There is no such month.")
+    statement = await statements.of_month(job.merchant, job.mode, month, job.created_at, summed=False)
     if statement is None:
         raise JobStopped("There is no statement of this month.")
     members = () if job.place is None else msgspec.json.decode(job.place, type=tuple[Member, ...])

@@ -85,7 +85,7 @@ def export_evidence(merchant_id: str, mode: str, month_text: str, output_path: P
         keys = services.settings.checkpoint_keys
         if keys is None:
             raise click.ClickException("CHECKPOINT_KEY is not set")
-        statement = await statements.of_month(merchant_id, mode, month, clock.now())
+        statement = await statements.of_month(merchant_id, mode, month, clock.now(), summed=False)
         if statement is None:
             raise click.ClickException(f"{merchant_id} has no statement of {month}")
         path = output_path or Path(evidence_packs.file_name(statement))

@@ -136,8 +136,13 @@ async def months(merchant_id: str, mode: str, now: datetime) -> list[MonthState]
     ]
 
 
-async def of_month(merchant_id: str, mode: str, month: Month, now: datetime) -> MonthStatement | None:
-    """The statement of a month; None for one before the merchant's first entry, or in the future."""
+async def of_month(
+    merchant_id: str, mode: str, month: Month, now: datetime, *, summed: bool = True
+) -> MonthStatement | None:
+    """The statement of a month; None for one before the merchant's first entry, or in the future.
+
+    Unless `summed`, it has no movements: a sum reads every entry of the month, and whoever reads lines needs none.
+    """
     first = await repository.first_entry_at(merchant_id, mode)
     if first is None or not month_of(first) <= month <= month_of(now):
         return None
@@ -149,7 +154,8 @@ async def of_month(merchant_id: str, mode: str, month: Month, now: datetime) -> 
     ledgers = []
     for closing in closings:
         opening = opened.get(closing.ledger, State())
-        ledgers.append(LedgerStatement(opening, closing, _by_kind(await _summed(closing, opening.seq))))
+        rows = await _summed(closing, opening.seq) if summed else []
+        ledgers.append(LedgerStatement(opening, closing, _by_kind(rows)))
     return MonthStatement(merchant_id, mode, month, checkpoint, ledgers)
 
 

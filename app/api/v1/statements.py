@@ -249,7 +249,7 @@ def routes() -> Router:
         operation_id="listStatementEntries",
     )
     async def entries(principal: Principal, month: str, parameters: Parameters) -> StatementLines:
-        found = await _found(principal, month)
+        found = await _found(principal, month, summed=False)
         requested = parse_page(parameters, by_seq=True)
         ledger = found.ledger(parameters["chain"], parameters["asset"])
         if ledger is None:
@@ -263,13 +263,14 @@ def routes() -> Router:
     return Router("/statements", route_handlers=[months, statement, entries], tags=["Balance and ledger"])
 
 
-async def _found(principal: Principal, text: str) -> MonthStatement:
+async def _found(principal: Principal, text: str, *, summed: bool = True) -> MonthStatement:
     """The statement of the month in a path. Raises NOT_FOUND."""
     month = parse_month(text)
-    found = None if month is None else await service.of_month(principal.merchant_id, principal.mode, month, clock.now())
-    if found is None:
-        raise ApiError(Code.NOT_FOUND, "month: there is no statement of it")
-    return found
+    if month is not None:
+        found = await service.of_month(principal.merchant_id, principal.mode, month, clock.now(), summed=summed)
+        if found is not None:
+            return found
+    raise ApiError(Code.NOT_FOUND, "month: there is no statement of it")
 
 
 def _bounds(month: Month) -> dict[str, str]:
