@@ -20,6 +20,7 @@ NOTHING = {
     "payout_id": "PO-0000000000",
     "refund_id": "RF-0000000000",
     "webhook_id": "WH-0000000000",
+    "link_id": "PL-0000000000",
     "event_id": "5d3f6f0e-0000-4000-8000-000000000000",
     "month": "2001-01",
 }
@@ -46,6 +47,7 @@ async def one_of_everything(
         "payout_id": await owner.post("/payouts", body, once="p"),
         "refund_id": await owner.post(f"/invoices/{paid['id']}/refunds", BODIES["refunds"], once="r"),
         "webhook_id": await owner.post("/webhooks", HOOK, once="w"),
+        "link_id": await owner.post("/payment-links", {"currency": "USDT", "chain": "ethereum"}, once="l"),
     }
     assert [answer.text for answer in made.values() if answer.status_code != 201] == []
     await number_events(fan_out_with(keys))

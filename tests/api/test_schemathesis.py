@@ -94,7 +94,10 @@ def before_call(context, case, kwargs):
 """The generator invents headers, a wrong Host among them, which never reaches the API. It repeats few idempotency keys;
 with another body each would be a 422: FRESH_KEYS. The check is one of "all"."""
 
-DEPENDS = {"createPayout", "createRefund", "createWebhook", "updateWebhook", "rotateWebhookSecret", "replayWebhook"}
+DEPENDS = {
+    *("createPayout", "createRefund", "createPaymentLink", "updatePaymentLink"),
+    *("createWebhook", "updateWebhook", "rotateWebhookSecret", "replayWebhook"),
+}
 """Whether these are accepted depends on what the merchant has, on names that resolve, or on formats of moments and
 whole numbers that JSON Schema takes more widely than we do. tests/api/test_openapi.py sends their examples."""
 
@@ -105,6 +108,9 @@ ACCEPTABLE_PARAMETERS: dict[str, Any] = {
     "asset": {"type": "string", "enum": ["USDT", "ETH"]},
     "chain": {"type": "string", "enum": ["ethereum"]},
     "after_seq": {"type": "integer", "minimum": 0, "maximum": 10**9},
+    # An offset may lead out of the calendar, and is refused then: test_raw_requests.py.
+    "created_from": {"type": "string", "format": "date-time", "pattern": "^[1-8][0-9]{3}-"},
+    "created_to": {"type": "string", "format": "date-time", "pattern": "^[1-8][0-9]{3}-"},
 }
 
 

@@ -180,5 +180,5 @@ def test_a_missing_package_is_named_and_without_a_url_nothing_is_imported(monkey
     with tracing.trace("request", kind="server") as span:
         span.set(status=200)
         assert tracing.trace_id() is None
-    with pytest.raises(tracing.NotInstalled, match=r"swap-pay\[tracing\]"):
+    with pytest.raises(tracing.NotInstalled, match=r"swap-pay-gateway\[tracing\]"):
         tracing.begin("http://127.0.0.1:4318/v1/traces", percent=10, process="web")

@@ -11,8 +11,8 @@ from tests.identity.browsing import PASSWORD, Browser, an_account, hidden, lette
 
 Browsers = Callable[..., Browser]
 
-ELSEWHERE = ("/api/", "/desk", "/cabinet/{merchant_id", "/pay/")
-"""Walked by tests of their own: keys, operators, members; a checkout page's forms need no session."""
+ELSEWHERE = ("/api/", "/desk", "/cabinet/{merchant_id", "/pay/", "/l/")
+"""Walked by tests of their own: keys, operators, members; the forms of customers' pages need no session."""
 
 SIGNED_OUT = ("/sign-in", "/sign-up", "/confirm-email", "/forgot-password", "/reset-password", "/not-me")
 

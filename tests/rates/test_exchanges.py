@@ -71,7 +71,7 @@ async def test_an_exchange_that_the_library_does_not_know() -> None:
 
 async def test_without_the_extra_the_source_fails_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ccxt.async_support", None)  # as for an import of what is not there
-    with pytest.raises(NotInstalled, match=r"swap-pay\[exchanges\]"):
+    with pytest.raises(NotInstalled, match=r"swap-pay-gateway\[exchanges\]"):
         await Exchange("bitstamp", allowed).figures([Pair("BTC", "EUR")], clock.now())
 
 

@@ -30,7 +30,8 @@ from tests.standby.replication import on, reads, until_shown
 from tests.standby.test_standby import PAUSE, RESUME
 from tests.web.test_standby_reads import API, CABINET, DESK, FROM_STANDBY
 
-QUERIES = {"ledger": {"asset": "USDT", "chain": "ethereum"}, "search": {"q": "order"}, "found": {"q": "order"}}
+LEDGER = {"asset": "USDT", "chain": "ethereum"}
+QUERIES = {"ledger": LEDGER, "entries": LEDGER, "search": {"q": "order"}, "found": {"q": "order"}}
 """What addresses need, by their end."""
 
 INVOICE = {"amount": "5.00", "currency": "USDT", "chain": "ethereum"}
@@ -218,10 +219,13 @@ async def test_each_declared_read_is_carried_out_on_the_standby(
     monkeypatch.setattr(standby_reads, "writes", Writes())
     await redis.client().flushall()
     await until_shown()
+    month = f"{clock.now():%Y-%m}"
     for route in FROM_STANDBY:
         client = shop.client if route.startswith(API) else operator.client if route.startswith(DESK) else None
         name = "USDT@ethereum" + (".csv" if "exports" in route else "")
-        path = route.replace(CABINET, owner.path()).replace("{name:str}", name)
+        if "exports/statements" in route:
+            name = f"{month}.csv"
+        path = route.replace(CABINET, owner.path()).replace("{name:str}", name).replace("{month:str}", month)
         query = {} if "exports" in path else QUERIES.get(path.rpartition("/")[2], {})
         before = reads("standby"), reads("primary_again")
         answer = await (client or owner.browser.client).get(path, params=query)
