@@ -67,6 +67,6 @@ class DeprecatedCalls:
                         facts=facts,
                         now=now,
                     )
-        except Exception:
+        except Exception:  # whatever it is: the request was answered already, and the next call tries again
             self._asked.pop((merchant_id, name), None)
             log.warning("deprecated_call_not_recorded", merchant=merchant_id, name=name, exc_info=True)

@@ -1,12 +1,12 @@
 """`swap-pay events …`: past events of a merchant, sent again."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
-from app.cli import forwarding
-from app.cli.following import one_event
+from app.cli.following import Event, one_event
 from app.cli.forwarding import LocalServer
 from app.cli.listen import Table
 from app.cli.merchant_api import api_options, local_options, opened, patiently, trusting
@@ -47,19 +47,19 @@ def resend(
     if forward_to is None:
         body = {} if endpoint is None else {"webhook_id": endpoint}
         for event_id in event_ids:
-            answer = patiently(lambda event_id=event_id: api.post(f"/events/{event_id}/redeliver", body))  # type: ignore[misc]
+            answer = patiently(partial(api.post, f"/events/{event_id}/redeliver", body))
             count = answer.json()["deliveries"]
             click.echo(f"{event_id}: sent again to {count} {'endpoint' if count == 1 else 'endpoints'}")
         return
-    secret = forwarding.secret_or_new(secret)
     server = LocalServer(forward_to, secret, allow_http=allow_http, trust=trusting(ca_file))
     table = Table(prints=False)
-    table.say(f"Sending to {server.url}, signed with {secret}")
+    table.say(server.greeting)
     table.head()
-    found = [patiently(lambda event_id=event_id: one_event(api, str(event_id))) for event_id in event_ids]  # type: ignore[misc]
-    accepted = [
-        server.deliver(event, 1, lambda answer, next_s, event=event: table.row(event, answer))  # type: ignore[misc]
-        for event in found
-    ]
+    found = [patiently(partial(one_event, api, str(event_id))) for event_id in event_ids]
+
+    def deliver(event: Event) -> bool:
+        return server.deliver(event, 1, lambda answer, _: table.row(event, answer))
+
+    accepted = [deliver(event) for event in found]  # each is sent, whatever the answer to another
     if not all(accepted):
         sys.exit(1)

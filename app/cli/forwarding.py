@@ -48,11 +48,16 @@ class Answer:
 
 
 class LocalServer:
-    """A developer's server, to which events are sent one after another."""
+    """A developer's server, to which events are sent one after another. `greeting` says where they go and what signs
+    them: a new secret in full, one that was given never."""
 
-    def __init__(self, url: str, secret: str, *, allow_http: bool = False, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, url: str, secret: str | None, *, allow_http: bool = False, trust: ssl.SSLContext | None = None
+    ) -> None:
+        """Without a `secret`, events are signed with a new one. Raises ClickException."""
         self.url = checked_url(url, "--forward-to", allow_http=allow_http)
-        self._secret = secret
+        self._secret = secret_or_new(secret)
+        self.greeting = f"Sending to {self.url}, signed with {self._secret if secret is None else 'your secret'}"
         self._previous_seq = 0
         self._client = httpx.Client(
             timeout=TIMEOUT_S, trust_env=False, follow_redirects=False, verify=trust or ssl.create_default_context()

@@ -67,12 +67,11 @@ def listen(
     api = opened(url, key, allow_http=allow_http, ca_file=ca_file)
     server = None
     if forward_to is not None:
-        secret = forwarding.secret_or_new(secret)
         server = LocalServer(forward_to, secret, allow_http=allow_http, trust=trusting(ca_file))
     begin = _begin(api, since, after_seq)
     table = Table(prints=prints)
-    if secret is not None and server is not None:
-        table.say(f"Sending to {server.url}, signed with {secret}")
+    if server is not None:
+        table.say(server.greeting)
     table.say(f"Listening to {api.url} after event {begin}. Ctrl-C ends it.")
     table.head()
     session = _Session(Follower(api, begin, table.say), server, table, tries, prints)

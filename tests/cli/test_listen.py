@@ -104,6 +104,8 @@ async def test_events_come_in_order_signed_and_as_the_very_bytes(
     )  # fmt: skip
     assert [row[1] for row in rows(done.stdout)] == ["refund.confirmed", "invoice.expired"]
     signatures.verify(mine, shop.requests[-1].headers, shop.requests[-1].body)
+    assert "signed with your secret" in done.stdout
+    assert mine not in done.stdout + done.stderr
     shown = await ran(server, key, "listen", "--since", "2020-01-31T09:30:00Z", "--count", "1")
     assert [row[1] for row in rows(shown.stdout)] == ["invoice.created"]
 
@@ -267,7 +269,7 @@ def test_an_answer_that_comes_too_late_is_none(shop: LocalServer, monkeypatch: p
     monkeypatch.setattr(forwarding, "TIMEOUT_S", 0.0)
     event = following.Event("e", 1, "invoice.paid", clock.now(), {"id": "INV-1"}, b"{}")
     told: list[str] = []
-    local = forwarding.LocalServer(shop.url, forwarding.secret_or_new(None))
+    local = forwarding.LocalServer(shop.url, None)
     monkeypatch.setattr(local, "_client", httpx.Client(trust_env=False))
     assert not local.deliver(event, 1, lambda answer, next_s: told.append(answer.shown))
     assert told == ["timeout"]
