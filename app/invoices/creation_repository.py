@@ -8,6 +8,7 @@ one of its invoices violates a unique key, all of them are written again, each i
 another.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,6 +21,7 @@ from app.core import carried_traces, database, ids, tracing
 from app.core.batching import Batcher
 from app.core.database import NamedStatement
 from app.core.statement import Param, Statement, select
+from app.core.waiting import run_beside
 from app.events import service as events
 from app.invoices.presentation import event_data
 from app.invoices.quotes_repository import QuoteRow, address_is_free, asset_is_permitted
@@ -34,12 +36,11 @@ UNIQUE_AMOUNT_WINDOW = timedelta(days=30)
 """How long no other invoice may have the same address and amount (contract, section 3)."""
 
 MAX_TOGETHER = 32
-MAX_TRANSACTIONS = 3
-"""Invoices of one statement, and statements at once in one process. At low load each invoice has its own."""
+"""Invoices of one statement. A process has one such statement at a time: those that come meanwhile share the next."""
 
 CLASHES = (
     asyncpg.UniqueViolationError,
-    asyncpg.DeadlockDetectedError,  # two batches with the same two order ids in another order
+    asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
 )
 
@@ -92,7 +93,8 @@ class Insertion:
     """Writes new invoices. One per process."""
 
     def __init__(self) -> None:
-        self._together = Batcher(_write_together, max_batch=MAX_TOGETHER, max_in_flight=MAX_TRANSACTIONS)
+        self._together = Batcher(self._write_together, max_batch=MAX_TOGETHER, max_in_flight=1)
+        self._announcing: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     async def write(self, rows: NewRows) -> bool:
         """Write the rows, commit, and announce the event; False if a condition of the statement was not met.
@@ -113,6 +115,21 @@ class Insertion:
                     await events.announce(*_lists([rows]))
         return written
 
+    async def _write_together(self, batch: Sequence[NewRows]) -> list[bool | None]:
+        """Whether each was written. Where one of several violates a key, none is written: None for all. Raises the
+        violation of a single one."""
+        try:
+            written = await _insert(batch)
+        except CLASHES:
+            if len(batch) == 1:
+                raise
+            return [None] * len(batch)
+        if written:  # beside it: neither these nor the next ones wait for Redis
+            task = run_beside(events.announce(*_lists(batch)))
+            self._announcing.add(task)
+            task.add_done_callback(self._announcing.discard)
+        return [rows.invoice.id in written for rows in batch]
+
 
 async def _write_alone(rows: NewRows) -> bool:
     """Write one invoice in a transaction of its own, after its admission. Whether it was written."""
@@ -121,20 +138,6 @@ async def _write_alone(rows: NewRows) -> bool:
     async with database.transaction():
         await rows.admit()
         return bool(await _insert([rows]))
-
-
-async def _write_together(batch: Sequence[NewRows]) -> list[bool | None]:
-    """Whether each was written. Where one of several violates a key, none is written: None for all. Raises the
-    violation of a single one."""
-    try:
-        written = await _insert(batch)
-    except CLASHES:
-        if len(batch) == 1:
-            raise
-        return [None] * len(batch)
-    if written:
-        await events.announce(*_lists(batch))
-    return [rows.invoice.id in written for rows in batch]
 
 
 async def _insert(batch: Sequence[NewRows]) -> Collection[str]:
@@ -205,6 +208,8 @@ _QUOTE_NAMES = {"id": "quote", "invoice": "id", "expires_at": "quote_expires_at"
 #
 # Postgres has no statistics of what a function returns. It expects a hundred rows, and one of them with a status: so it
 # looks up rows of the large tables one by one, in their indexes, and keeps that plan.
+#
+# Unique keys are written in their order: of two statements with the same keys one waits, and neither for the other.
 _INSERT = NamedStatement(
     f"""
     WITH new AS (
@@ -223,15 +228,17 @@ _INSERT = NamedStatement(
         SELECT * FROM new
         WHERE new.status = '{Status.AWAITING_CHOICE}' AND NOT EXISTS (SELECT 1 FROM switches WHERE name = 'invoices')
             AND CASE WHEN new.pay_in_assets IS NULL
-                THEN EXISTS (SELECT 1 FROM merchant_assets
-                    WHERE merchant = new.merchant AND enabled AND offered AND split_part(network, ':', 2) = new.mode)
+                THEN (SELECT true FROM merchant_assets
+                    WHERE merchant = new.merchant AND enabled AND offered AND split_part(network, ':', 2) = new.mode
+                    LIMIT 1)
                 ELSE cardinality(new.pay_in_assets) = (SELECT count(*) FROM merchant_assets
                     WHERE merchant = new.merchant AND enabled AND network || ' ' || asset = ANY(new.pay_in_assets))
             END
     ), invoice AS (
         SELECT * FROM lease UNION ALL SELECT * FROM choice
     ), written AS (
-        INSERT INTO invoices ({", ".join(COLUMNS)}) SELECT {", ".join(COLUMNS)} FROM invoice
+        INSERT INTO invoices ({", ".join(COLUMNS)})
+        SELECT {", ".join(COLUMNS)} FROM invoice ORDER BY merchant, mode, order_id
     ), quoted AS (
         INSERT INTO quotes ({", ".join(QUOTE_COLUMNS)})
         SELECT {", ".join(_QUOTE_NAMES.get(column, column) for column in QUOTE_COLUMNS)}
@@ -241,7 +248,8 @@ _INSERT = NamedStatement(
         SELECT event_id, merchant, mode, 'invoice.created', id, event_data, webhook_url, created_at FROM invoice
     ), replay AS (
         INSERT INTO idempotency_records (id, merchant_id, request_hash, status, body, created_at)
-        SELECT replay_id, merchant, request_hash, 201, body, created_at FROM invoice WHERE replay_id IS NOT NULL
+        SELECT replay_id, merchant, request_hash, 201, body, created_at
+        FROM invoice WHERE replay_id IS NOT NULL ORDER BY replay_id
     ), audit AS (
         INSERT INTO audit_entries (at, actor, action, subject, merchant_id, address, details)
         SELECT created_at, actor, 'invoice.created', id, merchant, actor_address, '{{}}'

@@ -7,8 +7,8 @@ Litestar removes slashes at the end and double slashes. A guard may set `rate_li
 and the lists `headers` and `cookies`, which are sent even with an error. A layer may set `close_connection`, to end the
 connection after the answer; in a process that is about to stop each answer does.
 
-`BodyTimeout` wraps everything that answers, since a body may be read after its answer; `StrictHttp` is between it and
-Litestar. Both refuse by raising ApiError.
+`BodyTimeout` wraps everything that answers, since a body may be read after its answer; `StrictHttp` and `Admission` are
+between it and Litestar. They refuse by raising ApiError.
 """
 
 import time
@@ -23,6 +23,7 @@ from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.web import errors, request_id
 from app.web.access_log import AccessLog
+from app.web.admission import Admission
 from app.web.body_timeout import BodyTimeout
 from app.web.client_address import ClientAddresses
 from app.web.headers import SecurityHeaders, is_api
@@ -57,7 +58,7 @@ class Edge:
 
     def __init__(self, app: Litestar, settings: Settings, stopping: Stopping | None = None) -> None:
         self._app = app
-        layers = StrictHttp(Methods(app))
+        layers = StrictHttp(Methods(Admission(app)))
         self._layers = layers if settings.database_read_url is None else StandbyReads(layers)
         self._timed = BodyTimeout(self._answer_traced if tracing.is_on() else self._answer, settings)
         self.lifespan = app.lifespan
@@ -136,7 +137,9 @@ class Edge:
                 with waiting.budget(self._database_wait_s):
                     await self._layers(scope, receive, send_with_headers)
         except ApiError as refusal:  # of a layer; what handlers raise Litestar has answered
-            await _answer_plainly(send_with_headers, chosen, refusal.code, refusal.message)
+            await _answer_plainly(
+                send_with_headers, chosen, refusal.code, refusal.message, retry_after_s=refusal.retry_after_s
+            )
         except Exception:
             log.exception("request_failed")
             if status:  # too late for another answer; a broken one must not look complete
@@ -157,15 +160,14 @@ class Edge:
         return known
 
 
-async def _answer_plainly(send: Any, chosen: str, code: Code, message: str) -> None:
+async def _answer_plainly(
+    send: Any, chosen: str, code: Code, message: str, *, retry_after_s: int | None = None
+) -> None:
     """An error's envelope where Litestar can't render it, for pages too."""
     status = STATUS[code]
     body = errors.envelope(errors.ErrorView(status=status, code=code, message=message, request_id=chosen))
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))],
-        }
-    )
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % retry_after_s))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

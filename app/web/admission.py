@@ -1,0 +1,113 @@
+"""How many API requests a process works on at once; the others wait for a place, and soon get 503.
+
+Without a limit a thousand requests at once would share the event loop: each would take a thousand times its work, and
+clients would give up before their answers, which then are made for nobody. With it those that are worked on are
+answered as fast as ever. The others wait in the order of their arrival for up to LONGEST_WAIT_S, and are then told when
+to come back. Waiting costs nothing, and a client that tries again at once can't do so more often.
+
+The place is taken before the key is checked, so that a refusal is cheap. It is free while a body is read
+(`beside_work`) and from the answer's beginning on, so that slow clients hold no places.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from app.core import metrics
+from app.core.errors import ApiError, Code
+from app.web.headers import is_api
+
+AT_ONCE = 64
+"""API requests that a process works on at once: two full batches of new invoices (app/invoices)."""
+
+LONGEST_WAIT_S = 0.7
+"""Until a request without a place is refused. Contract: an overload is answered within a second."""
+
+MOST_WAITING = 2_000
+"""Requests that wait for a place. What comes then is refused at once."""
+
+RETRY_AFTER_S = 1
+
+REFUSED = metrics.counter("swap_pay_requests_refused_busy", "API requests refused because too many were there at once")
+
+STATE = "admission"
+
+
+class Admission:
+    """The layer that gives places, one per process."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._working = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request, one of the API once it has a place. Raises UNAVAILABLE where none is free in time."""
+        if scope["type"] != "http" or not is_api(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        await self._take_place()
+        is_working = True
+
+        async def sending(message: Any) -> None:
+            nonlocal is_working
+            if is_working and message["type"] == "http.response.start":
+                is_working = False
+                self._leave_place()
+            await send(message)
+
+        scope["state"][STATE] = self
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            if is_working:
+                self._leave_place()
+
+    @contextmanager
+    def beside_work(self) -> Iterator[None]:
+        """Inside, the caller has no place, since it only waits for its client. It has one again afterwards, even if
+        that is one too many for a moment."""
+        self._leave_place()
+        try:
+            yield
+        finally:
+            self._working += 1
+
+    async def _take_place(self) -> None:
+        if self._working < AT_ONCE and not self._waiting:
+            self._working += 1
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            raise _too_busy()
+        loop = asyncio.get_running_loop()
+        place = loop.create_future()
+        self._waiting.append(place)
+        timer = loop.call_later(LONGEST_WAIT_S, _refuse, place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if not place.cancelled():  # it was given in the same step
+                self._leave_place()
+            raise
+        finally:
+            timer.cancel()
+
+    def _leave_place(self) -> None:
+        self._working -= 1
+        while self._waiting and self._working < AT_ONCE:
+            place = self._waiting.popleft()
+            if not place.done():
+                self._working += 1
+                place.set_result(None)
+
+
+def _refuse(place: asyncio.Future[None]) -> None:
+    if not place.done():
+        place.set_exception(_too_busy())
+
+
+def _too_busy() -> ApiError:
+    REFUSED.inc()
+    return ApiError(Code.UNAVAILABLE, "too many requests at once", retry_after_s=RETRY_AFTER_S)
