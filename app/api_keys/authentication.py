@@ -20,7 +20,7 @@ from app.api_keys.allowlist import Address
 from app.api_keys.repository import AuthenticationRow
 from app.api_keys.secrets import Mode, PresentedKey, Secrets, StoredHash
 from app.core import metrics
-from app.core.batching import Batcher
+from app.core.batching import PATIENCE_S, Batcher
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Peppers
@@ -86,7 +86,9 @@ class Authenticator:
 
     def __init__(self, peppers: Peppers) -> None:
         self._peppers = peppers
-        self._rows = Batcher(repository.find_for_authentication, max_batch=MAX_ROWS, max_in_flight=MAX_READS)
+        self._rows = Batcher(
+            repository.find_for_authentication, max_batch=MAX_ROWS, max_in_flight=MAX_READS, patience_s=PATIENCE_S
+        )
         self._remembered: OrderedDict[tuple[str, str, bytes], bytes] = OrderedDict()
         self._evaluating = asyncio.Semaphore(MAX_EVALUATIONS)
         self._evaluating_decoys = asyncio.Semaphore(MAX_DECOYS)
