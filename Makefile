@@ -70,6 +70,7 @@ on-python:
 
 bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the machine's raw limits (needs wrk)
 	$(BIN)/python -m bench.api
+	$(BIN)/python -m bench.creating
 	$(BIN)/python -m bench.checkout
 	$(BIN)/python -m bench.checkout_page
 	$(BIN)/python -m bench.open_pages

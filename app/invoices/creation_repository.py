@@ -1,6 +1,6 @@
 """Write new invoices: those that wait at the same time in one statement and one commit.
 
-`_INSERT` leases the addresses and writes the invoices, their first quotes, events, idempotency records and audit rows.
+`INSERT` leases the addresses and writes the invoices, their first quotes, events, idempotency records and audit rows.
 It is SQL, since the builder knows no CTE, and this is the only place where a noun writes other nouns' tables. Most of
 what a statement costs is the same for one row and for thirty: its start (Postgres reads the constraints and indexes of
 each table anew), the round trip, the commit, and the lock of the merchant's row. A statement is all or nothing; where
@@ -142,11 +142,16 @@ async def _write_alone(rows: NewRows) -> bool:
 
 async def _insert(batch: Sequence[NewRows]) -> Collection[str]:
     """The ids of those invoices whose conditions were met, and which are written now."""
+    return {row["id"] for row in await database.fetch_all(INSERT.sql, *arguments(batch))}
+
+
+def arguments(batch: Sequence[NewRows]) -> list[object]:
+    """The arguments of `INSERT`."""
     given = {
         "invoices": _as_json([msgspec.structs.asdict(rows.invoice) for rows in batch]),
         "beside": _as_json([rows.beside() for rows in batch]),
     }
-    return {row["id"] for row in await database.fetch_all(_INSERT.sql, *_INSERT.args(given))}
+    return INSERT.args(given)
 
 
 def _as_json(records: Sequence[dict[str, object]]) -> str:
@@ -210,7 +215,7 @@ _QUOTE_NAMES = {"id": "quote", "invoice": "id", "expires_at": "quote_expires_at"
 # looks up rows of the large tables one by one, in their indexes, and keeps that plan.
 #
 # Unique keys are written in their order: of two statements with the same keys one waits, and neither for the other.
-_INSERT = NamedStatement(
+INSERT = NamedStatement(
     f"""
     WITH new AS (
         SELECT * FROM ROWS FROM (

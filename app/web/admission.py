@@ -12,7 +12,7 @@ The place is taken before the key is checked, so that a refusal is cheap. It is 
 import asyncio
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from app.core import metrics
@@ -82,17 +82,25 @@ class Admission:
         if len(self._waiting) >= MOST_WAITING:
             raise _too_busy()
         loop = asyncio.get_running_loop()
-        place = loop.create_future()
+        place: asyncio.Future[None] = loop.create_future()
         self._waiting.append(place)
-        timer = loop.call_later(LONGEST_WAIT_S, _refuse, place)
+        timer = loop.call_later(LONGEST_WAIT_S, self._refuse, place)
         try:
             await place
         except asyncio.CancelledError:
-            if not place.cancelled():  # it was given in the same step
+            if place.cancelled():
+                with suppress(ValueError):  # it is no longer there where a place was just passed over it
+                    self._waiting.remove(place)
+            elif place.exception() is None:  # it was given in the same step
                 self._leave_place()
             raise
         finally:
             timer.cancel()
+
+    def _refuse(self, place: asyncio.Future[None]) -> None:
+        if not place.done():
+            self._waiting.remove(place)
+            place.set_exception(_too_busy())
 
     def _leave_place(self) -> None:
         self._working -= 1
@@ -101,11 +109,6 @@ class Admission:
             if not place.done():
                 self._working += 1
                 place.set_result(None)
-
-
-def _refuse(place: asyncio.Future[None]) -> None:
-    if not place.done():
-        place.set_exception(_too_busy())
 
 
 def _too_busy() -> ApiError:
