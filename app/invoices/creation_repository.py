@@ -36,7 +36,10 @@ UNIQUE_AMOUNT_WINDOW = timedelta(days=30)
 """How long no other invoice may have the same address and amount (contract, section 3)."""
 
 MAX_TOGETHER = 32
-"""Invoices of one statement. A process has one such statement at a time: those that come meanwhile share the next."""
+MAX_STATEMENTS = 3
+PATIENCE_S = 0.05
+"""Invoices of one statement. Those that come while one is under way share the next; only where one takes longer,
+such as waiting for a lock, another begins beside it."""
 
 CLASHES = (
     asyncpg.UniqueViolationError,
@@ -93,7 +96,9 @@ class Insertion:
     """Writes new invoices. One per process."""
 
     def __init__(self) -> None:
-        self._together = Batcher(self._write_together, max_batch=MAX_TOGETHER, max_in_flight=1)
+        self._together = Batcher(
+            self._write_together, max_batch=MAX_TOGETHER, max_in_flight=MAX_STATEMENTS, patience_s=PATIENCE_S
+        )
         self._announcing: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     async def write(self, rows: NewRows) -> bool:
