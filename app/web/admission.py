@@ -19,9 +19,9 @@ from app.core import metrics
 from app.core.errors import ApiError, Code
 from app.web.headers import is_api
 
-AT_ONCE = 128
-"""API requests that a process works on at once: four full statements of new invoices (app/invoices). Each waits for the
-others, so that more would only make all of them slower."""
+AT_ONCE = 256
+"""API requests that a process works on at once: eight full statements of new invoices (app/invoices), half a second of
+work on one core. More would only make all of them slower; fewer would refuse what can be answered within a second."""
 
 LONGEST_WAIT_S = 0.7
 """Until a request without a place is refused. Contract: an overload is answered within a second."""
