@@ -29,6 +29,10 @@ LONGEST_WAIT_S = 0.7
 MOST_WAITING = 2_000
 """Requests that wait for a place. What comes then is refused at once."""
 
+REFUSAL_EVERY_S = 0.005
+"""The least time between two refusals, after which the others wait a little longer. A refusal costs a quarter of a
+creation: clients that come again at once must not make the process do nothing else."""
+
 RETRY_AFTER_S = 1
 
 REFUSED = metrics.counter("swap_pay_requests_refused_busy", "API requests refused because too many were there at once")
@@ -43,6 +47,7 @@ class Admission:
         self._app = app
         self._working = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._next_refusal_at = 0.0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request, one of the API once it has a place. Raises UNAVAILABLE where none is free in time."""
@@ -85,7 +90,7 @@ class Admission:
         loop = asyncio.get_running_loop()
         place: asyncio.Future[None] = loop.create_future()
         self._waiting.append(place)
-        timer = loop.call_later(LONGEST_WAIT_S, self._refuse, place)
+        timer = loop.call_later(LONGEST_WAIT_S, self._refuse_in_turn, place)
         try:
             await place
         except asyncio.CancelledError:
@@ -97,6 +102,12 @@ class Admission:
             raise
         finally:
             timer.cancel()
+
+    def _refuse_in_turn(self, place: asyncio.Future[None]) -> None:
+        if not place.done():
+            loop = place.get_loop()
+            self._next_refusal_at = max(loop.time(), self._next_refusal_at + REFUSAL_EVERY_S)
+            loop.call_at(self._next_refusal_at, self._refuse, place)
 
     def _refuse(self, place: asyncio.Future[None]) -> None:
         if not place.done():
