@@ -21,7 +21,7 @@ from app.core import metrics, tracing, waiting
 from app.core.errors import STATUS, ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Settings
-from app.web import errors, request_id
+from app.web import errors, lasting, request_id
 from app.web.access_log import AccessLog
 from app.web.body_timeout import BodyTimeout
 from app.web.client_address import ClientAddresses
@@ -135,6 +135,7 @@ class Edge:
             else:
                 with waiting.budget(self._database_wait_s):
                     await self._layers(scope, receive, send_with_headers)
+                await lasting.go_on(scope, receive, send)
         except ApiError as refusal:  # of a layer; what handlers raise Litestar has answered
             await _answer_plainly(send_with_headers, chosen, refusal.code, refusal.message)
         except Exception:
