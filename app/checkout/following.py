@@ -57,9 +57,12 @@ class Following:
         self._contents = Contents(self._make)
 
     def stream(self, shown: Shown, since: datetime | None) -> EventStream:
-        """The stream of a page that was read at `since`; None where the page reads itself when its stream begins."""
-        topic = topics.of_thing("invoice", shown.invoice_id)
-        return self._hub.stream({topic: "invoice"}, since=since, contents=self._contents, shows=shown)
+        """The stream of a page that was read at `since`. None is a page of the version before, which reads itself when
+        its stream begins, and after each notice."""
+        names = {topics.of_thing("invoice", shown.invoice_id): "invoice"}
+        if since is None:
+            return self._hub.stream(names)
+        return self._hub.stream(names, since=since, contents=self._contents, shows=shown)
 
     async def _make(self, wanted: Sequence[Shown]) -> AsyncIterator[tuple[Shown, str]]:
         now, ids = clock.now(), list({shown.invoice_id for shown in wanted})

@@ -60,10 +60,10 @@ class Contents(Generic[K]):
 
 def event(content: str) -> bytes:
     """The event that gives a page its content."""
-    return b"event: changed\ndata: %b\n\n" % _LINE_END.sub("\ndata: ", content).encode()
+    return b"event: part\ndata: %b\n\n" % _LINE_END.sub("\ndata: ", content).encode()
 
 
-CHANGED = event("")
+CHANGED = b"event: changed\ndata:\n\n"
 """The event that tells a page to read by itself."""
 
 

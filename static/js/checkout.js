@@ -92,9 +92,11 @@ let brought = 0;
 
 function follow() {
   if (!("live" in payment().dataset)) return;
-  const since = Date.parse(payment().dataset.now); // what happened while nobody listened, the stream brings
-  stream = new EventSource(`${live.dataset.eventsUrl}&since=${since}`);
-  stream.addEventListener("changed", bring);
+  const url = new URL(live.dataset.eventsUrl, location);
+  url.searchParams.set("since", Date.parse(payment().dataset.now)); // what changed since, the stream brings at once
+  stream = new EventSource(url);
+  stream.addEventListener("part", bring);
+  stream.addEventListener("changed", refresh); // the server could not make the part
   stream.addEventListener("following", () => clearTimeout(catchingUp));
   stream.addEventListener("open", () => {
     stopPolling();
@@ -124,9 +126,8 @@ function stopPolling() {
   polling = 0;
 }
 
-// The stream brings the live part itself; where the server could not make it, it brings nothing.
+// After a change the stream brings the live part itself.
 function bring(event) {
-  if (!event.data) return refresh();
   brought += 1;
   show(event.data);
   setOffline(false);
