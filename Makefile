@@ -70,9 +70,9 @@ on-python:
 
 bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the machine's raw limits (needs wrk)
 	$(BIN)/python -m bench.api
-	$(BIN)/python -m bench.checkout
-	$(BIN)/python -m bench.checkout_page
 	$(BIN)/python -m bench.open_pages
+	$(BIN)/python -m bench.open_lists
+	$(BIN)/python -m bench.checkout_page
 	$(BIN)/python -m bench.webhooks
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.bitcoin

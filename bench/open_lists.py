@@ -1,4 +1,4 @@
-"""How soon 500 open pages of the cabinet show a change, and what they cost: `make bench`.
+"""How soon 500 open lists of the cabinet show a change, and what they cost: `python -m bench.open_lists`.
 
 A page is here what `live.js` makes of it: a stream that stays open, and after a notice one read of the page itself, at
 a random moment within the time that the script leaves for it. All pages are full lists of invoices; a change is an
@@ -25,7 +25,8 @@ from app.merchants import service as merchants
 from app.merchants.terms import PriceTerms, Terms
 from app.wiring import Services, running, wire
 from bench.pages import allow_files, memory_bytes, percentile_ms, request
-from bench.stack import WEB_PROCESSES, Stack, running_stack
+from bench.report import Report
+from bench.stack import Stack, running_stack
 
 PAGES = int(os.environ.get("BENCH_PAGES", "500"))
 PEOPLE = 10
@@ -35,6 +36,7 @@ CHANGES = 5
 GATHER_S, SPREAD_S = 0.1, 0.2
 """As in static/js/live.js."""
 
+PROXY_CONNECTIONS, KEPT_ALIVE_S = 64, 5
 GIVE_UP_S = 30.0
 PRICES = PriceTerms(("EUR",))
 
@@ -54,16 +56,16 @@ class Page:
 
 def main() -> None:
     """Print the figures."""
-    _allow_files()
-    print(
-        f"{PAGES:,} open lists of invoices of {PEOPLE} people, {WEB_PROCESSES} web processes, {PROXY_CONNECTIONS} proxy"
-        f" connections for reads, the generator on the same {os.cpu_count()} cores"
-    )
-    with running_stack() as stack:
-        asyncio.run(_measure(stack))
+    allow_files(PAGES + 500)
+    report = Report("open_lists")
+    try:
+        with running_stack() as stack:
+            asyncio.run(_measure(stack, report))
+    finally:
+        report.close()
 
 
-async def _measure(stack: Stack) -> None:
+async def _measure(stack: Stack, report: Report) -> None:
     async with running(wire(load(stack.environment))) as services:
         people = [await _person(services, number) for number in range(PEOPLE)]
         tokens = [token for token, _ in people]
@@ -72,13 +74,15 @@ async def _measure(stack: Stack) -> None:
             for _, account_id in people:
                 await merchants.add_member(shop, account_id, "owner", clock.now())
             await _make(services, shop, ROWS)
-        await _scenario(stack, services, "one merchant", shops[:1], tokens)
-        await _scenario(stack, services, f"{MERCHANTS} merchants", shops, tokens)
+        await _scenario(stack, report, services, "one merchant", shops[:1], tokens)
+        await _scenario(stack, report, services, f"{MERCHANTS} merchants", shops, tokens)
 
 
-async def _scenario(stack: Stack, services: Services, name: str, shops: list[str], tokens: list[str]) -> None:
+async def _scenario(
+    stack: Stack, report: Report, services: Services, name: str, shops: list[str], tokens: list[str]
+) -> None:
     port = int(stack.base_url.rpartition(":")[2])
-    proxy, before = Proxy(port), _memory_bytes(stack)
+    proxy, before = Proxy(port), memory_bytes(stack)
     pages = [
         Page(
             f"/cabinet/{shops[number % len(shops)]}/test",
@@ -91,8 +95,8 @@ async def _scenario(stack: Stack, services: Services, name: str, shops: list[str
             await _read(page, proxy)
         listening = [group.create_task(_listen(page, port, proxy)) for page in pages]
         await asyncio.sleep(2)
-        each_kib = (_memory_bytes(stack) - before) / len(pages) / 1024
-        print(f"  {name}: {each_kib:.1f} KiB a page in the web processes (USS)")
+        each_kb = (memory_bytes(stack) - before) / len(pages) / 1000
+        report.add(f"{name}, memory that an open list adds", each_kb, "kB", better="lower")
         events: list[float] = []
         shown: list[float] = []
         cpu = stack.cpu_s()
@@ -105,18 +109,23 @@ async def _scenario(stack: Stack, services: Services, name: str, shops: list[str
             events += [page.event_at - committed_at for page in those]
             shown += [page.shown_at - committed_at for page in those]
             await asyncio.sleep(0.5)
-        used = {each: (now - cpu[each]) / CHANGES * 1000 for each, now in stack.cpu_s().items()}
-        _line(f"{name}, a change that concerns {len(shown) // CHANGES}", events, shown)
-        print(f"    CPU of a change: web {used['web']:,.0f} ms, Postgres {used['Postgres']:,.0f} ms", flush=True)
+        told = f"{name}, a change of {len(shown) // CHANGES} lists"
+        for what, seconds in (("told", events), ("shown", shown)):
+            for percent in (50, 99):
+                took_ms = percentile_ms(seconds, percent)
+                report.add(f"{told}, {what}, p{percent}", took_ms, "ms", better="lower")
+        for process, now_s in stack.cpu_s().items():
+            used_ms = (now_s - cpu[process]) / CHANGES * 1000
+            report.add(f"{told}, CPU, {process}", used_ms, "ms", better="lower")
         for task in listening:
             task.cancel()
     proxy.close()
 
 
-async def _listen(page: Page, port: int, proxy: Proxy) -> None:
+async def _listen(page: Page, port: int, proxy: "Proxy") -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        writer.write(_request("GET", f"{page.path}/live?topic=invoices&topic=reviews", page.cookie))
+        writer.write(request("GET", f"{page.path}/live?topic=invoices&topic=reviews", page.cookie))
         head = await reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in head.split(b"\r\n")[0], head
         while line := await reader.readline():
@@ -128,7 +137,7 @@ async def _listen(page: Page, port: int, proxy: Proxy) -> None:
         writer.close()
 
 
-async def _read(page: Page, proxy: Proxy) -> None:
+async def _read(page: Page, proxy: "Proxy") -> None:
     headers = page.cookie | {"HX-Request": "true", "X-Live-Parts": "results"}
     query = f"?head={page.head}" if page.head else ""
     status, body = await proxy.send("GET", f"{page.path}/invoices{query}", headers)
@@ -145,6 +154,45 @@ async def _until(page: Page, newer: int) -> None:
         while page.newer < newer:
             page.changed.clear()
             await page.changed.wait()
+
+
+class Proxy:
+    """Kept-alive connections to the web processes, like those of a reverse proxy.
+
+    One that was idle for KEPT_ALIVE_S is not used again: the gateway closes silent connections (docs/proxy.md).
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._room = asyncio.Semaphore(PROXY_CONNECTIONS)
+        self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def send(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        """One request over any connection; status and body."""
+        async with self._room:
+            reader, writer = await self._connection()
+            writer.write(request(method, path, headers))
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            body = await reader.readexactly(length)
+            self._idle.append((time.monotonic(), reader, writer))
+        return int(head.split(b" ", 2)[1]), body
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            since, reader, writer = self._idle.pop()
+            if time.monotonic() - since < KEPT_ALIVE_S:
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection("127.0.0.1", self._port)
+
+    def close(self) -> None:
+        """Close what is idle."""
+        for _, _, writer in self._idle:
+            writer.close()
+
+
+# --- What is there before ----------------------------------------------------------------------------------
 
 
 async def _person(services: Services, number: int) -> tuple[str, str]:

@@ -20,8 +20,11 @@ BACKLOG = 2_048
 """Connections that may wait to be accepted."""
 
 CONNECTIONS_PER_PROCESS = 12_000
-"""Held at once: the streams of open checkout pages (`app.checkout.live.MAX_STREAMS`), and room for others. Granian
-would allow a share of BACKLOG, and then a thousand open pages would make all other requests wait."""
+"""Held at once: the streams of open pages (`app.live.hub.MAX_STREAMS`), and room for others. Granian would allow a share
+of BACKLOG, and then a thousand open pages would make all other requests wait."""
+
+FILES_PER_PROCESS = CONNECTIONS_PER_PROCESS + 1_000
+"""A connection is an open file; some more are for Postgres, Redis and what is read."""
 
 
 @click.command()
@@ -64,10 +67,15 @@ def server(settings: Settings) -> Any:
 
 
 def _allow_files() -> None:
-    """Raise the soft limit on open files, 1,024 by default, up to the hard one: a connection is a file."""
+    """Raise the soft limit on open files, 1,024 by default, up to the hard one. Says where that is too low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = CONNECTIONS_PER_PROCESS + 1_000
-    if hard != resource.RLIM_INFINITY:
-        needed = min(needed, hard)
+    needed = FILES_PER_PROCESS
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        click.echo(
+            f"Warning: each web process may open only {hard:,} files, and needs {needed:,} to hold all the connections"
+            " that it accepts. Raise the hard limit (ulimit -Hn, LimitNOFILE=, or --ulimit nofile=).",
+            err=True,
+        )
+        needed = hard
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

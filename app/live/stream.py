@@ -34,6 +34,9 @@ RETRY_MS = (2_000, 6_000)
 HEARTBEAT = b": still here\n\n"
 """A comment (HTML, section 9.2.6): browsers ignore it."""
 
+FOLLOWING = b"event: following\ndata:\n\n"
+"""The first event of a stream that brings contents: what changed since its page was read will be brought too."""
+
 ENDED = b"event: ended\ndata:\n\n"
 """The last event of a stream that may not go on."""
 
@@ -152,8 +155,8 @@ class EventStream:
     async def __anext__(self) -> bytes:
         if not self._has_begun:
             self._begin()
-            # An event of its own says that what changed since the page was read is told.
-            return b"retry: %d\nevent: following\ndata:\n\n" % random.randint(*RETRY_MS)  # noqa: S311 - to spread
+            begun = b"retry: %d\n\n" % random.randint(*RETRY_MS)  # noqa: S311 - to spread, not to hide
+            return begun if self._contents is None else begun + FOLLOWING
         if not self._is_awake:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
