@@ -20,8 +20,8 @@ BACKLOG = 2_048
 """Connections that may wait to be accepted."""
 
 CONNECTIONS_PER_PROCESS = 12_000
-"""Held at once: the streams of open pages (`app.live.hub.MAX_STREAMS`), and room for others. Granian would allow a share
-of BACKLOG, and then a thousand open pages would make all other requests wait."""
+"""Held at once: the streams of open pages (`app.live.hub.MAX_STREAMS`), and room for others. Granian would allow a
+share of BACKLOG, and then a thousand open pages would make all other requests wait."""
 
 FILES_PER_PROCESS = CONNECTIONS_PER_PROCESS + 1_000
 """A connection is an open file; some more are for Postgres, Redis and what is read."""
