@@ -8,6 +8,7 @@ end when its headers are sent, and the edge goes on with the stream (app/web/las
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -167,10 +168,10 @@ class EventStream:
             self.close()
             raise StopAsyncIteration
         if self._may_go_on is not None and (self._rights_changed or now_s >= self._check_at):
+            self._rights_changed, self._check_at = False, now_s + CHECK_S  # before: they may change meanwhile
             if not await self._may_go_on():
                 self.end()
                 return ENDED
-            self._rights_changed, self._check_at = False, now_s + CHECK_S
         return self._event()
 
     def _begin(self) -> None:
@@ -208,7 +209,7 @@ class EventStream:
             scope["state"][lasting.LASTING] = self._run
 
     async def _run(self, receive: Any, send: Any) -> None:
-        leaving = asyncio.ensure_future(_left(receive))
+        leaving = asyncio.create_task(_left(receive))
         leaving.add_done_callback(lambda _: self.end())
         try:
             async for event in self:
@@ -240,6 +241,7 @@ def counted(app: Any) -> Any:
 
 
 async def _left(receive: Any) -> None:
-    """Until the client has disconnected."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    """Until the client has disconnected, in whatever way."""
+    with suppress(ConnectionError, RuntimeError):
+        while (await receive())["type"] != "http.disconnect":
+            pass
