@@ -113,7 +113,8 @@ async def _block(stack: Stack, report: Report, services: Services, pages: "Pages
 
 async def _one_by_one(stack: Stack, report: Report, pages: "Pages", invoices: Sequence[Invoice]) -> None:
     began: list[float] = []
-    async with httpx.AsyncClient(base_url=stack.base_url, headers={"Authorization": f"Bearer {stack.key}"}) as client:
+    key = {"Authorization": f"Bearer {stack.key}"}
+    async with httpx.AsyncClient(base_url=stack.base_url, headers=key, timeout=GIVE_UP_S) as client:
 
         async def cancel(invoice: Invoice) -> None:
             answer = await client.post(f"{API}/invoices/{invoice.id}/cancel")
