@@ -11,12 +11,14 @@ from itertools import islice
 
 import httpcore
 
-from app.core.outbound.pinned import PinnedBackend
+from app.core.outbound.pinned import Wire
 from app.core.outbound.targets import Address, Target
 
-# These limits save file descriptors; a common `ulimit -n` is 1,024.
-MAX_IDLE_CONNECTIONS = 256
-MAX_IDLE_CONNECTIONS_PER_ADDRESS = 64
+# A new connection costs several times the CPU of a delivery, on both sides. So as many are kept for one address as a
+# worker has attempts at once (WEBHOOK_CONCURRENCY): they may all be at one server that hosts many shops.
+MAX_IDLE_CONNECTIONS_PER_ADDRESS = 256
+# With those in use below 1,024, a common `ulimit -n`; about 65 kB of memory each.
+MAX_IDLE_CONNECTIONS = 512
 # Below what most servers keep idle connections for (nginx 75 s, Apache 5 s); if the server
 # closes first, the client tries once more on a new connection.
 IDLE_EXPIRY_S = 15.0
@@ -26,18 +28,18 @@ _Key = tuple[str, int, Address]
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """One connection to one target, made or yet to be made by its first request."""
+    """One open connection to one target. `peer` is the address dialled."""
 
     target: Target
-    backend: PinnedBackend
-    http: httpcore.AsyncHTTPConnection
+    peer: Address
+    wire: Wire
+    http: httpcore.AsyncHTTP11Connection
     used: bool = False
 
     @property
-    def key(self) -> _Key | None:
-        """The key of requests that may use it again, or None before it is connected."""
-        peer = self.backend.peer
-        return None if peer is None else (self.target.host, self.target.port, peer)
+    def key(self) -> _Key:
+        """The key of requests that may use it again."""
+        return self.target.host, self.target.port, self.peer
 
     @property
     def reusable(self) -> bool:
@@ -46,8 +48,7 @@ class Connection:
 
     def drop(self) -> None:
         """Close at once."""
-        if self.backend.wire is not None:
-            self.backend.wire.abort()
+        self.wire.abort()
 
 
 class IdleConnections:
@@ -72,7 +73,7 @@ class IdleConnections:
     def put(self, connection: Connection) -> None:
         """Keep it for the next request, if it can serve one; close others if there are too many."""
         key = connection.key
-        if key is None or not connection.reusable:
+        if not connection.reusable:
             connection.drop()
             return
         siblings = self._by_key.setdefault(key, [])
@@ -100,7 +101,6 @@ class IdleConnections:
     def _remove(self, connection: Connection) -> None:
         del self._oldest_first[connection]
         key = connection.key
-        assert key is not None
         siblings = self._by_key[key]
         siblings.remove(connection)
         if not siblings:
