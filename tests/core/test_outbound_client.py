@@ -165,6 +165,21 @@ async def test_connections_are_kept_and_used_again(clients: ClientFactory, serve
     assert [seen.connection_number for seen in server.exchanges] == [1] * 5
 
 
+async def test_an_idle_connection_is_closed_without_another_request(
+    clients: ClientFactory, server_tls: ssl.SSLContext
+) -> None:
+    ended = asyncio.Event()
+
+    async def answer_and_wait_for_the_end(exchange: Exchange) -> None:
+        await exchange.send(OK)
+        if await exchange.reader.read() == b"":
+            ended.set()
+
+    async with https_server(server_tls, answer_and_wait_for_the_end) as server:
+        assert (await post(clients(idle_expiry_s=0.1), server.url(NAME))).delivered
+        await asyncio.wait_for(ended.wait(), 30)
+
+
 async def test_two_hundred_at_once_all_arrive_and_the_next_two_hundred_open_no_connection(
     clients: ClientFactory, server_tls: ssl.SSLContext
 ) -> None:

@@ -99,7 +99,7 @@ class OutboundClient:
         self._connect_timeout_s = connect_timeout_s
         self._total_timeout_s = total_timeout_s
         self._idle_expiry_s = idle_expiry_s
-        self._idle = IdleConnections()
+        self._idle = IdleConnections(idle_expiry_s)
         self._parsed = lru_cache(MAX_TARGETS_KEPT)(partial(parse_target, allow_networks=self._allow_networks))
 
     async def post(self, target_url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:

@@ -5,9 +5,9 @@ checked addresses contain that address: a name that has moved, or now resolves t
 older connection.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import httpcore
 
@@ -52,9 +52,12 @@ class Connection:
 
 
 class IdleConnections:
-    """The idle connections, limited in number; the longest unused are closed first."""
+    """The idle connections, limited in number; the longest unused are closed first. `expiry_s` after its last use, or
+    when the server has closed it, one is closed within another `expiry_s`."""
 
-    def __init__(self) -> None:
+    def __init__(self, expiry_s: float) -> None:
+        self._expiry_s = expiry_s
+        self._sweep: asyncio.TimerHandle | None = None
         self._by_key: dict[_Key, list[Connection]] = {}
         self._oldest_first: dict[Connection, None] = {}
 
@@ -83,16 +86,29 @@ class IdleConnections:
         self._oldest_first[connection] = None
         if len(self._oldest_first) > MAX_IDLE_CONNECTIONS:
             self._discard(next(iter(self._oldest_first)))
-        for stale in [c for c in islice(self._oldest_first, 2) if not c.reusable]:
-            self._discard(stale)
+        if self._sweep is None:
+            self._sweep_later()
 
     def close(self) -> None:
         """Close all."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
         for connection in list(self._oldest_first):
             self._discard(connection)
 
     def __len__(self) -> int:
         return len(self._oldest_first)
+
+    def _sweep_later(self) -> None:
+        self._sweep = asyncio.get_running_loop().call_later(self._expiry_s, self._discard_stale)
+
+    def _discard_stale(self) -> None:
+        for stale in [connection for connection in self._oldest_first if not connection.reusable]:
+            self._discard(stale)
+        self._sweep = None
+        if self._oldest_first:
+            self._sweep_later()
 
     def _discard(self, connection: Connection) -> None:
         self._remove(connection)
