@@ -317,7 +317,7 @@ async def _give_back(connection: asyncpg.Connection) -> None:
     """Release a connection whose last statement has ended well, as the pool does, but for its task and its timer:
     nothing is reset (`_leave_as_it_is`), so that there is nothing to wait for."""
     if not _is_lost(connection):
-        await connection._holder.release(None)
+        await connection._holder.release(None)  # type: ignore[attr-defined] # the pool's proxy
 
 
 def _is_lost(connection: asyncpg.Connection) -> bool:
