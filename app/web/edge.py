@@ -59,6 +59,7 @@ class Edge:
         self, app: Litestar, settings: Settings, stopping: Stopping | None = None, straight: Any = None
     ) -> None:
         """`straight` answers some requests itself, and passes the others to `app` (app/api/straight.py)."""
+        self._app = app
         layers = StrictHttp(Methods(straight or app))
         self._layers = layers if settings.database_read_url is None else StandbyReads(layers)
         self._timed = BodyTimeout(self._answer_traced if tracing.is_on() else self._answer, settings)
