@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Litestar, Router
 
 from app.api import reference
+from app.api.straight import StraightApi
 from app.api.v1.router import merchant_api
 from app.api_keys.authentication import Authenticator
 from app.api_keys.deprecated_calls import DeprecatedCalls
@@ -93,7 +94,7 @@ def create_app(
         openapi_config=None,
         logging_config=None,
     )
-    return Edge(app, settings, stopping)
+    return Edge(app, settings, stopping, StraightApi(app))
 
 
 def serve() -> Any:

@@ -1,7 +1,8 @@
 """The API's hot paths beside the machine's raw limits, all in one run: `make bench`.
 
 Limits: an empty Litestar route on one Granian process, pgbench's single-row inserts by 16 clients (fsync on),
-and the very statements of the paths sent bare over as many connections as a web process has.
+and the very statements of the paths sent bare over as many connections as a web process has. CPU is what the web
+processes and Postgres used for each answer: steadier than rates where other programs want the same cores.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -28,102 +30,103 @@ from app.rates import repository as rates_repository
 from app.rates.rate import Rate, SourceFigure
 from app.rates.repository import Refreshed
 from app.sandbox import ports, processes
-from bench.stack import API, POOL_SIZE, WEB_PROCESSES, Stack, running_stack
-from bench.wrk import CONNECTIONS, Load, load
+from bench.report import Goal, Limit, Report
+from bench.stack import API, POOL_SIZE, Stack, running_stack
+from bench.wrk import Load, load
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "8"))
 SMALL, LARGE = 10_000, int(os.environ.get("BENCH_INVOICES", "1000000"))
 DEEP_PAGE = 10_000
 BARE_CREATIONS = 30_000
 TURNS = 8
+PER_S = "/s"
+P99_GOALS = {"create_invoice": Goal("at most", 40)}
+"""Milliseconds."""
 
 
 def main() -> None:
-    """Print the table."""
-    print(
-        f"{WEB_PROCESSES} web processes, {POOL_SIZE} database connections each, wrk with {CONNECTIONS} connections"
-        f" for {SECONDS} s each, Postgres with fsync, all on this machine of {os.cpu_count()} cores.\n"
-        f"Before the start {os.getloadavg()[0]:.1f} other programs wanted to run. CPU is what the web processes and"
-        " Postgres used for each answer."
-    )
+    """Print the figures, and write them."""
+    with closing(Report("api")) as report:
+        _measure(report)
+
+
+def _measure(report: Report) -> None:
     empty = _empty_route()
-    _line("empty Litestar route, one Granian process", empty)
+    report.add("empty_route", empty.per_second, PER_S)
     with running_stack() as stack:
         inserts = _pgbench(stack)
-        print(f"  {'pgbench single-row inserts, 16 clients':42}{inserts:9,.0f}/s")
-        headers = {"Authorization": f"Bearer {stack.key}"}
+        report.add("pgbench_inserts", inserts, PER_S)
+        measured = _Measured(report, stack, Limit("the empty route", empty.per_second))
         invoices = f"{stack.base_url}{API}/invoices"
-
-        def measured(name: str, url: str, script: str = "", *, pgbench: float = 0, bare: float = 0) -> None:
-            load(url, seconds=1, script=script, headers=headers)  # warm up
-            before = stack.cpu_s()
-            got = load(url, seconds=SECONDS, script=script, headers=headers)
-            used = {who: (used_s - before[who]) / got.answers for who, used_s in stack.cpu_s().items()}
-            _line(name, got, used, empty=empty, inserts=pgbench, bare=bare)
-
         load(invoices, seconds=1, script=_post_script(stack.key))  # a first invoice to copy
-        bare_creations = asyncio.run(_bare_creations(stack))
-        measured("create invoice", invoices, _post_script(stack.key), pgbench=inserts, bare=bare_creations)
-        asyncio.run(_store_rate(stack))
-        measured("create invoice with a price, quoted", invoices, _post_script(stack.key, IN_EUR), pgbench=inserts)
-        measured("create invoice with a price, unchosen", invoices, _post_script(stack.key, UNCHOSEN), pgbench=inserts)
-        _in_turn(stack, invoices, "the priced, quoted one", IN_EUR)
-        _in_turn(stack, invoices, "the priced, unchosen one", UNCHOSEN)
+        _creations(measured, invoices, asyncio.run(_bare_creations(stack)), inserts)
         _top_up(stack, SMALL)
-        ids, pages = _some(stack, headers)
+        ids, pages = _some(stack, measured.headers)
         bare_reads = asyncio.run(_bare_reads(stack, ids))
-        measured("read invoice", stack.base_url, _get_script(ids), bare=bare_reads)
-        measured("checkout page (an address each)", stack.base_url, _page_script(pages))
+        read = measured("read_invoice", stack.base_url, _get_script(ids), goal=Goal("at least", 0.45, "share"))
+        report.add("read_invoice_of_sql", read.per_second, PER_S, limit=Limit("its SQL sent bare", bare_reads))
+        measured("checkout_page", stack.base_url, _page_script(pages), goal=Goal("at least", 0.18, "share"))
         for size in (SMALL, LARGE):
             _top_up(stack, size)
             first, deep = f"{invoices}?limit=20", min(DEEP_PAGE, size // 40)
-            measured(f"list page 1 of {size:,} invoices", first)
-            measured(f"list page {deep:,} of {size:,} invoices", f"{first}&cursor={_cursor(stack, deep * 20)}")
-    print(f"At the end {os.getloadavg()[0]:.1f} programs wanted to run, these among them.")
+            measured(f"list_page_1_of_{size}", first)
+            measured(f"list_page_{deep}_of_{size}", f"{first}&cursor={_cursor(stack, deep * 20)}")
 
 
-def _line(
-    name: str,
-    got: Load,
-    used_s: Mapping[str, float] | None = None,
-    *,
-    empty: Load | None = None,
-    inserts: float = 0,
-    bare: float = 0,
-) -> None:
-    shares = []
-    if empty is not None:
-        shares.append(f"{got.per_second / empty.per_second:.1%} of the empty route")
-    if inserts:
-        shares.append(f"{got.per_second / inserts:.1%} of pgbench")
-    if bare:
-        shares.append(f"{got.per_second / bare:.0%} of its SQL sent bare ({bare:,.0f}/s)")
-    if used_s is not None:
-        shares.append("CPU " + ", ".join(f"{who} {each_s * 1e6:.0f} µs" for who, each_s in used_s.items()))
-    failures = f"  FAILED: {got.failures}" if got.failures else ""
-    print(
-        f"  {name:42}{got.per_second:9,.0f}/s  p50 {got.p50_ms:5.1f} ms  p99 {got.p99_ms:5.1f} ms  "
-        f"{'; '.join(shares)}{failures}",
-        flush=True,
-    )
+def _creations(measured: "_Measured", invoices: str, bare: float, inserts: float) -> None:
+    stack, report = measured.stack, measured.report
+    create = measured("create_invoice", invoices, _post_script(stack.key))
+    sql = Limit("its SQL sent bare", bare)
+    report.add("create_invoice_of_sql", create.per_second, PER_S, limit=sql, goal=Goal("at least", 0.65, "share"))
+    report.add("create_invoice_of_pgbench", create.per_second, PER_S, limit=Limit("pgbench", inserts))
+    times = create.p99_ms / create.p50_ms
+    report.add("create_invoice_p99_by_p50", times, "times", better="lower", goal=Goal("at most", 3))
+    asyncio.run(_store_rate(stack))
+    measured("create_quoted", invoices, _post_script(stack.key, IN_EUR))
+    measured("create_unchosen", invoices, _post_script(stack.key, UNCHOSEN))
+    _in_turn(measured, invoices, "create_quoted_of_plain", IN_EUR)
+    _in_turn(measured, invoices, "create_unchosen_of_plain", UNCHOSEN)
 
 
-def _in_turn(stack: Stack, invoices: str, name: str, requested: Mapping[str, object]) -> None:
+class _Measured:
+    """Loads one path after the other, and reports rate, latencies and CPU of each."""
+
+    def __init__(self, report: Report, stack: Stack, empty: Limit) -> None:
+        self.report = report
+        self.stack = stack
+        self.headers = {"Authorization": f"Bearer {stack.key}"}
+        self._empty = empty
+
+    def __call__(self, name: str, url: str, script: str = "", *, goal: Goal | None = None) -> Load:
+        """The load of one path. `goal` is of its rate as a share of the empty route's."""
+        load(url, seconds=1, script=script, headers=self.headers)  # warm up
+        before = self.stack.cpu_s()
+        got = load(url, seconds=SECONDS, script=script, headers=self.headers)
+        used_s = {who: used_s - before[who] for who, used_s in self.stack.cpu_s().items()}
+        self.report.add(name, got.per_second, PER_S, limit=self._empty, goal=goal)
+        self.report.add(f"{name}_p50", got.p50_ms, "ms", better="lower")
+        self.report.add(f"{name}_p99", got.p99_ms, "ms", better="lower", goal=P99_GOALS.get(name))
+        for who, seconds in used_s.items():
+            self.report.add(f"{name}_cpu_{who.lower()}", seconds / got.answers * 1e6, "us", better="lower")
+        if got.failures:
+            self.report.add(f"{name}_failures", got.failures, "answers", better="lower", goal=Goal("at most", 0))
+        return got
+
+
+def _in_turn(measured: _Measured, invoices: str, name: str, requested: Mapping[str, object]) -> None:
     """One creation's rate as a share of the plain one's, in short turns: a machine's speed changes by the minute, so
     that the first of a turn has the better half. They take turns at being first."""
 
     def per_second(body: Mapping[str, object]) -> float:
-        return load(invoices, seconds=max(1, SECONDS // 2), script=_post_script(stack.key, body)).per_second
+        script = _post_script(measured.stack.key, body)
+        return load(invoices, seconds=max(1, SECONDS // 4), script=script).per_second
 
     shares = []
     for turn in range(TURNS):
         bodies = [requested, IN_USDT]
         got = {id(body): per_second(body) for body in (bodies if turn % 2 else reversed(bodies))}
         shares.append(got[id(requested)] / got[id(IN_USDT)])
-    shares.sort()
-    print(
-        f"  {name:42}{statistics.median(shares):.0%} of the plain one ({shares[0]:.0%} to {shares[-1]:.0%})", flush=True
-    )
+    measured.report.add(name, statistics.median(shares), "times")
 
 
 def _empty_route() -> Load:

@@ -303,11 +303,21 @@ class _borrowed:
         return self._connection  # type: ignore[no-any-return] # asyncpg is not typed
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            await _give_back(self._connection)
+            return
         if isinstance(error, _LEAVES_CONNECTION_UNSURE) and not _is_lost(self._connection):
             self._connection.terminate()
         if isinstance(error, DatabaseUnavailable) and isinstance(error.__cause__, ReadOnlySQLTransactionError):
             await self._pool.expire_connections()  # after a fail-over they are all connected to a read-only server
         await self._pool.release(self._connection)
+
+
+async def _give_back(connection: asyncpg.Connection) -> None:
+    """Release a connection whose last statement has ended well, as the pool does, but for its task and its timer:
+    nothing is reset (`_leave_as_it_is`), so that there is nothing to wait for."""
+    if not _is_lost(connection):
+        await connection._holder.release(None)  # type: ignore[attr-defined] # the pool's proxy
 
 
 def _is_lost(connection: asyncpg.Connection) -> bool:

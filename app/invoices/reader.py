@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from app.core.batching import Batcher
+from app.core.batching import PATIENCE_S, Batcher
 from app.core.keyset import Order, Page, Place, Total
 from app.invoices import reading_repository
 from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
@@ -52,8 +52,12 @@ class InvoiceReader:
 
     def __init__(self, presenter: InvoicePresenter) -> None:
         self._presenter = presenter
-        self._owned = Batcher(reading_repository.find_owned, max_batch=MAX_TOGETHER, max_in_flight=MAX_READS)
-        self._public = Batcher(reading_repository.find_public, max_batch=MAX_TOGETHER, max_in_flight=MAX_READS)
+        self._owned = Batcher(
+            reading_repository.find_owned, max_batch=MAX_TOGETHER, max_in_flight=MAX_READS, patience_s=PATIENCE_S
+        )
+        self._public = Batcher(
+            reading_repository.find_public, max_batch=MAX_TOGETHER, max_in_flight=MAX_READS, patience_s=PATIENCE_S
+        )
 
     async def get(self, merchant_id: str, mode: str, invoice_id: str) -> InvoiceBody | None:
         """One invoice; None where the merchant has no such invoice in this mode. Not inside a transaction."""

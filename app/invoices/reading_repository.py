@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -95,7 +95,19 @@ class InvoiceRow(msgspec.Struct, frozen=True):
         """What the invoice asks for now."""
         if self.network is None:
             return None
-        return Asked(**{name: getattr(self, name) for name in Asked.__struct_fields__})
+        row: Any = self  # its figures are there where the network is
+        return Asked(
+            network=row.network,
+            asset=row.asset,
+            amount_raw=row.amount_raw,
+            service_fee_raw=row.service_fee_raw,
+            cent_tail=row.cent_tail,
+            pay_in_raw=row.pay_in_raw,
+            net_raw=row.net_raw,
+            deposit_address=row.deposit_address,
+            address=row.address,
+            confirmations_required=row.confirmations_required,
+        )
 
     @property
     def pay_until(self) -> datetime:
