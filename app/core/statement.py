@@ -14,7 +14,7 @@ whose shape depends on the call can also be made inside a function, off the path
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -233,6 +233,39 @@ def insert(table: type[Table], *columns: Column) -> "Insert[Any]":
     chosen = columns or [one for one in table._meta.columns if not isinstance(one, (Serial, BigSerial))]
     params: dict[Column, Any] = {one: Param(one._meta.name) for one in chosen}
     return table.insert(table(params))
+
+
+def given_rows(columns: Mapping[str, Column]) -> str:
+    """SQL of rows that are given as an array for each column, from `$1` on: the table `given`, with these names. One
+    statement with the same text, however many rows. `arrays` makes its arguments."""
+    arrays = ", ".join(f"${place}::{one.column_type}[]" for place, one in enumerate(columns.values(), start=1))
+    return f"unnest({arrays}) AS given ({', '.join(columns)})"
+
+
+def arrays(columns: Iterable[str], rows: Sequence[Mapping[str, object]]) -> list[list[object]]:
+    """The values of rows, column by column."""
+    return [[row[name] for row in rows] for name in columns]
+
+
+def insert_each(table: type[Table], *columns: Column) -> "EachRow":
+    """A statement that inserts any number of rows at once, with these columns."""
+    return EachRow(table, columns)
+
+
+class EachRow:
+    """See `insert_each`."""
+
+    def __init__(self, table: type[Table], columns: Sequence[Column]) -> None:
+        self._table = table
+        self._columns = columns
+
+    async def run(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert rows, each with a value for every column: all or nothing. Raises DatabaseUnavailable."""
+        named = {one._meta.db_column_name: one for one in self._columns}
+        # The table's serial numbers follow the order of the rows.
+        into = f"INSERT INTO {self._table._meta.tablename} ({', '.join(named)})"
+        numbered = given_rows(named).replace(" AS given", " WITH ORDINALITY AS given").removesuffix(")") + ", place)"
+        await database.execute(f"{into} SELECT {', '.join(named)} FROM {numbered} ORDER BY place", *arrays(named, rows))
 
 
 def any_of(column: Column, values: Param | Sequence[object]) -> WhereRaw:

@@ -32,6 +32,7 @@ from app.deposits.payments import PaymentService
 from app.deposits.pool import PoolService
 from app.deposits.reversals import ReversalService
 from app.deposits.service import DepositService
+from app.deposits.settling import SettlingService
 from app.invoices import service as invoices
 from app.invoices.service import InvoiceService
 from app.networks.config import NetworkConfig
@@ -137,6 +138,7 @@ class Watcher:
         network: NetworkConfig,
         chain: Chain,
         deposit_service: DepositService,
+        settling: SettlingService,
         payments: PaymentService,
         reversals: ReversalService,
         pool: PoolService,
@@ -151,6 +153,7 @@ class Watcher:
         self._network = network
         self._chain = chain
         self._deposits = deposit_service
+        self._settling = settling
         self._payments = payments
         self._reversals = reversals
         self._pool = pool
@@ -189,9 +192,7 @@ class Watcher:
         touched |= await self._record_unseen(scanned, now)
         final_height = await self._final_height(scanned)
         await self._hot_wallet.settle(scanned, final_height, now)
-        touched |= await self._deposits.settle(
-            self._network.key, scanned, self._network.confirmations, final_height, now
-        )
+        touched |= await self._settle(scanned, final_height, now)
         if head_height != cursor.head_height:
             touched |= await repository.invoices_with_seen(self._network.key)
         covered_until = checked_at - timedelta(seconds=self._network.expiry_grace_s)
@@ -204,8 +205,18 @@ class Watcher:
         asked only while one waits for that: on some chains it is a third of all requests."""
         if not self._network.require_finality:
             return None
-        is_due = await self._deposits.is_any_due(self._network.key, scanned, self._network.confirmations)
+        is_due = await self._settling.is_any_due(self._network.key, scanned, self._network.confirmations)
         return await self._chain.finality() if is_due or await self._hot_wallet.is_any_due(scanned) else -1
+
+    async def _settle(self, scanned: int, final_height: int | None, now: datetime) -> set[str]:
+        """Book all deposits that are due, and return the ids of invoices changed. Where there are many, their pages
+        are told of each round."""
+        network, touched = self._network, set[str]()
+        while settled := await self._settling.settle(network.key, scanned, network.confirmations, final_height, now):
+            if touched:
+                await invoices.announce(*touched)
+            touched = settled
+        return touched
 
     async def _tick_then_pause_s(self) -> float:
         """Run one round, log its errors, and return the pause until the next one, in seconds."""
