@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
+from piccolo.columns.combination import WhereRaw
 from piccolo.query.functions import Max
 
 from app.addresses.tables import DepositAddress
@@ -135,6 +136,21 @@ async def among(network: str, addresses: Collection[str]) -> list[PoolAddress]:
     """Those of these addresses that belong to a network's pool: one index look-up each."""
     return await _AMONG.all(network=network, addresses=list(addresses))
 
+
+async def spelled_among(network: str, addresses: Collection[str]) -> set[str]:
+    """Those of these addresses that belong to a network's pool, in canonical form: one index look-up each. They may be
+    given in lower case."""
+    given = {address.lower() for address in addresses}
+    return set(await _SPELLED_AMONG.all(network=network, addresses=list(given)))
+
+
+_SPELLED_AMONG = Statement(
+    DepositAddress.select(DepositAddress.address).where(
+        DepositAddress.network == Param("network"),
+        WhereRaw("lower({}) = ANY({})", DepositAddress.address, Param("addresses")),
+    ),
+    str,
+)
 
 _AMONG = Statement(
     select(DepositAddress, PoolAddress).where(

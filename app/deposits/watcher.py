@@ -335,12 +335,14 @@ class Watcher:
         return touched | await self._pool.came(network, came, clock.now()) if came else touched
 
     async def _ours(self, addresses: Collection[str]) -> Set[str]:
-        ours = await address_repository.among(self._network.key, addresses)
-        return await self._wallet_among(addresses) | {row.address for row in ours}
+        """`OurAddresses` of the network."""
+        ours = await address_repository.spelled_among(self._network.key, addresses)
+        return ours | await self._wallet_among(addresses)
 
     async def _wallet_among(self, addresses: Collection[str]) -> Set[str]:
         """Those of these addresses that we pay from ourselves: the hot wallet's, and those of change."""
-        hot = {address for address in addresses if address == self._hot_wallet.address}
+        address = self._hot_wallet.address
+        hot = {address} if address is not None and {address, address.lower()} & set(addresses) else set[str]()
         return hot if self._coin_book is None else hot | await self._coin_book.change_among(addresses)
 
     async def _record(self, transfers: Sequence[Transfer], now: datetime) -> set[str]:

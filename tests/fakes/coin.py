@@ -28,7 +28,7 @@ from app.networks.port import (
     CustomerFee,
     Moved,
     NotATransfer,
-    OurAddresses,
+    Look, OurAddresses,
     OurCoins,
     Pool,
     PoolTransaction,
@@ -257,6 +257,10 @@ class CoinReader:
 
     async def head_height(self) -> int:
         return self._chain.height
+
+    async def look(self, height: int) -> Look:
+        head_height = await self.head_height()
+        return Look(head_height, await self.block_ref(min(height, head_height)))
 
     async def block_ref(self, height: int) -> BlockRef | None:
         return self._chain.blocks[height][0] if height <= self._chain.height else None
