@@ -321,7 +321,7 @@ def put_in(template: bytes, height: int) -> bytes:
 
 def block_hash(height: int) -> str:
     """The hash of a block."""
-    return f"0x{height:016x}{'ab' * 24}"
+    return f"0x{max(height, 0):016x}{'ab' * 24}"
 
 
 def txid(number: int) -> str:

@@ -288,7 +288,7 @@ class Chain(Protocol):
         ...
 
     async def look(self, height: int) -> Look:
-        """What a watcher asks at each look, in as few requests as the chain allows: `check_identity`, `head_height`, and
+        """What a watcher asks each time, in as few requests as the chain allows: `check_identity`, `head_height`, and
         the block at `height` or, where the chain isn't that long, at its head."""
         ...
 

@@ -28,9 +28,9 @@ from app.networks.port import (
     BlockRef,
     ChainMoved,
     CustomerFee,
+    Look,
     MinedIn,
     NodeUnavailable,
-    Look,
     OurAddresses,
     OurCoins,
     Pool,
@@ -63,7 +63,7 @@ class BitcoinChain:
 
     async def look(self, height: int) -> Look:
         head_height = await self.head_height()  # which checks the identity too
-        return Look(head_height, await self.block_ref(min(height, head_height)))
+        return Look(head_height, await self.block_ref(min(height, head_height)) if height >= 0 else None)
 
     async def block_ref(self, height: int) -> BlockRef | None:
         (block_hash,) = await self._rpc.ask([_hash_call(height)])

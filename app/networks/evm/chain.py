@@ -4,7 +4,7 @@ Tokens are found by their Transfer logs, the native coin by the transactions the
 same chain, although they come from several requests that different nodes may answer:
 
 - each block is the parent of the next;
-- the request for logs also asks for the range's last block, before and after, and it must be the one we hold:
+- the request for logs also asks for their last block, before and after, and it must be the one we hold:
   a node that lags behind returns no logs instead of an error;
 - each log and each receipt names the hash of a block that we hold.
 
@@ -127,9 +127,6 @@ class EvmChain:
         for parent, child in pairwise(refs):
             if child.parent_hash != parent.hash:
                 raise ChainMoved(f"block {child.height} is not the child of the block before it")
-        if self._tokens:
-            logs = await self._logs(refs)
-            candidates += self._token_transfers(logs, {ref.hash: ref for ref in refs})
         known = await ours({candidate.receiver for candidate in candidates}) if candidates else frozenset()
         receivers = {address.lower() for address in known}
         to_us = await self._successful([each.transfer() for each in candidates if each.receiver in receivers])
@@ -213,8 +210,9 @@ class EvmChain:
         await self._rpc.aclose()
 
     async def _read(self, first: int, last: int) -> tuple[list[BlockRef], list[Candidate]]:
-        """The range's blocks, and what moves native coin in them. Several requests are under way at once, fewer after
-        one has failed: the node may not bear so many. Only what counts of a block is kept until the others are read."""
+        """The range's blocks, and what moves coins and tokens in them. Several requests are under way at once, fewer
+        after one has failed: the node may not bear so many. Of a block only what counts is kept until the others are
+        read."""
         per_request = FULL_BLOCKS_PER_REQUEST if self._native else HEADERS_PER_REQUEST
         ranges = [range(start, min(start + per_request, last + 1)) for start in range(first, last + 1, per_request)]
         gate = asyncio.Semaphore(self._at_once)
@@ -235,17 +233,31 @@ class EvmChain:
         return [ref for refs, _ in parts for ref in refs], [each for _, candidates in parts for each in candidates]
 
     async def _read_some(self, heights: range) -> tuple[list[BlockRef], list[Candidate]]:
-        """Blocks of one request, with transactions where the native coin is an asset here."""
+        """Blocks of one request, with transactions where the native coin is an asset here, and with their logs."""
         call = _full_block_call if self._native else _header_call
-        wires = await self._rpc.ask([call(height) for height in heights])
+        blocks: list[Call[Any]] = [call(height) for height in heights]
+        logs: list[WireLog] | None = None
+        if self._tokens:
+            first, last = heights[0], heights[-1]
+            try:
+                *wires, logs, after = await self._rpc.ask([*blocks, self._logs_call(first, last), _header_call(last)])
+            except (RefusedByNode, AnswerTooLarge):
+                wires = await self._rpc.ask(blocks)  # and the logs in smaller parts below
+        else:
+            wires = await self._rpc.ask(blocks)
         for height, wire in zip(heights, wires, strict=True):
             if wire is None:
                 raise ChainMoved(f"the node has no block {height}")
-        present = [wire for wire in wires if wire is not None]
-        refs = [_block_ref(wire, height) for height, wire in zip(heights, present, strict=True)]
-        candidates = list(self._native_transfers(present, refs))
+        refs = [_block_ref(wire, height) for height, wire in zip(heights, wires, strict=True)]
+        candidates = list(self._native_transfers(wires, refs))
         if self._native is not None and await self.traces_native():
-            candidates += await self._inner_transfers(present, refs)
+            candidates += await self._inner_transfers(wires, refs)
+        if self._tokens:
+            if logs is None:
+                logs = await self._logs(refs)
+            else:
+                _check_still_there(refs[-1], after)
+            candidates += self._token_transfers(logs, {ref.hash: ref for ref in refs})
         return refs, candidates
 
     def _native_transfers(self, wires: Sequence[WireHeader], refs: Sequence[BlockRef]) -> Iterator[Candidate]:
@@ -291,15 +303,9 @@ class EvmChain:
     async def _logs(self, refs: Sequence[BlockRef]) -> list[WireLog]:
         """The Transfer logs of our tokens in blocks that we hold, from a node that holds them too."""
         last = refs[-1]
-        wanted = {
-            "fromBlock": hex(refs[0].height),
-            "toBlock": hex(last.height),
-            "address": list(self._tokens),
-            "topics": [TRANSFER_TOPIC],
-        }
         calls: list[Call[Any]] = [
             _header_call(last.height),
-            Call("eth_getLogs", (wanted,), list[WireLog]),
+            self._logs_call(refs[0].height, last.height),
             _header_call(last.height),
         ]
         try:
@@ -311,9 +317,17 @@ class EvmChain:
             middle = len(refs) // 2
             return [*await self._logs(refs[:middle]), *await self._logs(refs[middle:])]
         for header in (before, after):
-            if header is None or header.hash.lower() != last.hash:
-                raise ChainMoved(f"block {last.height} was another one when its logs were read")
+            _check_still_there(last, header)
         return list(logs)
+
+    def _logs_call(self, first: int, last: int) -> Call[list[WireLog]]:
+        wanted = {
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+            "address": list(self._tokens),
+            "topics": [TRANSFER_TOPIC],
+        }
+        return Call("eth_getLogs", (wanted,), list[WireLog])
 
     def _token_transfers(self, logs: Sequence[WireLog], refs: dict[str, BlockRef]) -> Iterator[Candidate]:
         seen: set[tuple[str, int]] = set()
@@ -370,6 +384,12 @@ def _full_block_call(height: int) -> Call[WireHeader | None]:
 
 def _receipt_call(txid: str) -> Call[WireReceipt | None]:
     return Call("eth_getTransactionReceipt", (txid,), WireReceipt | None)
+
+
+def _check_still_there(ref: BlockRef, header: WireHeader | None) -> None:
+    """Raise ChainMoved unless the node, asked together with the logs, has the block that we hold."""
+    if header is None or header.hash.lower() != ref.hash:
+        raise ChainMoved(f"block {ref.height} was another one when its logs were read")
 
 
 def _block_ref(wire: WireHeader, height: int) -> BlockRef:
