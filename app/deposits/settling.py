@@ -7,6 +7,7 @@ One that can't be booked stops no other: it is left out for a while, and operato
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 
 from app.alerts.service import raise_alert
@@ -66,15 +67,9 @@ class SettlingService:
             due, key=lambda row: (row.asset, row.verdict == Verdict.EXACT, row.merchant)
         ):
             if exact:
-
-                async def book(rows: Sequence[DueDeposit], asset: str = asset, merchant: str = merchant) -> None:
-                    await self._credit(network, asset, merchant, rows, carried, now)
-
+                book: Book = partial(self._credit, network, asset, merchant, carried, now)
             else:
-
-                async def book(rows: Sequence[DueDeposit], asset: str = asset) -> None:
-                    await _suspend(network, asset, rows, now)
-
+                book = partial(_suspend, network, asset, now)
             for rows in _each_invoice_once(list(group)):
                 booked = await self._booked(network, rows, book, now)
                 touched.update(row.invoice for row in booked if row.invoice)
@@ -118,9 +113,9 @@ class SettlingService:
         network: str,
         asset: str,
         merchant: str,
-        rows: Sequence[DueDeposit],
         carried: Mapping[object, str],
         now: datetime,
+        rows: Sequence[DueDeposit],
     ) -> None:
         """Credit exact deposits of one merchant in one asset, in the caller's transaction. `carried`: the contexts of
         the traces in which they were seen."""
@@ -171,7 +166,7 @@ async def _share_before(row: DueDeposit, earnings: ChainId, amount_raw: int) -> 
     return Share(amount_raw - net_raw, net_raw)
 
 
-async def _suspend(network: str, asset: str, rows: Sequence[DueDeposit], now: datetime) -> None:
+async def _suspend(network: str, asset: str, now: datetime, rows: Sequence[DueDeposit]) -> None:
     """Book deposits that are not credited to suspense, in the caller's transaction."""
     suspense = ChainId(owner=SUSPENSE, network=network, asset=asset)
     await ledger.lock([suspense])

@@ -8,7 +8,7 @@ from piccolo.columns.combination import WhereRaw
 from piccolo.querystring import QueryString
 
 from app.core import database
-from app.core.statement import Command, Param, Statement, any_of, insert_each, select
+from app.core.statement import Command, InsertEach, Param, Statement, any_of, select
 from app.deposits.tables import Deposit
 from app.networks.port import BlockRef
 
@@ -123,7 +123,7 @@ async def add(network: str, deposits: Sequence[NewDeposit], now: datetime) -> No
     )
 
 
-_ADD = insert_each(
+_ADD = InsertEach(
     Deposit,
     Deposit.id,
     Deposit.network,

@@ -14,7 +14,7 @@ from piccolo.query.methods.select import Select
 
 from app.core import database
 from app.core.keyset import Page, Place, Total
-from app.core.statement import Listing, Param, Statement, insert_each, select
+from app.core.statement import InsertEach, Listing, Param, Statement, select
 from app.events.tables import Event
 
 SEQUENCER_LOCK = 7_226_002
@@ -90,7 +90,7 @@ async def add_all(added: Sequence[AddedEvent]) -> None:
     await _ADD_ALL.run([msgspec.structs.asdict(each) for each in added])
 
 
-_ADD_ALL = insert_each(Event, *(getattr(Event, name) for name in AddedEvent.__struct_fields__))
+_ADD_ALL = InsertEach(Event, *(getattr(Event, name) for name in AddedEvent.__struct_fields__))
 
 
 def _numbered() -> "Select[Event]":

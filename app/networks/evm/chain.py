@@ -63,10 +63,11 @@ WORD_BYTES = 32
 
 
 class Candidate(NamedTuple):
-    """A transfer that may be to us. Its addresses are in lower case: those of strangers, nearly all, stay so."""
+    """A transfer that may be to us; `place` is its `index`. Its addresses are in lower case: those of strangers, nearly
+    all, stay so."""
 
     txid: str
-    index: int
+    place: int
     asset_symbol: str
     receiver: str
     sender: str
@@ -77,7 +78,7 @@ class Candidate(NamedTuple):
         """The same with canonical addresses."""
         return Transfer(
             txid=self.txid,
-            index=self.index,
+            index=self.place,
             asset_symbol=self.asset_symbol,
             to_address=with_checksum(self.receiver),
             from_address=with_checksum(self.sender),
