@@ -77,6 +77,7 @@ bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the mach
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.bitcoin
 	$(BIN)/python -m bench.tron
+	$(BIN)/python -m bench.watching
 	$(BIN)/python -m bench.rates
 
 soak: .venv/.stamp node_modules/.stamp $(FOR_TESTS) $(RUNTIMES) ## The same tests, with ten times the counts

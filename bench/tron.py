@@ -15,15 +15,11 @@ that it had to wait is how long the event loop stood still.
 
 import asyncio
 import json
-import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +30,7 @@ from app.core import database
 from app.core.migrations import migrate
 from app.sandbox import postgres, processes, valkey
 from bench.bitcoin import resident_mb, timed, watched
+from bench.scripted import Node, Shared, scripted
 
 BLOCKS, TRANSACTIONS = 1_200, 300
 AIM_S = 60.0
@@ -91,7 +88,7 @@ def main() -> None:
         for name in ("backlog", "limited", "steady"):
             server.create_database(name)
             asyncio.run(migrate(server.dsn(name)))
-        with scripted() as node:
+        with scripted(Server) as node:
             asyncio.run(backlog(home, server.dsn("backlog"), cache.url, node))
             asyncio.run(limited(home, server.dsn("limited"), cache.url, node))
             asyncio.run(steady(home, server.dsn("steady"), cache.url, node))
@@ -101,7 +98,7 @@ def main() -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
-async def backlog(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
+async def backlog(home: Path, dsn: str, redis_url: str, node: Node) -> None:
     """BLOCKS blocks that were made while nobody watched."""
     raw_s, megabytes = await fetched(node.url, 2, BLOCKS + 1)
     node.move(1)
@@ -120,7 +117,7 @@ async def backlog(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
     print(f"  {'memory before and after':44} {before_mb:8.0f} MB and {resident_mb():.0f} MB")
 
 
-async def limited(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
+async def limited(home: Path, dsn: str, redis_url: str, node: Node) -> None:
     """A shorter backlog at a provider."""
     node.move(1)
     more = f"requests_per_second = {PER_SECOND}"
@@ -136,7 +133,7 @@ async def limited(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
     print(f"  {f'so {BLOCKS:,} blocks take':44} {took.seconds * BLOCKS / LIMITED_BLOCKS:8.0f} s")
 
 
-async def steady(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
+async def steady(home: Path, dsn: str, redis_url: str, node: Node) -> None:
     """One block after another, as they come."""
     node.move(1)
     async with watched(home, dsn, redis_url, networks(node)) as (_, watcher):
@@ -185,35 +182,16 @@ async def fetched(url: str, first: int, last: int, at_once: int = 10) -> tuple[f
         return time.perf_counter() - started, size / 10**6
 
 
-def networks(node: "Node", more: str = "") -> str:
+def networks(node: Node, more: str = "") -> str:
     """The networks file. The blocks of the server are all of its start, which is no fault here."""
     return NETWORK.format(genesis=GENESIS, url=node.url, xpub=XPUB, more=f"max_head_age_s = 1000000\n{more}")
-
-
-class Node:
-    """The server, which runs in a process of its own: it must not hold up the event loop that is measured."""
-
-    def __init__(self, url: str, head: Any, asked: Any) -> None:
-        self.url = url
-        self._head = head
-        self._asked = asked
-
-    def move(self, height: int) -> None:
-        """Make a block the newest one."""
-        self._head.value = height
-
-    @property
-    def requests(self) -> int:
-        """The number of requests so far."""
-        return int(self._asked.value)
 
 
 class Server:
     """Serves blocks of a template."""
 
-    def __init__(self, head: Any, asked: Any) -> None:
-        self._head = head
-        self._asked = asked
+    def __init__(self, shared: Shared) -> None:
+        self._head = shared.head
         self._start_ms = int(time.time() * 1000)
         done = [transaction(number) for number in range(TRANSACTIONS)]
         self._transactions = json.dumps([each for each, _ in done]).encode()
@@ -221,7 +199,6 @@ class Server:
 
     def answer(self, path: str, body: dict[str, Any]) -> bytes:
         """The answer to a question."""
-        self._asked.value += 1
         head = int(self._head.value)
         match path.rpartition("/")[2]:
             case "getnowblock":
@@ -243,23 +220,6 @@ class Server:
         data = {"number": height, "parentHash": block_id(height - 1), "timestamp": self._start_ms + height}
         header = {"blockID": block_id(height), "block_header": {"raw_data": data, "witness_signature": "55" * 65}}
         return json.dumps(header).encode()[:-1]
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection over HTTP."""
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                lines = head.split("\r\n")
-                length = next(int(line.split(":")[1]) for line in lines if line.lower().startswith("content-le"))
-                body = json.loads(await reader.readexactly(length))
-                answer = self.answer(lines[0].split(" ")[1], body)
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer))
-                writer.write(answer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
 
 
 def block_id(height: int) -> str:
@@ -303,32 +263,6 @@ def transaction(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     whole = {"ret": [{"contractRet": "SUCCESS"}], "signature": ["21" * 65], "txID": txid, "raw_data": raw}
     return {**whole, "raw_data_hex": "0a" * 210}, info
-
-
-@contextmanager
-def scripted() -> Iterator[Node]:
-    """A running server."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    head, asked = context.Value("q", BLOCKS + 1), context.Value("q", 0)
-    process = context.Process(target=run_server, args=(head, asked, there), daemon=True)
-    process.start()
-    try:
-        yield Node(here.recv(), head, asked)
-    finally:
-        process.kill()
-        process.join()
-
-
-def run_server(head: Any, asked: Any, parent: Connection) -> None:
-    """Tell the parent the server's URL, and serve until the process is killed."""
-
-    async def run() -> None:
-        server = await asyncio.start_server(Server(head, asked).serve, "127.0.0.1", 0)
-        parent.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        await server.serve_forever()
-
-    asyncio.run(run())
 
 
 if __name__ == "__main__":

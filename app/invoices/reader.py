@@ -68,10 +68,12 @@ class InvoiceReader:
 
     async def get_any(self, invoice_id: str) -> InvoiceBody:
         """One invoice of any merchant: for our own use cases, inside their transaction. Raises LookupError."""
-        row = await reading_repository.find(invoice_id)
-        if row is None:
-            raise LookupError(invoice_id)
-        return self._body(row)
+        return (await self.get_each([invoice_id]))[0]
+
+    async def get_each(self, invoice_ids: Sequence[str]) -> list[InvoiceBody]:
+        """`get_any` of each of these invoices, in one statement. Raises LookupError."""
+        rows = await reading_repository.find(invoice_ids)
+        return [self._body(rows[invoice_id]) for invoice_id in invoice_ids]
 
     async def get_public(self, invoice_id: str) -> PublicInvoice | None:
         """One invoice as its payment link shows it. Not inside a transaction."""

@@ -235,10 +235,10 @@ _SELECT = f"""
     """
 
 
-async def find(invoice_id: str) -> ShownInvoice | None:
-    """One invoice of any merchant."""
-    row = await database.fetch_one(f"{_SELECT} WHERE i.id = $1", invoice_id)
-    return None if row is None else ShownInvoice(*row)
+async def find(invoice_ids: Sequence[str]) -> dict[str, ShownInvoice]:
+    """Invoices of any merchants, by id; only those that there are."""
+    rows = await database.fetch_all(f"{_SELECT} WHERE i.id = ANY($1)", invoice_ids)
+    return {row["id"]: ShownInvoice(*row) for row in rows}
 
 
 async def find_owned(asked: Sequence[tuple[str, str, str]]) -> list[ShownInvoice | None]:
