@@ -17,7 +17,7 @@ INVOICES = int(os.environ.get("SOAK_INVOICES", "20000"))
 """Of the day; a fifth of them comes first, until what a process remembers on purpose is full."""
 
 PAGE_OF = 25
-"""Every so many invoices somebody opens a page, and the merchant's list: pages are limited for each address."""
+"""Every so many invoices somebody opens a page, and the merchant's list."""
 
 MOST_GROWN_MB = 12.0
 """What may come on top, for QR codes and rows that are remembered up to a fixed number."""
@@ -47,12 +47,13 @@ def _one_sale(stack: Stack, number: int) -> None:
     _sent(stack, f"{API}/invoices/{invoice['id']}")
     if number % PAGE_OF == 0:
         _sent(stack, f"{API}/invoices?limit=50")
-        _sent(stack, invoice["payment_url"].removeprefix(stack.base_url))
-        _sent(stack, "/metrics")
+        _sent(stack, invoice["payment_url"].removeprefix(stack.base_url), number=number)
 
 
 def _sent(stack: Stack, path: str, body: bytes | None = None, number: int = 0) -> bytes:
-    headers = {"Authorization": f"Bearer {stack.key}"}
+    # Each customer has an address of their own: pages are limited for each.
+    customer = f"198.51.{number // PAGE_OF % 250}.{number // PAGE_OF // 250 + 1}"
+    headers = {"Authorization": f"Bearer {stack.key}", "X-Forwarded-For": customer}
     if body is not None:
         headers |= {"Content-Type": "application/json", "Idempotency-Key": f"sale {number}"}
     with urllib.request.urlopen(urllib.request.Request(f"{stack.base_url}{path}", body, headers)) as answer:
