@@ -72,7 +72,7 @@ def _application(settings: Settings) -> str:
 
 def _import_for_all(module: str) -> None:
     """Import the application before the processes are forked: they share its memory, and a process that takes the place
-    of a failed one starts in a quarter of the time. Nothing that an import makes belongs to one process, such as a
+    of a failed one need not import it again. Nothing that an import makes belongs to one process, such as a
     connection or a thread. Where Granian doesn't fork (macOS, Python 3.14), each process imports it by itself.
     """
     if multiprocessing.get_start_method() == "fork":

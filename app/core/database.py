@@ -66,7 +66,7 @@ class _Transaction(PostgresTransaction):
 engine = _Engine(config={})
 """Piccolo's engine. Empty until `open_pool` or `configure`: importing a table must not need a database."""
 
-# Every table asks for its engine. Piccolo would import its tools for migrations first, and with them Black: 15 MB.
+# Every table asks for its engine. Piccolo would import its tools for migrations first, and with them Black.
 piccolo.table.engine_finder = lambda module_name=None: engine  # type: ignore[attr-defined]
 
 
