@@ -79,6 +79,7 @@ bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the mach
 	$(BIN)/python -m bench.tron
 	$(BIN)/python -m bench.watching
 	$(BIN)/python -m bench.rates
+	$(BIN)/python -m bench.starting
 
 soak: .venv/.stamp node_modules/.stamp $(FOR_TESTS) $(RUNTIMES) ## The same tests, with ten times the counts
 	SOAK=100 $(PYTEST) $(T)

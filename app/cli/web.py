@@ -1,6 +1,8 @@
 """`swap-pay web`: how Granian serves the app."""
 
+import multiprocessing
 import resource
+from importlib import import_module
 from typing import Any
 
 import click
@@ -9,7 +11,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
 from app.cli.environment import plain_errors, settings
-from app.core import tracing
+from app.core import gc_tuning, tracing
 from app.core.settings import Settings
 from app.signer.environment import refuse_secrets
 
@@ -35,11 +37,12 @@ def web() -> None:
         refuse_secrets()
         tracing.require(of_the_environment.traces_url)
     _allow_files()
+    _import_for_all(_application(of_the_environment))
     server(of_the_environment).serve()
 
 
 def server(settings: Settings) -> Any:
-    """The server, before it is started.
+    """The server, before it is started. Each of its processes makes an application of its own.
 
     It speaks only HTTP/1: where Granian also offers HTTP/2 it waits for a connection's first bytes without a limit,
     and a proxy speaks HTTP/1.1 to what is behind it. Its time limit for headers begins with the connection and again
@@ -47,8 +50,7 @@ def server(settings: Settings) -> Any:
     app/web/body_timeout.py and app/web/connections.py.
     """
     return Granian(
-        # The sandbox's app has a wallet that pays; it is imported only in the sandbox.
-        "app.sandbox.asgi:serve" if settings.environment == "sandbox" else "app.asgi:serve",
+        f"{_application(settings)}:serve",
         factory=True,
         address=settings.web_host,
         port=settings.web_port,
@@ -64,6 +66,22 @@ def server(settings: Settings) -> Any:
         respawn_failed_workers=True,
         log_access=False,
     )
+
+
+def _application(settings: Settings) -> str:
+    """The module. That of the sandbox has a wallet that pays; it is imported only in the sandbox."""
+    return "app.sandbox.asgi" if settings.environment == "sandbox" else "app.asgi"
+
+
+def _import_for_all(module: str) -> None:
+    """Import the application before the processes are forked: they share its memory, and a process that takes the place
+    of a failed one need not import it again. Nothing that an import makes belongs to one process, such as a
+    connection or a thread. Where Granian doesn't fork (macOS, Python 3.14), each process imports it by itself.
+    """
+    if multiprocessing.get_start_method() == "fork":
+        with gc_tuning.importing():
+            import_module(module)
+        gc_tuning.share()
 
 
 def _allow_files() -> None:

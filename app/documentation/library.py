@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from app.core import resources
 from app.documentation.contents import HOME, Entry, Section, read, sections_of
-from app.documentation.markdown import EXAMPLE_URL, Page, page_of
+from app.documentation.page import EXAMPLE_URL, Page
 from app.documentation.search import Index
 
 
@@ -48,6 +48,8 @@ class Library:
 
     def page(self, slug: str) -> Page:
         """A page of the navigation. Raises KeyError."""
+        from app.documentation.markdown import page_of  # noqa: PLC0415 - most web processes render no page of these
+
         if slug not in self._pages:
             self.entries[slug]
             self._pages[slug] = page_of(slug, self.markdown(slug), self._titles, self._public_url)
