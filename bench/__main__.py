@@ -7,7 +7,8 @@ import argparse
 import subprocess
 import sys
 
-from bench import BENCHES, charts
+from bench import BENCHES
+from bench.charts import draw
 from bench.report import FOLDER
 
 
@@ -24,7 +25,7 @@ def main() -> None:
         (FOLDER / f"{name}.json").unlink(missing_ok=True)  # figures of an earlier run would pass for those of this one
         if subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode:
             failed.append(name)
-    charts.draw(FOLDER, None, FOLDER / "charts")
+    draw(FOLDER, None, FOLDER / "charts")
     if failed:
         sys.exit(f"These broke off: {', '.join(failed)}. Their figures until then are in {FOLDER}, with the reason.")
 

@@ -67,6 +67,12 @@ class Figure:
         """The figure as a share of its limit."""
         return None if self.limit is None or not self.limit.value else self.value / self.limit.value
 
+    def share_in_words(self) -> str:
+        """`46% of` or, where less is better, `1.8 times`, to stand before the limit's name; empty without a limit."""
+        if self.share is None:
+            return ""
+        return f"{self.share:.0%} of" if self.better == "higher" else f"{shown(self.share)} times"
+
     @property
     def reaches_goal(self) -> bool | None:
         """Whether the goal is reached; None without a goal, or where its share is not known."""
@@ -85,7 +91,7 @@ class Figure:
         """For people."""
         said = [f"  {self.name:46}{shown(self.value):>10} {self.unit}"]
         if self.limit is not None and self.share is not None:
-            said.append(f"{self.share:.0%} of {self.limit.name} ({with_unit(self.limit.value, self.unit)})")
+            said.append(f"{self.share_in_words()} {self.limit.name} ({with_unit(self.limit.value, self.unit)})")
         if self.goal is not None:
             reached = {True: "reached", False: "NOT reached", None: "its limit is not known"}[self.reaches_goal]
             said.append(f"{self.wanted()}: {reached}")

@@ -120,7 +120,7 @@ async def backlog(report: Report, home: Path, dsn: str, redis_url: str, node: "N
     print(f"the server sent {megabytes:,.0f} MB")
     name = f"{BLOCKS:,} blocks of backlog"
     report.add(name, took.seconds, "s", better="lower", limit=Limit("fetch and decode alone", raw_s), goal=BACKLOG)
-    report.add(f"{name}: CPU", cpu_s / BLOCKS * 1000, "ms a block", better="lower")
+    report.add(f"{name}: CPU of each", cpu_s / BLOCKS * 1000, "ms", better="lower")
     report.add(f"{name}: loop still", took.blocked_s * 1000, "ms", better="lower")
     report.add(f"{name}: memory gained", resident_mb() - before_mb, "MB", better="lower")
 
@@ -158,7 +158,7 @@ async def steady(report: Report, home: Path, dsn: str, redis_url: str, node: "No
         raw_s = time.process_time() - before_s
     a_block_ms = cpu_s / STEADY_BLOCKS * 1000
     raw = Limit("fetch and decode alone", raw_s / STEADY_BLOCKS * 1000)
-    report.add("one block as they come: CPU", a_block_ms, "ms a block", better="lower", limit=raw)
+    report.add("one block as they come: CPU", a_block_ms, "ms", better="lower", limit=raw)
     report.add("of a core, as they come", a_block_ms / SLOT_S / 10, "%", better="lower", goal=OF_A_CORE)
     report.add("requests a day", requests * DAY_BLOCKS / STEADY_BLOCKS, "requests", better="lower", goal=REQUESTS)
     report.add("one block as they come: loop still", longest_s * 1000, "ms", better="lower")
