@@ -3,9 +3,9 @@
 BENCHES = {
     "api": "The API",
     "creating": "Creating invoices",
-    "checkout": "Open checkout pages",
     "checkout_page": "The checkout page",
-    "open_pages": "Open pages of the cabinet",
+    "open_pages": "Open checkout pages",
+    "open_lists": "Open lists of the cabinet",
     "webhooks": "Webhooks",
     "watching": "Watching a chain",
     "ledger": "Verification of ledgers",
