@@ -104,7 +104,7 @@ def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
             var_dir=home,
             env={**os.environ, **environment},
             ready=lambda _: _answers(base_url),
-            ready_timeout_s=120,
+            ready_timeout_s=120,  # where other programs want the same cores
         )
         yield Stack(base_url, environment, server, dsn, merchant_id, key, web)
     finally:

@@ -12,6 +12,9 @@ from app.documentation.contents import HOME, Entry, Section, read, sections_of
 from app.documentation.page import EXAMPLE_URL, Page
 from app.documentation.search import Index
 
+PICTURES = "charts/*.svg"
+"""Where pages have them, from the folder of the documentation."""
+
 
 class Neighbours(NamedTuple):
     """The pages before and after one, in the order of the navigation."""
@@ -58,6 +61,11 @@ class Library:
     def markdown(self, slug: str) -> str:
         """A page as it was written. Raises KeyError."""
         return read(self._folder, self.entries[slug].path)
+
+    @cached_property
+    def pictures(self) -> dict[str, bytes]:
+        """The pictures of pages, SVG, by their path in the folder: `charts/api.svg`."""
+        return {path.relative_to(self._folder).as_posix(): path.read_bytes() for path in self._folder.glob(PICTURES)}
 
     def neighbours(self, slug: str) -> Neighbours:
         """The pages beside a page of the navigation."""

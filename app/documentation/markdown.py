@@ -143,6 +143,8 @@ class _Rendering:
                 tag = child.tag
             elif child.type == "link_close":
                 child.tag = tag
+            elif child.type == "image":
+                child.attrs = {"src": f"/docs/{child.attrs['src']}", "alt": "", "loading": "lazy"}
 
     def _link(self, opening: Token, words: Token | None) -> None:
         """A link between pages, to another site, or, for any other file of the sources, its name."""
