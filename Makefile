@@ -68,17 +68,8 @@ on-python:
 	var/newest/bin/python --version
 	var/newest/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadscope $(NEWEST_TESTS)
 
-bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the machine's raw limits (needs wrk)
-	$(BIN)/python -m bench.api
-	$(BIN)/python -m bench.creating
-	$(BIN)/python -m bench.checkout
-	$(BIN)/python -m bench.checkout_page
-	$(BIN)/python -m bench.open_pages
-	$(BIN)/python -m bench.webhooks
-	$(BIN)/python -m bench.ledger
-	$(BIN)/python -m bench.bitcoin
-	$(BIN)/python -m bench.tron
-	$(BIN)/python -m bench.rates
+bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the machine's raw limits (needs wrk), or some: B='api rates'
+	$(BIN)/python -m bench $(B)
 
 soak: .venv/.stamp node_modules/.stamp $(FOR_TESTS) $(RUNTIMES) ## The same tests, with ten times the counts
 	SOAK=100 $(PYTEST) $(T)

@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Litestar, Router
 
 from app.api import reference
+from app.api.straight import StraightApi
 from app.api.v1.router import merchant_api
 from app.api_keys.authentication import Authenticator
 from app.api_keys.deprecated_calls import DeprecatedCalls
@@ -15,6 +16,7 @@ from app.cabinet import routes as cabinet
 from app.checkout import routes as checkout
 from app.checkout.wallet import CustomerWallet
 from app.core import gc_tuning, logging, tracing
+from app.core.leaving_out import leaving_out
 from app.core.settings import Settings, load
 from app.documentation import routes as documentation
 from app.identity import routes as identity_pages
@@ -73,27 +75,28 @@ def create_app(
         await asyncio.to_thread(tracing.end)
 
     api = merchant_api(services, authenticator, rate_limiter, deprecated_calls)
-    app = Litestar(
-        route_handlers=[
-            api,
-            *reference.routes(api, pages, settings.public_url),
-            *documentation.routes(pages, rate_limiter, settings.public_url),
-            *checkout.routes(services, pages, hub, rate_limiter, wallet and wallet(services)),
-            *identity_pages.routes(identity),
-            *cabinet.routes(identity, hub),
-            desk_routes(identity, hub),
-            static_files(),
-            *site.routes(pages, settings, identity.home_of),
-            *ops.routes(settings, stopping),
-            *proof.routes(rate_limiter),
-            *([sandbox_routes(pages)] if sandbox_routes else []),
-        ],
-        exception_handlers=exception_handlers(pages.error),
-        lifespan=[lifespan],
-        openapi_config=None,
-        logging_config=None,
-    )
-    return Edge(app, settings, stopping)
+    with leaving_out("pydantic"):  # Litestar would import it and add its plugins, and no input of ours is its
+        app = Litestar(
+            route_handlers=[
+                api,
+                *reference.routes(api, pages, settings.public_url),
+                *documentation.routes(pages, rate_limiter, settings.public_url),
+                *checkout.routes(services, pages, hub, rate_limiter, wallet and wallet(services)),
+                *identity_pages.routes(identity),
+                *cabinet.routes(identity, hub),
+                desk_routes(identity, hub),
+                static_files(),
+                *site.routes(pages, settings, identity.home_of),
+                *ops.routes(settings, stopping),
+                *proof.routes(rate_limiter),
+                *([sandbox_routes(pages)] if sandbox_routes else []),
+            ],
+            exception_handlers=exception_handlers(pages.error),
+            lifespan=[lifespan],
+            openapi_config=None,
+            logging_config=None,
+        )
+    return Edge(app, settings, stopping, StraightApi(app))
 
 
 def serve() -> Any:

@@ -22,6 +22,7 @@ from app.deposits.pool import PoolService
 from app.deposits.reversals import ReversalService
 from app.deposits.reviews import ReviewService
 from app.deposits.service import DepositService
+from app.deposits.settling import SettlingService
 from app.deposits.watcher import Watcher
 from app.invoices.asking import Quoting
 from app.invoices.creation import InvoiceCreation
@@ -80,6 +81,7 @@ class Services:
     lookups: LookupService
     payments: PaymentService
     deposits: DepositService
+    settling: SettlingService
     reversals: ReversalService
     addresses: AddressBook
     reviews: ReviewService
@@ -123,6 +125,7 @@ class Services:
                 network,
                 self.networks.chain(network.key),
                 self.deposits,
+                self.settling,
                 self.payments,
                 self.reversals,
                 PoolService(self.deposits, self.payments),
@@ -182,6 +185,7 @@ def wire(settings: Settings, throttle: Throttle | None = None) -> Services:
         lookups=LookupService(networks),
         payments=payments,
         deposits=DepositService(invoices, payments),
+        settling=SettlingService(invoices, payments),
         reversals=ReversalService(invoices, payments, holds.place),
         addresses=addresses,
         reviews=reviews,

@@ -19,7 +19,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -45,6 +44,7 @@ from app.merchants.terms import Terms
 from app.sandbox import bitcoind, postgres, processes, valkey
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.wiring import Services, running, wire
+from bench.report import Goal, Limit, Report
 from bench.stack import environment_of
 
 OUTPUTS, OURS = 4_000, 1_000
@@ -52,8 +52,8 @@ PER_TRANSACTION = 1_000
 BACKLOG = 1_000
 POOL = 100_000
 ROUNDS = 10
-AIM_S = 2.0
-"""For the block with 1,000 payments to us."""
+PAID_BLOCK = Goal("at most", 2.0)
+"""Seconds of the block with 1,000 payments to us."""
 
 INVOICES_AT_ONCE = 20
 PAYS_RAW = 100_000
@@ -79,14 +79,15 @@ decimals = 8
 
 def main() -> None:
     """Start the servers, measure, stop them."""
-    print(f"a real node in regtest, one watcher, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    print("a real node in regtest, one watcher")
     home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
     server, cache = postgres.start(home / "postgres"), valkey.start(home / "valkey")
     node = bitcoind.start(home / "bitcoind", options=["-maxmempool=300"])
     try:
         server.create_database("swap_pay")
         asyncio.run(migrate(server.dsn("swap_pay")))
-        asyncio.run(measure(home, server.dsn("swap_pay"), cache.url, node.rpc_url))
+        with Report("bitcoin") as report:
+            asyncio.run(measure(report, home, server.dsn("swap_pay"), cache.url, node.rpc_url))
     finally:
         node.stop()
         processes.stop_all()
@@ -94,20 +95,20 @@ def main() -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
-async def measure(home: Path, dsn: str, redis_url: str, rpc_url: str) -> None:
-    """Print the figures."""
+async def measure(report: Report, home: Path, dsn: str, redis_url: str, rpc_url: str) -> None:
+    """Time everything."""
     driver = await BitcoinDriver.connect(rpc_url)
     xpub = bip32.HDKey.from_seed(os.urandom(64), NETWORKS["test"]["xprv"]).derive("m/84h/1h/0h").to_public()
     networks = NETWORK.format(url=rpc_url, xpub=xpub.to_base58())
     async with watched(home, dsn, redis_url, networks) as (services, watcher):
         addresses = await invoices_of(services)
-        await a_block(driver, watcher, addresses)
-        await a_block(driver, watcher, [])
-        for _ in range(2):
-            await backlog(driver, watcher)
+        await a_block(report, driver, watcher, addresses)
+        await a_block(report, driver, watcher, [])
+        for time_in_words in ("first", "second"):
+            await backlog(report, driver, watcher, time_in_words)
     with relay(rpc_url) as pool:
         async with watched(home, dsn, redis_url, networks.replace(rpc_url, pool.url)) as (_, watcher):
-            await a_full_pool(watcher, pool)
+            await a_full_pool(report, watcher, pool)
     await driver.aclose()
 
 
@@ -135,7 +136,7 @@ async def invoices_of(services: Services) -> list[str]:
     return made
 
 
-async def a_block(driver: BitcoinDriver, watcher: Watcher, ours: Sequence[str]) -> None:
+async def a_block(report: Report, driver: BitcoinDriver, watcher: Watcher, ours: Sequence[str]) -> None:
     """A block of OUTPUTS outputs, those to us spread over its transactions."""
     receivers = [*ours, *(somebody() for _ in range(OUTPUTS - len(ours)))]
     transactions = OUTPUTS // PER_TRANSACTION
@@ -144,59 +145,53 @@ async def a_block(driver: BitcoinDriver, watcher: Watcher, ours: Sequence[str]) 
         await driver.call("sendmany", "", amounts, fee_rate=10)
     (block_hash,) = await driver.mine()
     node_s = await fastest(3, lambda: driver.call("getblock", block_hash, 0))
-    size = len(await driver.call("getblock", block_hash, 0)) // 2
     took = await timed(watcher.tick)
-    print(f"\nA block of {size / 2**20:.2f} MB with {OUTPUTS:,} outputs, {len(ours):,} of them ours")
-    print(f"  {'the node alone, getblock':44} {node_s:8.3f} s")
     if ours:
-        inserts_s = await bare_inserts(len(ours))
-        print(f"  {f'bare inserts of {len(ours):,} rows':44} {inserts_s:8.3f} s")
         assert await database.fetch_value("SELECT count(*) FROM coins") == len(ours)
-        aim = f"   aim: {AIM_S:.0f} s"
+        limit = Limit("the node alone and bare inserts", node_s + await bare_inserts(len(ours)))
+        name = f"a block of {OUTPUTS:,} outputs, {len(ours):,} ours"
+        report.add(name, took.seconds, "s", better="lower", limit=limit, goal=PAID_BLOCK)
     else:
-        inserts_s, aim = 0.0, ""
-    ratio, limit = took.seconds / (node_s + inserts_s), "both" if ours else "the node"
-    print(f"  {'a round of the watcher':44} {took.seconds:8.3f} s   {ratio:.0f} times {limit}{aim}")
-    print(f"  {'the event loop stood still for at most':44} {took.blocked_s * 1000:8.0f} ms")
+        name = f"a block of {OUTPUTS:,} outputs of others"
+        report.add(name, took.seconds, "s", better="lower", limit=Limit("the node alone", node_s))
+    report.add(f"{name}: loop still", took.blocked_s * 1000, "ms", better="lower")
 
 
-async def backlog(driver: BitcoinDriver, watcher: Watcher) -> None:
+async def backlog(report: Report, driver: BitcoinDriver, watcher: Watcher, time_in_words: str) -> None:
     """BACKLOG blocks that were mined while nobody watched."""
     hashes = await driver.mine(BACKLOG)
     before_mb = resident_mb()
     started = time.perf_counter()
     for block_hash in hashes:
         await driver.call("getblock", block_hash, 0)
-    node_s = time.perf_counter() - started
+    node = Limit("the node alone, one call each", time.perf_counter() - started)
     took = await timed(watcher.tick)
-    print(f"\n{BACKLOG:,} blocks of backlog, each with its reward alone")
-    print(f"  {'the node alone, one call each':44} {node_s:8.2f} s")
-    print(f"  {'a round of the watcher':44} {took.seconds:8.2f} s   {took.seconds / node_s:.1f} times")
-    print(f"  {'the event loop stood still for at most':44} {took.blocked_s * 1000:8.0f} ms")
-    print(f"  {'memory before and after':44} {before_mb:8.0f} MB and {resident_mb():.0f} MB")
+    name = f"{BACKLOG:,} blocks of backlog, {time_in_words} time"
+    report.add(name, took.seconds, "s", better="lower", limit=node)
+    report.add(f"{name}: loop still", took.blocked_s * 1000, "ms", better="lower")
+    report.add(f"{name}: memory gained", resident_mb() - before_mb, "MB", better="lower")
 
 
-async def a_full_pool(watcher: Watcher, pool: "RelayClient") -> None:
+async def a_full_pool(report: Report, watcher: Watcher, pool: "RelayClient") -> None:
     """POOL transactions in the pool, none of them ours."""
     idle = await timed(watcher.tick)
+    report.add("a round, empty pool", idle.seconds, "s", better="lower")
     await pool.fill(POOL)
     before_mb = resident_mb()
     first = await timed(watcher.tick)
-    node_s = await fastest(3, pool.list)
+    report.add(f"a round, {POOL:,} of others in the pool, first", first.seconds, "s", better="lower")
+    report.add("a round, all of the pool new: loop still", first.blocked_s * 1000, "ms", better="lower")
     unchanged = [await timed(watcher.tick) for _ in range(ROUNDS)]
     changed = []
     for _ in range(ROUNDS):
         await pool.fill(10)
         changed.append(await timed(watcher.tick))
-    print(f"\n{POOL:,} transactions of others in the pool")
-    print(f"  {'the relay alone: the list of their ids':44} {node_s:8.3f} s")
-    print(f"  {'a round with an empty pool':44} {idle.seconds:8.3f} s")
-    print(f"  {'the first round: all are read':44} {first.seconds:8.1f} s   {first.blocked_s * 1000:.0f} ms still")
-    for name, rounds in (("a round, nothing new", unchanged), ("a round, ten new", changed)):
+    list_alone = Limit("the list of ids alone", await fastest(3, pool.list))
+    for name, rounds in (("a round, nothing new in the pool", unchanged), ("a round, ten new in the pool", changed)):
         seconds, still_s = min(each.seconds for each in rounds), max(each.blocked_s for each in rounds)
-        ratio = seconds / node_s
-        print(f"  {name:44} {seconds:8.3f} s   {ratio:.1f} times the list, {still_s * 1000:.0f} ms still at most")
-    print(f"  {'memory before and after':44} {before_mb:8.0f} MB and {resident_mb():.0f} MB")
+        report.add(name, seconds, "s", better="lower", limit=list_alone)
+        report.add(f"{name}: loop still", still_s * 1000, "ms", better="lower")
+    report.add(f"memory gained by {POOL:,} in the pool", resident_mb() - before_mb, "MB", better="lower")
 
 
 class Took:

@@ -1,6 +1,6 @@
 """How fast ledgers are verified, beside the raw SHA-256 limit of this machine, and with how much memory.
 
-    python bench/ledger.py [--entries 1000000] [--ledgers 1]
+    python -m bench.ledger [--entries 1000000] [--ledgers 1]
 
 Starts a Postgres of its own, makes chains with right hashes (COPY, with the guards off while it fills), signs a
 checkpoint, and times in one run:
@@ -17,15 +17,12 @@ import hashlib
 import io
 import os
 import resource
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import asyncpg
 import psutil
@@ -38,6 +35,7 @@ from app.ledger.hashchain import ChainId, Entry, Reference, State, entry_hash, h
 from app.reconciliation.checks import hash_chains
 from app.reconciliation.snapshot import snapshot
 from app.sandbox import postgres
+from bench.report import Limit, Report
 
 BEGUN_AT = datetime(2026, 1, 1, tzinfo=UTC)
 SAMPLE = 50_000
@@ -57,15 +55,16 @@ def main() -> None:
         try:
             server.create_database("bench")
             asyncio.run(migrate(server.dsn("bench")))
-            asyncio.run(measure(server.dsn("bench"), arguments.entries, arguments.ledgers))
+            with Report("ledger") as report:
+                asyncio.run(measure(report, server.dsn("bench"), arguments.entries, arguments.ledgers))
         finally:
             server.stop()
             postgres.remove(home)
 
 
-async def measure(dsn: str, count: int, ledgers: int) -> None:
+async def measure(report: Report, dsn: str, count: int, ledgers: int) -> None:
     """Fill the ledgers, then time each step."""
-    print(f"{count:,} entries in {ledgers} ledger(s), {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    print(f"{count:,} entries in {ledgers} ledger(s)")
     per_ledger = count // ledgers
     later = min(AFTER_CHECKPOINT, per_ledger // 10)
     await database.open_pool(dsn, max_size=4)
@@ -90,20 +89,16 @@ async def measure(dsn: str, count: int, ledgers: int) -> None:
     incremental_s = small.seconds
     with Memory() as whole:
         read = await timed_check(full=True)
-    verified = read / whole.seconds
 
-    mean_bytes = sum(map(len, hashed)) / len(hashed)
-    for name, figure in (
-        (f"SHA-256 of {mean_bytes:.0f} bytes, nothing else", limit),
-        ("encoding and hashing, in memory", encoding),
-        ("reading from Postgres alone", reading),
-        ("verified, whole", verified),
-    ):
-        print(f"{name:40} {figure:12,.0f} entries/s   {figure / limit:6.1%} of the limit")
-    print(f"\nwhole: {whole.seconds:.1f} s for {read:,}; {10_000_000 / verified / 60:.1f} min for ten million")
-    print(f"from the last checkpoint ({later * ledgers:,} entries): {incremental_s:.2f} s")
-    print(f"memory while verifying: {whole.begun_mb:.0f} MB at the start, {whole.peak_mb:.0f} MB at the most")
-    print(f"peak of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    print(f"{sum(map(len, hashed)) / len(hashed):.0f} bytes are hashed for an entry")
+    sha256 = Limit("SHA-256 of the same bytes, nothing else", limit)
+    report.add("encoding and hashing, in memory", encoding, "/s", limit=sha256)
+    report.add("reading from Postgres alone", reading, "/s", limit=sha256)
+    report.add("verified, whole", read / whole.seconds, "/s", limit=sha256)
+    report.add(f"from a checkpoint, {later * ledgers:,} entries", incremental_s, "s", better="lower")
+    report.add("memory gained while verifying", whole.peak_mb - whole.begun_mb, "MB", better="lower")
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    report.add("memory of the process at its most", peak_mb, "MB", better="lower")
     await database.close_pool()
 
 

@@ -1,177 +1,208 @@
-"""How soon 500 open pages of the cabinet show a change, and what they cost: `make bench`.
+"""10,000 open checkout pages: what each costs, and how soon a block that moves 1,600 of them is on all of these.
 
-A page is here what `live.js` makes of it: a stream that stays open, and after a notice one read of the page itself, at
-a random moment within the time that the script leaves for it. All pages are full lists of invoices; a change is an
-invoice that is made. First all pages are of one merchant, so that each change concerns all of them, then of
-MERCHANTS. The generator runs on the same machine and takes its share of the cores.
+    python -m bench.open_pages
 
-*Event* is the time from the invoice's commit to the page's notice, *shown* that to the page that offers the new row.
+A page is here what `checkout.js` makes of it: an event stream that stays open and brings the page's new part. The
+limits of production are on, those per address included: the pages come from `PAGES / PAGES_PER_ADDRESS` addresses
+through a proxy that we trust. Each page is of an invoice of its own. The pages are one process on the same machine,
+which takes its share of the cores.
+
+A block is one transaction that records a deposit for each of its pages, and its notices, as the watcher does it; the
+time is from its commit to the whole part at the page. A single change is a cancellation by the API, timed from before
+its request.
 """
 
 import asyncio
+import json
 import os
-import random
+import subprocess
+import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
-from app.accounts import service as accounts
-from app.accounts import sessions
-from app.core import clock
+import httpx
+
+from app.core import clock, database
 from app.core.settings import load
-from app.identity import cookies
 from app.invoices.creation import NewInvoice
-from app.merchants import service as merchants
+from app.invoices.service import announce
+from app.invoices.states import Status
 from app.merchants.terms import PriceTerms, Terms
 from app.wiring import Services, running, wire
-from bench.checkout import PROXY_CONNECTIONS, Proxy, _allow_files, _line, _memory_bytes, _request
-from bench.stack import WEB_PROCESSES, Stack, running_stack
+from bench.pages import allow_files, memory_bytes, percentile_ms
+from bench.report import Goal, Report
+from bench.stack import API, Stack, running_stack
 
-PAGES = int(os.environ.get("BENCH_PAGES", "500"))
-PEOPLE = 10
-MERCHANTS = 50
-ROWS = 25
-CHANGES = 5
-GATHER_S, SPREAD_S = 0.1, 0.2
-"""As in static/js/live.js."""
+PAGES = int(os.environ.get("BENCH_PAGES", "10000"))
+PAGES_PER_ADDRESS = 4
+WARM_UP_PAGES = 100
+"""Opened and closed before memory is measured: the one-time cost of a process's first pages is not counted."""
 
-GIVE_UP_S = 30.0
-PRICES = PriceTerms(("EUR",))
+MOVED = min(1_600, PAGES // 2)
+CREATED_TOGETHER = 16
+CHANGES_PER_S, CHANGES = 20, min(200, PAGES // 4)
+IDLE_S = 30.0
+"""Two heartbeats of each page."""
+
+GIVE_UP_S = 60.0
+
+PAGE_KB = Goal("at most", 60)
+BLOCK_MS = Goal("at most", 150)
 
 
-@dataclass
-class Page:
-    """An open page: whose it is, how many rows wait behind its link, and when it heard and showed the last change."""
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """The invoice of a page, and the page's address."""
 
+    id: str
     path: str
-    cookie: dict[str, str]
-    head: str = ""
-    newer: int = 0
-    event_at: float = 0.0
-    shown_at: float = 0.0
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def main() -> None:
     """Print the figures."""
-    _allow_files()
-    print(
-        f"{PAGES:,} open lists of invoices of {PEOPLE} people, {WEB_PROCESSES} web processes, {PROXY_CONNECTIONS} proxy"
-        f" connections for reads, the generator on the same {os.cpu_count()} cores"
-    )
-    with running_stack() as stack:
-        asyncio.run(_measure(stack))
-
-
-async def _measure(stack: Stack) -> None:
-    async with running(wire(load(stack.environment))) as services:
-        people = [await _person(services, number) for number in range(PEOPLE)]
-        tokens = [token for token, _ in people]
-        shops = [stack.merchant_id, *[await _merchant(services, number) for number in range(MERCHANTS - 1)]]
-        for shop in shops:
-            for _, account_id in people:
-                await merchants.add_member(shop, account_id, "owner", clock.now())
-            await _make(services, shop, ROWS)
-        await _scenario(stack, services, "one merchant", shops[:1], tokens)
-        await _scenario(stack, services, f"{MERCHANTS} merchants", shops, tokens)
-
-
-async def _scenario(stack: Stack, services: Services, name: str, shops: list[str], tokens: list[str]) -> None:
-    port = int(stack.base_url.rpartition(":")[2])
-    proxy, before = Proxy(port), _memory_bytes(stack)
-    pages = [
-        Page(
-            f"/cabinet/{shops[number % len(shops)]}/test",
-            {"Cookie": f"{cookies.SESSION}={tokens[number // len(shops) % PEOPLE]}"},
-        )
-        for number in range(PAGES)
-    ]
-    async with asyncio.TaskGroup() as group:
-        for page in pages:
-            await _read(page, proxy)
-        listening = [group.create_task(_listen(page, port, proxy)) for page in pages]
-        await asyncio.sleep(2)
-        each_kib = (_memory_bytes(stack) - before) / len(pages) / 1024
-        print(f"  {name}: {each_kib:.1f} KiB a page in the web processes (USS)")
-        events: list[float] = []
-        shown: list[float] = []
-        cpu = stack.cpu_s()
-        for change in range(1, CHANGES + 1):
-            shop = shops[change % len(shops)]
-            those = [page for page in pages if f"/{shop}/" in page.path]
-            await _make(services, shop, 1)
-            committed_at = time.monotonic()
-            await asyncio.gather(*(_until(page, page.newer + 1) for page in those))
-            events += [page.event_at - committed_at for page in those]
-            shown += [page.shown_at - committed_at for page in those]
-            await asyncio.sleep(0.5)
-        used = {each: (now - cpu[each]) / CHANGES * 1000 for each, now in stack.cpu_s().items()}
-        _line(f"{name}, a change that concerns {len(shown) // CHANGES}", events, shown)
-        print(f"    CPU of a change: web {used['web']:,.0f} ms, Postgres {used['Postgres']:,.0f} ms", flush=True)
-        for task in listening:
-            task.cancel()
-    proxy.close()
-
-
-async def _listen(page: Page, port: int, proxy: Proxy) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    allow_files(PAGES + 500)
+    report = Report("open_pages")
     try:
-        writer.write(_request("GET", f"{page.path}/live?topic=invoices&topic=reviews", page.cookie))
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert b" 200 " in head.split(b"\r\n")[0], head
-        while line := await reader.readline():
-            if line.startswith(b"event: changed"):
-                page.event_at = time.monotonic()
-                await asyncio.sleep(GATHER_S + random.random() * SPREAD_S)
-                await _read(page, proxy)
+        with running_stack() as stack:
+            asyncio.run(_measure(stack, report))
     finally:
-        writer.close()
+        report.close()
 
 
-async def _read(page: Page, proxy: Proxy) -> None:
-    headers = page.cookie | {"HX-Request": "true", "X-Live-Parts": "results"}
-    query = f"?head={page.head}" if page.head else ""
-    status, body = await proxy.send("GET", f"{page.path}/invoices{query}", headers)
-    assert status == 200, (status, body[:300])
-    page.head = body.partition(b'data-head="')[2].partition(b'"')[0].decode()
-    words = body.partition(b'data-say="')[2].partition(b" new invoice")[0]
-    page.newer = int(words) if words.isdigit() else 0
-    page.shown_at = time.monotonic()
-    page.changed.set()
+async def _measure(stack: Stack, report: Report) -> None:
+    async with running(wire(load(stack.environment))) as services:
+        invoices = await _invoices(services, stack.merchant_id, PAGES + WARM_UP_PAGES)
+        with _open(stack, invoices[:WARM_UP_PAGES]):
+            pass
+        await asyncio.sleep(2)
+        before, cpu, began_s = memory_bytes(stack), stack.cpu_s(), time.monotonic()
+        invoices = invoices[WARM_UP_PAGES:]
+        with _open(stack, invoices) as pages:
+            took_s = time.monotonic() - began_s
+            report.add("pages opened", len(invoices) / took_s, "/s")
+            _cpu(stack, report, cpu, len(invoices), "opening a page")
+            await asyncio.sleep(2)
+            all_kb, before_kb = memory_bytes(stack) / len(invoices) / 1000, before / len(invoices) / 1000
+            report.add("all memory of web, per open page", all_kb, "kB", better="lower", goal=PAGE_KB)
+            report.add("memory that an open page adds", all_kb - before_kb, "kB", better="lower")
+            cpu = stack.cpu_s()
+            await asyncio.sleep(IDLE_S)
+            idle = (stack.cpu_s()["web"] - cpu["web"]) / IDLE_S * 100
+            report.add(f"all {len(invoices):,} pages idle", idle, "% of a core", better="lower")
+            await _one_by_one(stack, report, pages, invoices[:CHANGES])
+            await _block(stack, report, services, pages, invoices[CHANGES : CHANGES + MOVED])
 
 
-async def _until(page: Page, newer: int) -> None:
-    async with asyncio.timeout(GIVE_UP_S):
-        while page.newer < newer:
-            page.changed.clear()
-            await page.changed.wait()
+async def _block(stack: Stack, report: Report, services: Services, pages: "Pages", invoices: Sequence[Invoice]) -> None:
+    async with database.transaction():
+        for invoice in invoices:
+            await services.invoices.begin_confirming(invoice.id, Status.AWAITING_DEPOSIT, 5_000_000, 0, clock.now())
+    cpu, committed_at = stack.cpu_s(), time.monotonic()
+    await announce(*(invoice.id for invoice in invoices))
+    got = await pages.got("confirming", len(invoices))
+    seconds = [at - committed_at for at in got.values()]
+    name = f"a block moves {len(invoices):,} pages"
+    report.add(f"{name}, p50", percentile_ms(seconds, 50), "ms", better="lower")
+    report.add(f"{name}, p99", percentile_ms(seconds, 99), "ms", better="lower", goal=BLOCK_MS)
+    report.add(f"{name}, the last", percentile_ms(seconds, 100), "ms", better="lower")
+    _cpu(stack, report, cpu, len(invoices), "a moved page")
 
 
-async def _person(services: Services, number: int) -> tuple[str, str]:
-    """A signed-in person: the token of their session, and their account."""
-    made = await accounts.create(
-        services.settings.data_keys,
-        email=f"person{number}@example.test",
-        name="Person",
-        password="correct horse battery",
-        is_operator=False,
-        now=clock.now(),
-    )
-    _, token = await sessions.open_session(made.id, code_given=True, address="", user_agent="", now=clock.now())
-    return token, made.id
+async def _one_by_one(stack: Stack, report: Report, pages: "Pages", invoices: Sequence[Invoice]) -> None:
+    began: list[float] = []
+    key = {"Authorization": f"Bearer {stack.key}"}
+    async with httpx.AsyncClient(base_url=stack.base_url, headers=key, timeout=GIVE_UP_S) as client:
+
+        async def cancel(invoice: Invoice) -> None:
+            answer = await client.post(f"{API}/invoices/{invoice.id}/cancel")
+            assert answer.status_code == 200, answer.text
+
+        async with asyncio.TaskGroup() as group:
+            for invoice in invoices:
+                began.append(time.monotonic())
+                group.create_task(cancel(invoice))
+                await asyncio.sleep(1 / CHANGES_PER_S)
+    got = await pages.got("cancelled", len(invoices))
+    seconds = [got[place] - at for place, at in enumerate(began)]
+    name = f"{CHANGES_PER_S} changes a second, each of one page"
+    report.add(f"{name}, p50", percentile_ms(seconds, 50), "ms", better="lower")
+    report.add(f"{name}, p99", percentile_ms(seconds, 99), "ms", better="lower")
 
 
-async def _merchant(services: Services, number: int) -> str:
-    made = await merchants.create(name=f"Shop {number}", service_fee_bps=80, fee_payer="merchant", now=clock.now())
-    await merchants.enable_all_assets(made, services.networks)
-    return made
+def _cpu(stack: Stack, report: Report, before: dict[str, float], count: int, of: str) -> None:
+    for process, now_s in stack.cpu_s().items():
+        report.add(f"CPU of {of}, {process}", (now_s - before[process]) / count * 1e6, "us", better="lower")
 
 
-async def _make(services: Services, merchant_id: str, count: int) -> None:
-    its = Terms(merchant_id, "test", 80, "merchant", prices=PRICES)
-    for _ in range(count):
+# --- The pages ---------------------------------------------------------------------------------------------
+
+
+class Pages:
+    """Open pages, in a process of their own."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    async def got(self, status: str, wanted: int) -> dict[int, float]:
+        """When each page got its part with this status, by place, once so many have. Raises TimeoutError."""
+        async with asyncio.timeout(GIVE_UP_S):
+            while len(got := await asyncio.to_thread(self._ask, status)) < wanted:
+                await asyncio.sleep(0.5)  # asking takes the cores from what is measured
+        return {int(place): at for place, at in got.items()}
+
+    def _ask(self, status: str) -> dict[str, float]:
+        return dict(json.loads(self._say(status)))
+
+    def _say(self, line: str) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(line, file=self._process.stdin, flush=True)
+        return self._process.stdout.readline()
+
+    def open(self, port: int, invoices: Sequence[Invoice]) -> None:
+        """Open a page for each invoice."""
+        since_ms = int(time.time() * 1000)
+        pages = [
+            (f"{invoice.path}/events?lang=en&since={since_ms}", _address(place // PAGES_PER_ADDRESS))
+            for place, invoice in enumerate(invoices)
+        ]
+        assert self._say(json.dumps({"port": port, "pages": pages})) == "open\n"
+
+
+@contextmanager
+def _open(stack: Stack, invoices: Sequence[Invoice]) -> Iterator[Pages]:
+    command = [sys.executable, "-m", "bench.open_pages_client"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        pages = Pages(process)
+        pages.open(int(stack.base_url.rpartition(":")[2]), invoices)
+        yield pages
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _address(number: int) -> str:
+    """A customer's address, each in its own /64, which the limits count as one address."""
+    return f"2001:db8:0:{number:x}::1"
+
+
+async def _invoices(services: Services, merchant_id: str, count: int) -> list[Invoice]:
+    terms = Terms(merchant_id, "test", 80, "merchant", prices=PriceTerms(("EUR",)))
+
+    async def create() -> Invoice:
         new = NewInvoice(amount="5.00", currency="USDT", chain="ethereum", expires_in=timedelta(hours=1))
-        await services.invoice_creation.create(its, new, None, clock.now())
+        made = json.loads(await services.invoice_creation.create(terms, new, None, clock.now()))
+        return Invoice(made["id"], f"/pay/{services.links.slug(made['id'])}")
+
+    async def some(share: int) -> list[Invoice]:
+        return [await create() for _ in range(share)]
+
+    shares = [count // CREATED_TOGETHER + (place < count % CREATED_TOGETHER) for place in range(CREATED_TOGETHER)]
+    return [invoice for made in await asyncio.gather(*map(some, shares)) for invoice in made]
 
 
 if __name__ == "__main__":

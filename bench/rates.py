@@ -13,10 +13,8 @@ some rates that were used. Then, in one process, one after the other:
 
 import argparse
 import asyncio
-import os
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -32,12 +30,13 @@ from app.rates import repository, service
 from app.rates.rate import Rate, SourceFigure
 from app.rates.repository import Refreshed
 from app.sandbox import postgres
+from bench.report import Goal, Limit, Report
 
 MINUTES = 60
 CURRENCIES = 100
 LOOK_UPS = 2_000
-AIM_MS = 1.0
-"""For one look-up (median)."""
+LOOK_UP = Goal("at most", 1.0)
+"""Milliseconds of one look-up (median)."""
 
 
 def main() -> None:
@@ -51,15 +50,16 @@ def main() -> None:
         try:
             server.create_database("bench")
             asyncio.run(migrate(server.dsn("bench")))
-            asyncio.run(measure(server.dsn("bench"), arguments.pairs, arguments.used))
+            with Report("rates") as report:
+                asyncio.run(measure(report, server.dsn("bench"), arguments.pairs, arguments.used))
         finally:
             server.stop()
             postgres.remove(Path(folder) / "postgres")
 
 
-async def measure(dsn: str, count: int, used: int) -> None:
+async def measure(report: Report, dsn: str, count: int, used: int) -> None:
     """Fill the tables, then time each use."""
-    print(f"{count:,} pairs, {MINUTES} minutes of refreshes, {used:,} used rates each, {os.cpu_count()} cores")
+    print(f"{count:,} pairs, {MINUTES} minutes of refreshes, {used:,} used rates each")
     pairs = [(f"A{number // CURRENCIES}", _currency(number % CURRENCIES)) for number in range(count)]
     await _fill(dsn, pairs, used)
     await database.open_pool(dsn, max_size=2)
@@ -82,49 +82,50 @@ async def measure(dsn: str, count: int, used: int) -> None:
             first = dice.randrange(max(1, count // CURRENCIES - 10))
             assert await repository.newest_of([(f"A{first + number}", currency) for number in range(10)])
 
-        async def bare() -> None:
+        async def nothing() -> None:
             await database.fetch_value("SELECT 1")
 
-        floor_ms = await _timed("a bare statement", bare)
+        bare = Limit("a bare statement", (await _timed_ms(nothing))[0])
         for name, work in (
             ("the newest rate of a pair", newest),
             ("a rate that was kept", kept_one),
             ("keeping one again", keep_again),
             ("the newest rates of ten assets", ten),
         ):
-            await _timed(name, work, floor_ms)
+            median_ms, slow_ms = await _timed_ms(work)
+            report.add(name, median_ms, "ms", better="lower", limit=bare, goal=LOOK_UP)
+            report.add(f"{name}, p99", slow_ms, "ms", better="lower")
         base, quote = pairs[len(pairs) // 2]
-        await _in_postgres("the newest rate, in Postgres", repository._NEWEST.sql, base, quote)
-        await _in_postgres("a kept rate, in Postgres", repository._USED.sql, kept[0])
+        for name, sql, args in (
+            ("the newest rate, in Postgres", repository._NEWEST.sql, (base, quote)),
+            ("a kept rate, in Postgres", repository._USED.sql, (kept[0],)),
+        ):
+            report.add(name, await _in_postgres_ms(sql, *args), "ms", better="lower", goal=LOOK_UP)
         started_s = time.perf_counter()
         await repository.record([_refreshed(*pair, now) for pair in pairs])
-        print(f"{'storing a refresh of all pairs':34} {time.perf_counter() - started_s:8.2f} s")
+        report.add("storing a refresh of all pairs", time.perf_counter() - started_s, "s", better="lower")
     finally:
         await database.close_pool()
 
 
-async def _timed(name: str, work: Callable[[], Awaitable[None]], floor_ms: float | None = None) -> float:
+async def _timed_ms(work: Callable[[], Awaitable[None]]) -> tuple[float, float]:
+    """The median of LOOK_UPS, and of a hundred the slowest."""
     taken_ms = []
     for _ in range(LOOK_UPS):
         started_s = time.perf_counter()
         await work()
         taken_ms.append((time.perf_counter() - started_s) * 1000)
-    median_ms, slow_ms = statistics.median(taken_ms), statistics.quantiles(taken_ms, n=100)[98]
-    verdict = "" if floor_ms is None else f"  {'under' if median_ms < AIM_MS else 'OVER'} {AIM_MS:g} ms"
-    print(f"{name:34} {median_ms:8.3f} ms median {slow_ms:8.3f} ms of a hundred the slowest{verdict}")
-    sys.stdout.flush()
-    return median_ms
+    return statistics.median(taken_ms), statistics.quantiles(taken_ms, n=100)[98]
 
 
-async def _in_postgres(name: str, sql: str, *args: object) -> None:
+async def _in_postgres_ms(sql: str, *args: object) -> float:
     taken_ms = []
     for _ in range(200):
         plan = await database.fetch_all(f"EXPLAIN (ANALYZE, TIMING OFF) {sql}", *args)
         assert not any("Seq Scan" in row[0] for row in plan), plan
         lines = [row[0] for row in plan if row[0].startswith(("Planning Time", "Execution Time"))]
         taken_ms.append(sum(float(line.split()[2]) for line in lines))
-    median_ms = statistics.median(taken_ms)
-    print(f"{name:34} {median_ms:8.3f} ms median  {'under' if median_ms < AIM_MS else 'OVER'} {AIM_MS:g} ms")
+    return statistics.median(taken_ms)
 
 
 async def _fill(dsn: str, pairs: list[tuple[str, str]], used: int) -> None:

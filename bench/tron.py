@@ -15,15 +15,9 @@ that it had to wait is how long the event loop stood still.
 
 import asyncio
 import json
-import multiprocessing
-import os
 import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +28,24 @@ from app.core import database
 from app.core.migrations import migrate
 from app.sandbox import postgres, processes, valkey
 from bench.bitcoin import resident_mb, timed, watched
+from bench.report import Goal, Limit, Report
+from bench.scripted import Node, Shared, scripted
 
 BLOCKS, TRANSACTIONS = 1_200, 300
-AIM_S = 60.0
+BACKLOG = Goal("at most", 60.0)
+"""Seconds of BLOCKS blocks."""
+
 LIMITED_BLOCKS = 60
 PER_SECOND = 15
 STEADY_BLOCKS = 100
 SLOT_S = 3.0
+OF_A_CORE = Goal("at most", 10.0)
+"""Per cent, of blocks as they come."""
+
 DAY_BLOCKS = 28_800
-AIM_REQUESTS = 100_000
+REQUESTS = Goal("at most", 100_000)
+"""A day: what one free plan of a provider allows."""
+
 FINAL_BEHIND = 18
 RAW_AT_ONCE = 8
 
@@ -84,24 +87,24 @@ decimals = 6
 
 def main() -> None:
     """Start the servers, measure, stop them."""
-    print(f"a server of scripted blocks, one watcher, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    print(f"a server of scripted blocks of {TRANSACTIONS} transactions, one watcher")
     home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
     server, cache = postgres.start(home / "postgres"), valkey.start(home / "valkey")
     try:
         for name in ("backlog", "limited", "steady"):
             server.create_database(name)
             asyncio.run(migrate(server.dsn(name)))
-        with scripted() as node:
-            asyncio.run(backlog(home, server.dsn("backlog"), cache.url, node))
-            asyncio.run(limited(home, server.dsn("limited"), cache.url, node))
-            asyncio.run(steady(home, server.dsn("steady"), cache.url, node))
+        with scripted(Server) as node, Report("tron") as report:
+            asyncio.run(backlog(report, home, server.dsn("backlog"), cache.url, node))
+            asyncio.run(limited(report, home, server.dsn("limited"), cache.url, node))
+            asyncio.run(steady(report, home, server.dsn("steady"), cache.url, node))
     finally:
         processes.stop_all()
         postgres.remove(home / "postgres")
         shutil.rmtree(home, ignore_errors=True)
 
 
-async def backlog(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
+async def backlog(report: Report, home: Path, dsn: str, redis_url: str, node: Node) -> None:
     """BLOCKS blocks that were made while nobody watched."""
     raw_s, megabytes = await fetched(node.url, 2, BLOCKS + 1)
     node.move(1)
@@ -111,16 +114,15 @@ async def backlog(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
         took = await timed(watcher.tick)
         cpu_s = time.process_time() - before_s
         assert await database.fetch_value("SELECT max(height) FROM scanned_blocks") == BLOCKS + 1
-    ratio = took.seconds / raw_s
-    print(f"\n{BLOCKS:,} blocks of backlog, {TRANSACTIONS} transactions each")
-    print(f"  {'fetch and decode alone':44} {raw_s:8.2f} s   {megabytes:,.0f} MB")
-    print(f"  {'a round of the watcher':44} {took.seconds:8.2f} s   {ratio:.1f} times   aim: {AIM_S:.0f} s")
-    print(f"  {'of it, work of its process':44} {cpu_s:8.2f} s")
-    print(f"  {'the event loop stood still for at most':44} {took.blocked_s * 1000:8.0f} ms")
-    print(f"  {'memory before and after':44} {before_mb:8.0f} MB and {resident_mb():.0f} MB")
+    print(f"the server sent {megabytes:,.0f} MB")
+    name = f"{BLOCKS:,} blocks of backlog"
+    report.add(name, took.seconds, "s", better="lower", limit=Limit("fetch and decode alone", raw_s), goal=BACKLOG)
+    report.add(f"{name}: CPU of each", cpu_s / BLOCKS * 1000, "ms", better="lower")
+    report.add(f"{name}: loop still", took.blocked_s * 1000, "ms", better="lower")
+    report.add(f"{name}: memory gained", resident_mb() - before_mb, "MB", better="lower")
 
 
-async def limited(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
+async def limited(report: Report, home: Path, dsn: str, redis_url: str, node: Node) -> None:
     """A shorter backlog at a provider."""
     node.move(1)
     more = f"requests_per_second = {PER_SECOND}"
@@ -129,14 +131,12 @@ async def limited(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
         asked = node.requests
         took = await timed(watcher.tick)
         requests = node.requests - asked
-    allowed_s = requests / PER_SECOND
-    print(f"\n{LIMITED_BLOCKS} blocks of backlog at {PER_SECOND} requests a second")
-    print(f"  {f'{requests} requests take, at that rate':44} {allowed_s:8.2f} s")
-    print(f"  {'a round of the watcher':44} {took.seconds:8.2f} s   {took.seconds / allowed_s:.2f} times")
-    print(f"  {f'so {BLOCKS:,} blocks take':44} {took.seconds * BLOCKS / LIMITED_BLOCKS:8.0f} s")
+    allowed = Limit("so many requests at that rate", requests / PER_SECOND)
+    name = f"{LIMITED_BLOCKS} blocks of backlog at {PER_SECOND} requests/s"
+    report.add(name, took.seconds, "s", better="lower", limit=allowed)
 
 
-async def steady(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
+async def steady(report: Report, home: Path, dsn: str, redis_url: str, node: Node) -> None:
     """One block after another, as they come."""
     node.move(1)
     async with watched(home, dsn, redis_url, networks(node)) as (_, watcher):
@@ -153,13 +153,12 @@ async def steady(home: Path, dsn: str, redis_url: str, node: "Node") -> None:
         before_s = time.process_time()
         await fetched(node.url, 2, STEADY_BLOCKS + 1, at_once=1)
         raw_s = time.process_time() - before_s
-    a_day = requests * DAY_BLOCKS / STEADY_BLOCKS
-    print(f"\n{STEADY_BLOCKS} blocks one after another, {TRANSACTIONS} transactions each")
-    print(f"  {'fetch and decode alone':44} {raw_s / STEADY_BLOCKS * 1000:8.1f} ms of a core for a block")
-    print(f"  {'the watcher':44} {cpu_s / STEADY_BLOCKS * 1000:8.1f} ms   {cpu_s / raw_s:.1f} times")
-    print(f"  {'of a core, at a block in three seconds':44} {cpu_s / STEADY_BLOCKS / SLOT_S:8.1%}   aim: under 10 %")
-    print(f"  {'requests a day':44} {a_day:8,.0f}   aim: under {AIM_REQUESTS:,}")
-    print(f"  {'the event loop stood still for at most':44} {longest_s * 1000:8.0f} ms")
+    a_block_ms = cpu_s / STEADY_BLOCKS * 1000
+    raw = Limit("fetch and decode alone", raw_s / STEADY_BLOCKS * 1000)
+    report.add("one block as they come: CPU", a_block_ms, "ms", better="lower", limit=raw)
+    report.add("of a core, as they come", a_block_ms / SLOT_S / 10, "%", better="lower", goal=OF_A_CORE)
+    report.add("requests a day", requests * DAY_BLOCKS / STEADY_BLOCKS, "requests", better="lower", goal=REQUESTS)
+    report.add("one block as they come: loop still", longest_s * 1000, "ms", better="lower")
 
 
 async def fetched(url: str, first: int, last: int, at_once: int = 10) -> tuple[float, float]:
@@ -185,35 +184,16 @@ async def fetched(url: str, first: int, last: int, at_once: int = 10) -> tuple[f
         return time.perf_counter() - started, size / 10**6
 
 
-def networks(node: "Node", more: str = "") -> str:
+def networks(node: Node, more: str = "") -> str:
     """The networks file. The blocks of the server are all of its start, which is no fault here."""
     return NETWORK.format(genesis=GENESIS, url=node.url, xpub=XPUB, more=f"max_head_age_s = 1000000\n{more}")
-
-
-class Node:
-    """The server, which runs in a process of its own: it must not hold up the event loop that is measured."""
-
-    def __init__(self, url: str, head: Any, asked: Any) -> None:
-        self.url = url
-        self._head = head
-        self._asked = asked
-
-    def move(self, height: int) -> None:
-        """Make a block the newest one."""
-        self._head.value = height
-
-    @property
-    def requests(self) -> int:
-        """The number of requests so far."""
-        return int(self._asked.value)
 
 
 class Server:
     """Serves blocks of a template."""
 
-    def __init__(self, head: Any, asked: Any) -> None:
-        self._head = head
-        self._asked = asked
+    def __init__(self, shared: Shared) -> None:
+        self._head = shared.head
         self._start_ms = int(time.time() * 1000)
         done = [transaction(number) for number in range(TRANSACTIONS)]
         self._transactions = json.dumps([each for each, _ in done]).encode()
@@ -221,7 +201,6 @@ class Server:
 
     def answer(self, path: str, body: dict[str, Any]) -> bytes:
         """The answer to a question."""
-        self._asked.value += 1
         head = int(self._head.value)
         match path.rpartition("/")[2]:
             case "getnowblock":
@@ -243,23 +222,6 @@ class Server:
         data = {"number": height, "parentHash": block_id(height - 1), "timestamp": self._start_ms + height}
         header = {"blockID": block_id(height), "block_header": {"raw_data": data, "witness_signature": "55" * 65}}
         return json.dumps(header).encode()[:-1]
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection over HTTP."""
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                lines = head.split("\r\n")
-                length = next(int(line.split(":")[1]) for line in lines if line.lower().startswith("content-le"))
-                body = json.loads(await reader.readexactly(length))
-                answer = self.answer(lines[0].split(" ")[1], body)
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer))
-                writer.write(answer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
 
 
 def block_id(height: int) -> str:
@@ -303,32 +265,6 @@ def transaction(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     whole = {"ret": [{"contractRet": "SUCCESS"}], "signature": ["21" * 65], "txID": txid, "raw_data": raw}
     return {**whole, "raw_data_hex": "0a" * 210}, info
-
-
-@contextmanager
-def scripted() -> Iterator[Node]:
-    """A running server."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    head, asked = context.Value("q", BLOCKS + 1), context.Value("q", 0)
-    process = context.Process(target=run_server, args=(head, asked, there), daemon=True)
-    process.start()
-    try:
-        yield Node(here.recv(), head, asked)
-    finally:
-        process.kill()
-        process.join()
-
-
-def run_server(head: Any, asked: Any, parent: Connection) -> None:
-    """Tell the parent the server's URL, and serve until the process is killed."""
-
-    async def run() -> None:
-        server = await asyncio.start_server(Server(head, asked).serve, "127.0.0.1", 0)
-        parent.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        await server.serve_forever()
-
-    asyncio.run(run())
 
 
 if __name__ == "__main__":

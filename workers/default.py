@@ -9,7 +9,6 @@ from app.accounts import (
     sessions_repository,
     throttle_repository,
 )
-from app.cabinet.works import works
 from app.core import clock
 from app.core.mail import build_mailer
 from app.jobs import service as jobs
@@ -130,6 +129,10 @@ async def purge_sessions(context: Context) -> int:
 
 async def run_background_jobs(context: Context) -> int:
     """Carry out what people asked for on pages, in turns; return how many turns."""
+    if not await jobs.some_wait():
+        return 0
+    from app.cabinet.works import works  # noqa: PLC0415 - 10 MB of pages and their formats, for rare work
+
     services: Services = context["services"]
     kinds, turns, began_s = works(services), 0, clock.monotonic_s()
     while clock.monotonic_s() - began_s < JOBS_SLICE_S and await jobs.run_next(kinds):

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from app.core import gc_tuning
 from workers.jobs import Queue
 
 NAMES = ("chain", "signer", "webhooks", "default")
@@ -10,5 +11,6 @@ NAMES = ("chain", "signer", "webhooks", "default")
 
 def queue(name: str) -> Queue:
     """A queue; its module is imported now, since a process works on one of them alone."""
-    found: Queue = import_module(f"workers.{name}").QUEUE
+    with gc_tuning.importing():
+        found: Queue = import_module(f"workers.{name}").QUEUE
     return found

@@ -71,7 +71,6 @@ class SignIn:
         self._throttle = throttle
         self._letters = letters
         self._alerts = SignInAlerts(letters)
-        dummy_hash()  # computed now, so that the first unknown address takes no longer than the second
 
     async def with_password(
         self, *, email: str, password: str, address: str, site: str, user_agent: str, browser: str, now: datetime

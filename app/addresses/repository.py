@@ -5,11 +5,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
+from piccolo.columns.combination import WhereRaw
 from piccolo.query.functions import Max
 
 from app.addresses.tables import DepositAddress
 from app.core import database
-from app.core.statement import Command, Param, Statement, any_of, select
+from app.core.statement import Param, Statement, any_of, select
 
 
 class ReservedAddress(msgspec.Struct, frozen=True):
@@ -70,16 +71,19 @@ async def add(network: str, derived: Sequence[tuple[int, str]], now: datetime) -
     )
 
 
-async def end_lease(address_id: int, invoice_id: str, available_at: datetime) -> None:
-    """End an invoice's lease of an address; changes nothing where the invoice does not hold it."""
-    await _END_LEASE.run(id=address_id, invoice_id=invoice_id, available_at=available_at)
-
-
-_END_LEASE = Command(
-    DepositAddress.update({DepositAddress.invoice_id: None, DepositAddress.available_at: Param("available_at")}).where(
-        DepositAddress.id == Param("id"), DepositAddress.invoice_id == Param("invoice_id")
+async def end_leases(leases: Sequence[tuple[int, str]], available_at: datetime) -> None:
+    """End leases, each an address and the invoice that holds it; changes nothing of one that it does not hold."""
+    # SQL, since the builder knows no UPDATE ... FROM.
+    await database.execute(
+        """
+        UPDATE deposit_addresses SET invoice_id = NULL, available_at = $3
+        FROM unnest($1::bigint[], $2::text[]) AS lease (address, invoice)
+        WHERE deposit_addresses.id = lease.address AND deposit_addresses.invoice_id = lease.invoice
+        """,
+        [address_id for address_id, _ in leases],
+        [invoice_id for _, invoice_id in leases],
+        available_at,
     )
-)
 
 
 async def rest_free(network: str, available_at: datetime) -> int:
@@ -133,6 +137,21 @@ async def among(network: str, addresses: Collection[str]) -> list[PoolAddress]:
     """Those of these addresses that belong to a network's pool: one index look-up each."""
     return await _AMONG.all(network=network, addresses=list(addresses))
 
+
+async def spelled_among(network: str, addresses: Collection[str]) -> set[str]:
+    """Those of these addresses that belong to a network's pool, in canonical form: one index look-up each. They may be
+    given in lower case."""
+    given = {address.lower() for address in addresses}
+    return set(await _SPELLED_AMONG.all(network=network, addresses=list(given)))
+
+
+_SPELLED_AMONG = Statement(
+    DepositAddress.select(DepositAddress.address).where(
+        DepositAddress.network == Param("network"),
+        WhereRaw("lower({}) = ANY({})", DepositAddress.address, Param("addresses")),
+    ),
+    str,
+)
 
 _AMONG = Statement(
     select(DepositAddress, PoolAddress).where(

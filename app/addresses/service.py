@@ -8,7 +8,7 @@ the reservation still holds.
 import asyncio
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -152,11 +152,17 @@ async def reserve(network: NetworkConfig, holder: str, now: datetime) -> list[Re
 
 
 async def release(address_id: int, invoice_id: str, network: NetworkConfig, now: datetime) -> None:
-    """End an invoice's lease in the caller's transaction; the address has a cool-down before it is leased again.
+    """`release_all` of one lease."""
+    await release_all([(address_id, invoice_id)], network, now)
 
-    A fresh address is never leased again. Does nothing if the invoice does not hold the address.
+
+async def release_all(leases: Sequence[tuple[int, str]], network: NetworkConfig, now: datetime) -> None:
+    """End leases, each an address and its invoice, in the caller's transaction; the addresses have a cool-down before
+    they are leased again.
+
+    A fresh address is never leased again. Does nothing where the invoice does not hold the address.
     """
     database.in_transaction()
-    if network.address_mode == "fresh":
+    if network.address_mode == "fresh" or not leases:
         return
-    await repository.end_lease(address_id, invoice_id, now + timedelta(minutes=network.cool_down_minutes))
+    await repository.end_leases(leases, now + timedelta(minutes=network.cool_down_minutes))

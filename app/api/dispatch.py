@@ -1,6 +1,6 @@
 """Calls the handlers of the merchant API and sends their responses.
 
-Litestar routes the request, runs the guard and renders errors; this last step is our own. Litestar's general way
+Litestar finds the route (app/api/straight.py), the guard calls us, and the edge answers errors. Litestar's general way
 (extractors, a graph of dependencies, a model of the signature, a response made of a response) costs more than all the
 rest of reading an invoice, and our handlers have only five kinds of parameters.
 """

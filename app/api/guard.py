@@ -101,6 +101,10 @@ class KeyGuard:
         self._watches = watches
         self._calls: dict[Any, Call] = {}
 
+    def admits(self, handler: Any) -> bool:
+        """Whether a handler says which scope it needs: Litestar's own OPTIONS does not."""
+        return _OPT in handler.opt
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Authenticate, count against the rate limit, check scope and query, then call the handler.
 

@@ -23,7 +23,7 @@ from app.api.v1 import event_bodies
 from app.core.errors import Code
 from app.web.bodies import MAX_BODY_BYTES
 from app.web.headers import API_VERSION
-from app.web.idempotency import KEY_PATTERN
+from app.web.once import KEY_PATTERN
 
 VERSION = f"{API_VERSION}.0.0"
 """The version of the contract, not of the program. Its first number is the one in the path and in the answers."""

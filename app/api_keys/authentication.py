@@ -9,8 +9,9 @@ import asyncio
 import hashlib
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -86,9 +87,7 @@ class Authenticator:
 
     def __init__(self, peppers: Peppers) -> None:
         self._peppers = peppers
-        self._rows = Batcher(
-            repository.find_for_authentication, max_batch=MAX_ROWS, max_in_flight=MAX_READS, patience_s=PATIENCE_S
-        )
+        self._found = Batcher(_find, max_batch=MAX_ROWS, max_in_flight=MAX_READS, patience_s=PATIENCE_S)
         self._remembered: OrderedDict[tuple[str, str, bytes], bytes] = OrderedDict()
         self._evaluating = asyncio.Semaphore(MAX_EVALUATIONS)
         self._evaluating_decoys = asyncio.Semaphore(MAX_DECOYS)
@@ -106,51 +105,41 @@ class Authenticator:
         key = secrets.parse(presented)
         if key is None:
             raise _invalid_key()
-        row = await self._admissible_row(key, address, now)
+        row, principal = await self._admissible(key, address, now)
         if not await self._is_right(key, row, now):
             # Another attempt took the last place. If that one was right, a second look finds the lock lifted.
-            row = await self._admissible_row(key, address, now)
+            row, principal = await self._admissible(key, address, now)
             if not await self._is_right(key, row, now):
                 raise _locked(await lockout.locked_until(key.key_id), now)
         _refuse_ended(row, now)
         self._record_use(row, address, now)
-        return Principal(
-            key_id=row.id,
-            merchant_id=row.merchant_id,
-            mode=row.mode,
-            scopes=scopes.granted(tuple(row.scopes)),
-            rate_limit_per_minute=row.rate_limit_per_minute,
-            merchant_name=row.merchant_name,
-            merchant_status=row.merchant_status,
-            service_fee_bps=row.service_fee_bps,
-            fee_payer=row.fee_payer,
-            accept_parts=row.accept_parts,
-            prices=PriceTerms(tuple(row.currencies), row.spread_bps, row.quote_minutes),
-        )
+        return principal
 
     async def close(self) -> None:
         """Wait until the last uses are written."""
         await asyncio.gather(*self._recording.values(), return_exceptions=True)
 
-    async def _admissible_row(self, key: PresentedKey, address: Address, now: datetime) -> AuthenticationRow:
-        """The key's row. Raises for a key that is unknown, locked, or not allowed from this address."""
-        row = await self._settled_row(key.key_id, now)
-        if row is None:
+    async def _admissible(self, key: PresentedKey, address: Address, now: datetime) -> "_Found":
+        """The key's row and principal. Raises for a key that is unknown, locked, or not allowed from this address."""
+        found = await self._settled(key.key_id, now)
+        if found is None:
             await self._refuse_unknown(key, now)
+        row = found.row
         if row.locked_until is not None and row.locked_until > now:
             raise _locked(row.locked_until, now)
         if not allowlist.admits(tuple(row.allowlist), address):
             raise ApiError(Code.IP_NOT_ALLOWED, f"the key may not be used from {address}")
-        return row
+        return found
 
-    async def _settled_row(self, key_id: str, now: datetime) -> AuthenticationRow | None:
-        row = await self._rows.ask(key_id)
+    async def _settled(self, key_id: str, now: datetime) -> "_Found | None":
+        found = await self._found.ask(key_id)
         for _ in range(SETTLING_READS - 1):
-            if row is None or row.locked_until is None or row.locked_until <= now + lockout.LOCK - SETTLING:
+            until = None if found is None else found.row.locked_until
+            if until is None or until <= now + lockout.LOCK - SETTLING:
                 break
             await asyncio.sleep(SETTLING_PAUSE_S)
-            row = await self._rows.ask(key_id)
-        return row
+            found = await self._found.ask(key_id)
+        return found
 
     async def _refuse_unknown(self, key: PresentedKey, now: datetime) -> NoReturn:
         """Do the work of an attempt on a known key, one write and one comparison, then raise INVALID_API_KEY."""
@@ -214,6 +203,35 @@ class Authenticator:
         task = run_beside(_write_last_use(key_id, str(address), now))
         self._recording[key_id] = task
         task.add_done_callback(lambda _: self._recording.pop(key_id, None))
+
+
+class _Found(NamedTuple):
+    """A key's row, and whom it stands for once the secret was right: the same for all requests of a batch."""
+
+    row: AuthenticationRow
+    principal: Principal
+
+
+async def _find(key_ids: Sequence[str]) -> list[_Found | None]:
+    rows = await repository.find_for_authentication(list(dict.fromkeys(key_ids)))
+    found = {row.id: _Found(row, _principal(row)) for row in rows if row is not None}
+    return [found.get(key_id) for key_id in key_ids]
+
+
+def _principal(row: AuthenticationRow) -> Principal:
+    return Principal(
+        key_id=row.id,
+        merchant_id=row.merchant_id,
+        mode=row.mode,
+        scopes=scopes.granted(tuple(row.scopes)),
+        rate_limit_per_minute=row.rate_limit_per_minute,
+        merchant_name=row.merchant_name,
+        merchant_status=row.merchant_status,
+        service_fee_bps=row.service_fee_bps,
+        fee_payer=row.fee_payer,
+        accept_parts=row.accept_parts,
+        prices=PriceTerms(tuple(row.currencies), row.spread_bps, row.quote_minutes),
+    )
 
 
 async def _write_last_use(key_id: str, address: str, now: datetime) -> None:

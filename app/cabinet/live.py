@@ -4,7 +4,7 @@ from types import MappingProxyType
 from typing import Any
 
 from litestar import get
-from litestar.response import Stream
+from litestar.types import ASGIApp
 
 from app.accounts.sessions_repository import Session
 from app.cabinet.cabinet import Cabinet
@@ -54,7 +54,7 @@ def handlers(cabinet: Cabinet, hub: LiveHub) -> list[Any]:
     """`live?topic=…&topic=…`."""
 
     @get("/live", **live.route_options(needs(Permission.VIEW)))
-    async def follow(request: PageRequest) -> Stream:
+    async def follow(request: PageRequest) -> ASGIApp:
         ctx, asked = context_of(request), live.asked_topics(request)
         kinds = {topic: _kind(topic) for topic in asked}
         # A page may have parts that only some members see: what others may not see is left out.

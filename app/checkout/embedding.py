@@ -11,7 +11,6 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import resources
-from app.invoices.reader import PublicInvoice
 from app.web.pages import COMPRESSED
 
 QUERY = "embed"
@@ -26,9 +25,9 @@ SCRIPT_HEADERS = {
 }
 
 
-def frame_origins(request: Request[Any, Any, Any], invoice: PublicInvoice) -> tuple[str, ...]:
-    """The origins that may frame the answer; none where the request doesn't ask for a frame."""
-    return invoice.frame_origins if QUERY in request.query_params else ()
+def is_asked(request: Request[Any, Any, Any]) -> bool:
+    """Whether a request asks for the page in a frame."""
+    return QUERY in request.query_params
 
 
 def script() -> HTTPRouteHandler:

@@ -8,34 +8,33 @@ Everybody who has the link may see the page. There is no session, so none can be
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
-from litestar.response import Redirect, Stream
-from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+from litestar.response import Redirect
+from litestar.types import ASGIApp, ControllerRouterHandler
 
 from app.checkout import embedding, links, look, lookup, receipts, returning, sending
-from app.checkout.network_fees import network_fees
+from app.checkout.following import Following, Shown, read_at
 from app.checkout.receipts import Parts
-from app.checkout.returning import mistakes_in
-from app.checkout.source import checkout_view, query
+from app.checkout.source import query
 from app.checkout.view import CheckoutView
+from app.checkout.viewing import Viewing
 from app.checkout.wallet import Choice, CustomerWallet
 from app.checkout.wording import page_context
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
-from app.deposits import reviews
 from app.invoices.reader import PublicInvoice
-from app.invoices.states import AWAITS_PAYMENT, Status
-from app.live import topics
 from app.live.hub import LiveHub
+from app.live.stream import counted
 from app.lookups import limits
 from app.networks.config import NetworkConfig
-from app.refunds import repository as refunds
 from app.web.client_address import site
 from app.web.headers import framed_by
+from app.web.languages import Language
 from app.web.pages import COMPRESSED, Pages, language_of
 from app.web.qr import qr_image
 from app.web.rate_limits import RateLimiter, refuse_exceeded
@@ -49,9 +48,6 @@ PAGE_LOADS_PER_MINUTE = 30
 LIVE_READS_PER_MINUTE = 300
 """Per address, for the live part of pages that are open: several pages behind one address, each polling often."""
 
-NOTHING_SENT_YET = frozenset({*AWAITS_PAYMENT, Status.CONFIRMING, Status.EXPIRED, Status.CANCELLED})
-"""States in which no refund can exist: the query for refunds is left out."""
-
 PageRequest = Request[Any, Any, Any]
 
 
@@ -59,6 +55,8 @@ PageRequest = Request[Any, Any, Any]
 class _Found:
     public: PublicInvoice
     network: NetworkConfig | None
+    read_at: datetime
+    """A time before it was read."""
 
 
 def routes(
@@ -66,6 +64,8 @@ def routes(
 ) -> list[ControllerRouterHandler]:
     """The routes below `/pay`, `/receipt` and `/l`, and the script that embeds the page. The button that pays is among
     them only if there is a `wallet`."""
+
+    viewing = Viewing(services, with_wallet=wallet is not None)
 
     async def public_of(invoice_id: str | None) -> PublicInvoice:
         """The invoice of a link. Raises the same NOT_FOUND for an altered link (None) and an unknown invoice."""
@@ -76,40 +76,29 @@ def routes(
 
     async def find(request: PageRequest, slug: str) -> _Found:
         """The invoice of a payment link. Raises NOT_FOUND."""
-        return found(await public_of(services.links.invoice_id(slug) if _is_exact(request) else None))
+        now = clock.now()
+        return found(await public_of(services.links.invoice_id(slug) if _is_exact(request) else None), now)
 
-    def found(public: PublicInvoice) -> _Found:
-        pay_in, mode = public.body.pay_in, public.body.mode
-        return _Found(public, None if pay_in is None else services.networks.by(pay_in.chain, mode))
+    def found(public: PublicInvoice, read_at: datetime) -> _Found:
+        return _Found(public, viewing.network_of(public), read_at)
 
     async def view_of(request: PageRequest, slug: str) -> CheckoutView:
         return await view_found(request, slug, await find(request, slug))
 
     async def view_found(request: PageRequest, slug: str, found: _Found) -> CheckoutView:
-        invoice, now = found.public.body, clock.now()
-        may_pay = invoice.status in AWAITS_PAYMENT
-        choices = await services.quotes.choices(invoice.id, now) if invoice.price is not None and may_pay else []
-        networks = {choice.network.key for choice in choices} | ({found.network.key} if found.network else set())
-        currency = invoice.price.currency if invoice.price else None
-        return checkout_view(
+        sent_back = await viewing.sent_back([found.public])
+        return await viewing.view(
             found.public,
-            [] if invoice.status in NOTHING_SENT_YET else await refunds.sent_back(invoice.id),
-            found.network,
+            sent_back.get(found.public.body.id, ()),
             slug=slug,
-            links=services.links,
             language=language_of(request),
-            with_wallet=wallet is not None,
-            now=now,
-            choices=choices,
-            fees=await network_fees(networks, currency, now) if may_pay else {},
-            frame_origins=embedding.frame_origins(request, found.public),
-            mistakes=await mistakes_in(services, invoice, slug, language_of(request)) if invoice.needs_review else (),
-            review_takes=await reviews.usual_duration(now) if invoice.needs_review else None,
+            framed=embedding.is_asked(request),
+            now=found.read_at,
         )
 
     def back_to_page(request: PageRequest, slug: str) -> Redirect:
         """After a form: the page again, in its language, and in its frame."""
-        framed = embedding.QUERY in request.query_params
+        framed = embedding.is_asked(request)
         return Redirect(f"/pay/{slug}{query(language_of(request), framed=framed)}", status_code=303)
 
     def render(request: PageRequest, template: str, view: CheckoutView) -> Response[bytes]:
@@ -159,22 +148,18 @@ def routes(
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         return render(request, "checkout/_status.html", await view_of(request, slug))
 
-    def counted(app: ASGIApp) -> ASGIApp:
-        async def call(scope: Scope, receive: Receive, send: Send) -> None:
-            with hub.counted(site(scope["state"]["client_address"])):
-                await app(scope, receive, send)
+    def render_status(view: CheckoutView, language: Language) -> str:
+        return pages.render("checkout/_status.html", page_context(view, language), language)
 
-        return call
+    following = Following(hub, services.invoice_reader, services.links, viewing, render_status)
 
     @get("/{slug:str}/events", include_in_schema=False, middleware=[counted])
-    async def events(request: PageRequest, slug: str) -> Stream:
+    async def events(request: PageRequest, slug: str) -> ASGIApp:
+        hub.take_place(request.scope, site(request.scope["state"]["client_address"]))
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         invoice_id = (await find(request, slug)).public.body.id
-        return Stream(
-            hub.stream({topics.of_thing("invoice", invoice_id): "invoice"}),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        shown = Shown(invoice_id, language_of(request), framed=embedding.is_asked(request))
+        return following.stream(shown, read_at(request.query_params.get("since", "")))
 
     @get("/{slug:str}/brand.css", include_in_schema=False)
     async def brand_css(request: PageRequest, slug: str) -> Response[bytes]:
@@ -239,7 +224,7 @@ def routes(
         return await public_of(services.links.receipt_invoice_id(slug) if _is_exact(request) else None)
 
     async def view_receipt(request: PageRequest, public: PublicInvoice) -> CheckoutView:
-        return await view_found(request, services.links.slug(public.body.id), found(public))
+        return await view_found(request, services.links.slug(public.body.id), found(public, clock.now()))
 
     of_receipts = Parts(
         pages=pages,

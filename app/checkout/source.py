@@ -195,7 +195,7 @@ def _common(
         "fail_url": invoice.fail_url,
         "page_url": page_url + language_query,
         "status_url": f"{page_url}/status{language_query}",
-        "events_url": f"{page_url}/events",
+        "events_url": f"{page_url}/events{language_query}",
         "receipt_url": f"/receipt/{links.receipt_slug(invoice.id)}?lang={language.code}" if is_settled else "",
         "receipt_link": links.receipt_url(invoice.id) if is_settled else "",
         "page_link": links.url(invoice.id),

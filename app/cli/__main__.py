@@ -1,17 +1,12 @@
 """The start of `swap-pay`, and of `python -m app.cli`."""
 
-import gc
+from app.core import gc_tuning
 
 
 def main() -> None:
-    """Import the commands, then run the one that was typed.
-
-    An import makes objects that stay: collecting garbage meanwhile finds nothing, and takes a sixth of the start.
-    """
-    gc.disable()
-    from app.cli.main import main as commands  # noqa: PLC0415 - not before collections are off
-
-    gc.enable()
+    """Import the commands, then run the one that was typed."""
+    with gc_tuning.importing():
+        from app.cli.main import main as commands  # noqa: PLC0415 - while no garbage is looked for
     commands()
 
 

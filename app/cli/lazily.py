@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from app.core import gc_tuning
+
 
 class Place(NamedTuple):
     """Where a command is, and the line that help shows of it."""
@@ -31,7 +33,8 @@ class LazyGroup(click.Group):
         place = self.places.get(cmd_name)
         if place is None:
             return None
-        command: click.Command = getattr(import_module(place.module), place.attribute)
+        with gc_tuning.importing():
+            command: click.Command = getattr(import_module(place.module), place.attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,6 +1,8 @@
 """`swap-pay web`: how Granian serves the app."""
 
+import multiprocessing
 import resource
+from importlib import import_module
 from typing import Any
 
 import click
@@ -9,7 +11,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
 from app.cli.environment import plain_errors, settings
-from app.core import tracing
+from app.core import gc_tuning, tracing
 from app.core.settings import Settings
 from app.signer.environment import refuse_secrets
 
@@ -20,8 +22,11 @@ BACKLOG = 2_048
 """Connections that may wait to be accepted."""
 
 CONNECTIONS_PER_PROCESS = 12_000
-"""Held at once: the streams of open checkout pages (`app.checkout.live.MAX_STREAMS`), and room for others. Granian
-would allow a share of BACKLOG, and then a thousand open pages would make all other requests wait."""
+"""Held at once: the streams of open pages (`app.live.hub.MAX_STREAMS`), and room for others. Granian would allow a
+share of BACKLOG, and then a thousand open pages would make all other requests wait."""
+
+FILES_PER_PROCESS = CONNECTIONS_PER_PROCESS + 1_000
+"""A connection is an open file; some more are for Postgres, Redis and what is read."""
 
 
 @click.command()
@@ -32,11 +37,12 @@ def web() -> None:
         refuse_secrets()
         tracing.require(of_the_environment.traces_url)
     _allow_files()
+    _import_for_all(_application(of_the_environment))
     server(of_the_environment).serve()
 
 
 def server(settings: Settings) -> Any:
-    """The server, before it is started.
+    """The server, before it is started. Each of its processes makes an application of its own.
 
     It speaks only HTTP/1: where Granian also offers HTTP/2 it waits for a connection's first bytes without a limit,
     and a proxy speaks HTTP/1.1 to what is behind it. Its time limit for headers begins with the connection and again
@@ -44,8 +50,7 @@ def server(settings: Settings) -> Any:
     app/web/body_timeout.py and app/web/connections.py.
     """
     return Granian(
-        # The sandbox's app has a wallet that pays; it is imported only in the sandbox.
-        "app.sandbox.asgi:serve" if settings.environment == "sandbox" else "app.asgi:serve",
+        f"{_application(settings)}:serve",
         factory=True,
         address=settings.web_host,
         port=settings.web_port,
@@ -63,11 +68,32 @@ def server(settings: Settings) -> Any:
     )
 
 
+def _application(settings: Settings) -> str:
+    """The module. That of the sandbox has a wallet that pays; it is imported only in the sandbox."""
+    return "app.sandbox.asgi" if settings.environment == "sandbox" else "app.asgi"
+
+
+def _import_for_all(module: str) -> None:
+    """Import the application before the processes are forked: they share its memory, and a process that takes the place
+    of a failed one need not import it again. Nothing that an import makes belongs to one process, such as a
+    connection or a thread. Where Granian doesn't fork (macOS, Python 3.14), each process imports it by itself.
+    """
+    if multiprocessing.get_start_method() == "fork":
+        with gc_tuning.importing():
+            import_module(module)
+        gc_tuning.share()
+
+
 def _allow_files() -> None:
-    """Raise the soft limit on open files, 1,024 by default, up to the hard one: a connection is a file."""
+    """Raise the soft limit on open files, 1,024 by default, up to the hard one. Says where that is too low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = CONNECTIONS_PER_PROCESS + 1_000
-    if hard != resource.RLIM_INFINITY:
-        needed = min(needed, hard)
+    needed = FILES_PER_PROCESS
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        click.echo(
+            f"Warning: each web process may open only {hard:,} files, and needs {needed:,} to hold all the connections"
+            " that it accepts. Raise the hard limit (ulimit -Hn, LimitNOFILE=, or --ulimit nofile=).",
+            err=True,
+        )
+        needed = hard
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -3,6 +3,9 @@
 import time
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
 _shift = timedelta()
 
 
@@ -39,4 +42,4 @@ def rfc3339(moment: datetime) -> str:
         raise ValueError("a moment without a time zone")
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return f"{moment.isoformat()[:-6]}Z"  # less its "+00:00"
+    return _encode(moment)[1:-1].decode()  # in this form, and for a tenth of the cost of `isoformat`

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import asyncpg
+import piccolo.table
 from asyncpg.exceptions import QueryCanceledError, ReadOnlySQLTransactionError
 from asyncpg.exceptions._base import InterfaceError, PostgresError
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
@@ -64,6 +65,9 @@ class _Transaction(PostgresTransaction):
 
 engine = _Engine(config={})
 """Piccolo's engine. Empty until `open_pool` or `configure`: importing a table must not need a database."""
+
+# Every table asks for its engine. Piccolo would import its tools for migrations first, and with them Black.
+piccolo.table.engine_finder = lambda module_name=None: engine  # type: ignore[attr-defined]
 
 
 Unavailable = (OSError, InterfaceError, PostgresError)
@@ -317,7 +321,7 @@ async def _give_back(connection: asyncpg.Connection) -> None:
     """Release a connection whose last statement has ended well, as the pool does, but for its task and its timer:
     nothing is reset (`_leave_as_it_is`), so that there is nothing to wait for."""
     if not _is_lost(connection):
-        await connection._holder.release(None)
+        await connection._holder.release(None)  # type: ignore[attr-defined] # the pool's proxy
 
 
 def _is_lost(connection: asyncpg.Connection) -> bool:

@@ -5,10 +5,12 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
-import structlog
-import structlog.tracebacks
-
 from app.core import tracing
+from app.core.leaving_out import leaving_out
+
+with leaving_out("rich"):  # for tracebacks in colour, with the frames' variables: not for us
+    import structlog
+    import structlog.tracebacks
 
 _SECRET_WORDS = ("secret", "password", "authorization", "api_key", "pepper", "token", "mnemonic", "private")
 _HIDDEN = "[hidden]"

@@ -8,8 +8,8 @@ that does not answer, is shutting down or takes no writes becomes one error: `Da
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypeVar
@@ -72,14 +72,19 @@ def limit_s() -> float:
     return _limit_s
 
 
-@contextmanager
-def budget(seconds: float) -> Iterator[None]:
+class budget:
     """Inside, all waits for the database together last at most this long. An inner budget is independent."""
-    token = _budget.set(_Budget(seconds))
-    try:
-        yield
-    finally:
-        _budget.reset(token)
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._token = _budget.set(_Budget(self._seconds))
+
+    def __exit__(self, *_: object) -> None:
+        _budget.reset(self._token)
 
 
 def run_beside(work: Coroutine[Any, Any, T], name: str | None = None) -> "asyncio.Task[T]":

@@ -9,19 +9,21 @@ from piccolo.columns.combination import WhereRaw
 from piccolo.querystring import QueryString
 
 from app.core import database
-from app.core.statement import Command, Param, Statement, insert, select
+from app.core.statement import Command, Param, Statement, insert
 from app.deposits.tables import NetworkCursor, ScannedBlock
 from app.networks.port import BlockRef
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """How far a network has been read. `head_height` is the node's, when it was checked last."""
+    """How far a network has been read. `head_height` is the node's, when it was checked last; `scanned_hash` is of the
+    newest scanned block, None where none was scanned yet."""
 
     chain_identity: str
     start_height: int
     scanned_height: int
     head_height: int
     kept_from: int
+    scanned_hash: str | None
 
 
 _NOTHING_COVERED = datetime.fromtimestamp(0, UTC)
@@ -54,12 +56,18 @@ _ADD_CURSOR = Command(
 )
 
 
-async def cursor(network: str) -> Cursor:
-    """The cursor of a network that has one."""
-    return await _CURSOR.one(network=network)
-
-
-_CURSOR = Statement(select(NetworkCursor, Cursor).where(NetworkCursor.network == Param("network")), Cursor)
+async def cursor(network: str) -> Cursor | None:
+    """The cursor of a network; None where nothing has been read."""
+    # SQL, since no foreign key leads from a cursor to its block.
+    row = await database.fetch_one(
+        """
+        SELECT c.chain_identity, c.start_height, c.scanned_height, c.head_height, c.kept_from, b.hash
+        FROM network_cursors c LEFT JOIN scanned_blocks b ON b.network = c.network AND b.height = c.scanned_height
+        WHERE c.network = $1
+        """,
+        network,
+    )
+    return None if row is None else Cursor(*row)
 
 
 async def move_cursor(network: str, from_height: int, to_height: int, head_height: int) -> bool:

@@ -1,6 +1,7 @@
 """Statements that settle, credit and orphan `deposits`, and those that other modules read with. New deposits are stored
 by sightings_repository.py; statements on parts of a payment are in parts_repository.py."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from piccolo.query.methods.select import Select
 from piccolo.querystring import QueryString
 
 from app.core import database
-from app.core.statement import Command, Param, Statement
+from app.core.statement import Command, Param, Statement, any_of
 from app.deposits.tables import Deposit
 
 
@@ -74,12 +75,17 @@ class Dust(msgspec.Struct, frozen=True):
 
 
 async def due(
-    network: str, head_height: int, confirmations: int, final_height: int | None, limit: int
+    network: str,
+    head_height: int,
+    confirmations: int,
+    final_height: int | None,
+    limit: int,
+    but: Collection[str] = (),
 ) -> list[DueDeposit]:
     """Mature deposits with enough confirmations at a height, those of one ledger together.
 
     `confirmations` is for deposits without an invoice; the others need what their invoice says. Those of blocks above
-    `final_height`, where it is given, are left out.
+    `final_height`, where it is given, are left out, and those of `but`.
     """
     # SQL, since the builder can't order by a comparison, nor compute with a joined column.
     rows = await database.fetch_all(
@@ -90,6 +96,7 @@ async def due(
         WHERE d.network = $1 AND d.status = 'seen'
             AND d.block_height <= $2 + 1 - coalesce(q.confirmations_required, i.confirmations_required, $3)
             AND d.block_height <= coalesce($4, d.block_height) AND coalesce(d.matures_at, 0) <= $2
+            AND d.id <> ALL($6)
         ORDER BY d.asset, d.verdict = 'exact', i.merchant, d.invoice, d.id LIMIT $5
         """,
         network,
@@ -97,20 +104,29 @@ async def due(
         confirmations,
         final_height,
         limit,
+        list(but),
     )
     return [DueDeposit(*row) for row in rows]
 
 
-async def settle(deposit_id: str, status: str, now: datetime) -> int | None:
-    """Settle a deposit that is still `seen`; return its amount in minor units, None if it is not."""
-    return await _SETTLE.first(id=deposit_id, status=status, now=now)
+class Settled(msgspec.Struct, frozen=True):
+    """A deposit that was settled, and its amount in minor units."""
+
+    id: str
+    amount_raw: int
+
+
+async def settle(deposit_ids: Collection[str], status: str, now: datetime) -> dict[str, int]:
+    """Settle those of these deposits that are still `seen`; return their amounts in minor units, by id."""
+    rows = await _SETTLE.all(ids=list(deposit_ids), status=status, now=now)
+    return {row.id: row.amount_raw for row in rows}
 
 
 _SETTLE = Statement(
     Deposit.update({Deposit.status: Param("status"), Deposit.settled_at: Param("now")})
-    .where(Deposit.id == Param("id"), Deposit.status == "seen")
-    .returning(Deposit.amount_raw),
-    int,
+    .where(any_of(Deposit.id, Param("ids")), Deposit.status == "seen")
+    .returning(Deposit.id, Deposit.amount_raw),
+    Settled,
 )
 
 

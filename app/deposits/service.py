@@ -1,5 +1,5 @@
-"""Record transfers as deposits, and credit them. See `reversals.py` for reorganisations, `reviews.py` for operators'
-decisions, and `sightings.py` for storing them.
+"""Record transfers as deposits. See `settling.py` for crediting them, `reversals.py` for reorganisations, `reviews.py`
+for operators' decisions, and `sightings.py` for storing them.
 
 `record` runs in the watcher's transaction, which also stores the blocks of the transfers, so that a crash leaves both
 or neither.
@@ -7,36 +7,42 @@ or neither.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
 
 from app.addresses import repository as address_repository
 from app.core import carried_traces, database, tracing
-from app.deposits import late_quotes, parts_repository, repository, reviews, sightings, sightings_repository
-from app.deposits.bookings import booking_reference
+from app.deposits import late_quotes, parts_repository, reviews, sightings, sightings_repository
 from app.deposits.matching import NEEDS_NO_REVIEW, Candidate, Match, Verdict, match
 from app.deposits.payments import PaymentService
-from app.deposits.repository import DueDeposit
 from app.deposits.sightings import Sighting
 from app.deposits.sightings_repository import KnownDeposit
 from app.invoices import repository as invoice_repository
-from app.invoices.pricing import Share, share
-from app.invoices.quotes_repository import received_raw
-from app.invoices.service import InvoiceService
+from app.invoices.quotes_repository import received_raw, received_raw_of
+from app.invoices.service import FirstPayment, InvoiceService
 from app.invoices.states import AWAITS_PAYMENT, Status
-from app.ledger import repository as ledger_repository
-from app.ledger import service as ledger
-from app.ledger.hashchain import ChainId
-from app.ledger.service import FEES, SUSPENSE, Posting
-from app.worth import service as worth
 
-SETTLE_AT_ONCE = 500
-"""Deposits read in one round of settling."""
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An address of ours, and the invoices that it has served lately, the newest first."""
+
+    address_id: int
+    candidates: list[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A transfer that pays its invoice, and has nothing to do with any other one."""
+
+    sighting: Sighting
+    found: Match
+    address_id: int
+    current: Status
 
 
 class DepositService:
-    """Records deposits, and credits them or books them to suspense."""
+    """Records deposits."""
 
     def __init__(self, invoices: InvoiceService, payments: PaymentService) -> None:
         self._invoices = invoices
@@ -47,7 +53,8 @@ class DepositService:
         invoices changed.
 
         Needs the caller's transaction. A transfer that was in the pool, or that a reorganisation had removed, and that
-        is in a block now is the same deposit.
+        is in a block now is the same deposit. Transfers to one address are taken in their order. Those that have
+        nothing to do with any other one, as most of an exchange's batch, are stored together and first.
         """
         database.in_transaction()
         seen = list(seen)
@@ -55,11 +62,13 @@ class DepositService:
         txids = {sighting.txid for sighting in seen}
         without_block = await sightings.known_deposits(network, txids)
         stored = await sightings_repository.stored_txids(network, txids)
-        to_come = Counter(sighting.to_address for sighting in seen)
-        touched: set[str] = set()
-        for sighting in seen:
+        plain = self._plain(network, seen, served, stored | {txid for txid, _ in without_block}, now)
+        touched = await self._record_plain(network, list(plain.values()), now) if plain else set()
+        others = [sighting for place, sighting in enumerate(seen) if place not in plain]
+        to_come = Counter(sighting.to_address for sighting in others)
+        for sighting in others:
             to_come[sighting.to_address] -= 1
-            address_id, candidates = served[sighting.to_address]
+            address_id, candidates = served[sighting.to_address].address_id, served[sighting.to_address].candidates
             known = without_block.get((sighting.txid, address_id), [])
             paid_at = sightings.first_made_at(sighting, known, now)
             same = sightings.same_transfer(sighting, known)
@@ -90,34 +99,51 @@ class DepositService:
                         ]
         return touched
 
-    async def settle(
-        self, network: str, head_height: int, confirmations: int, final_height: int | None, now: datetime
-    ) -> set[str]:
-        """Book the deposits that have enough confirmations, and return the ids of invoices changed.
+    def _plain(
+        self,
+        network: str,
+        seen: Sequence[Sighting],
+        served: Mapping[str, Served],
+        familiar: Collection[str],
+        now: datetime,
+    ) -> dict[int, Plain]:
+        """The transfers, by their place among those seen, that pay an invoice which waits for its payment, where
+        nothing else is seen or known that may touch the invoice, the address or the transaction (`familiar`: those of
+        which something is stored)."""
+        to_address = Counter(sighting.to_address for sighting in seen)
+        at_address = Counter(candidate.id for each in served.values() for candidate in each.candidates)
+        plain = {}
+        for place, sighting in enumerate(seen):
+            if to_address[sighting.to_address] > 1 or sighting.txid in familiar or sighting.inferred:
+                continue
+            asset, amount_raw = sighting.asset_symbol, sighting.amount_raw
+            address = served[sighting.to_address]
+            found = match(asset, amount_raw, sighting.made_at(now), address.candidates)
+            paid = [one for one in address.candidates if (one.id, one.quote_id) == (found.invoice_id, found.quote_id)]
+            if found.verdict is Verdict.EXACT and at_address[paid[0].id] == 1 and paid[0].status in AWAITS_PAYMENT:
+                plain[place] = Plain(sighting, found, address.address_id, paid[0].status)
+        return plain
 
-        Exact ones are credited and pay their invoice. The others are booked to suspense, where they wait for an
-        operator or for the other parts of a payment; dust stays there. `confirmations` is for deposits without an
-        invoice; `final_height` is the last block whose deposits may be booked, None where confirmations alone count.
-        One transaction for the deposits of each ledger.
-        """
-        due = await repository.due(network, head_height, confirmations, final_height, SETTLE_AT_ONCE)
-        carried = await carried_traces.kept("deposit", [row.id for row in due])
-        touched: set[str] = set()
-        for (asset, exact, merchant), group in groupby(
-            due, key=lambda row: (row.asset, row.verdict == Verdict.EXACT, row.merchant)
-        ):
-            rows = list(group)
-            async with database.transaction():
-                if exact:
-                    await self._credit(network, asset, merchant, rows, carried, now)
-                else:
-                    await _suspend(network, asset, rows, now)
-            touched.update(row.invoice for row in rows if row.invoice)
-        return touched | await self._payments.credit_complete(network, now)
-
-    async def is_any_due(self, network: str, head_height: int, confirmations: int) -> bool:
-        """Whether a deposit has enough confirmations, so that it is booked once its block is final."""
-        return bool(await repository.due(network, head_height, confirmations, None, 1))
+    async def _record_plain(self, network: str, plain: Sequence[Plain], now: datetime) -> set[str]:
+        """Store these transfers, and begin confirming their invoices."""
+        deposits, traces = [], []
+        for one in plain:
+            made_at = one.sighting.made_at(now)
+            deposit = sightings.new_deposit(one.sighting, one.address_id, one.found, made_at)
+            with tracing.part("deposit", network=network, verdict=one.found.verdict):
+                await carried_traces.keep("deposit", deposit.id)
+                traces.append(tracing.context())
+            deposits.append(deposit)
+        await sightings_repository.add(network, deposits, now)
+        received = await received_raw_of([(str(one.found.invoice_id), one.address_id) for one in plain])
+        payments = [
+            FirstPayment(
+                str(one.found.invoice_id), one.current, received[str(one.found.invoice_id)], one.found.quote_id, trace
+            )
+            for one, trace in zip(plain, traces, strict=True)
+        ]
+        await self._invoices.begin_confirming_each(payments, now)
+        return {each.invoice_id for each in payments}
 
     async def _found(
         self,
@@ -147,40 +173,6 @@ class DepositService:
         ):
             return replace(found, verdict=Verdict.OVERPAID)
         return found
-
-    async def _credit(
-        self,
-        network: str,
-        asset: str,
-        merchant: str,
-        rows: Sequence[DueDeposit],
-        carried: Mapping[object, str],
-        now: datetime,
-    ) -> None:
-        """Credit exact deposits of one merchant in one asset, in the caller's transaction. `carried`: the contexts of
-        the traces in which they were seen."""
-        earnings = ChainId(owner=merchant, network=network, asset=asset)
-        fees = ChainId(owner=FEES, network=network, asset=asset)
-        await ledger.lock([earnings, fees])
-        postings, paid = [], []
-        for row in rows:
-            assert row.invoice is not None, "what pays has an invoice"
-            invoice = await invoice_repository.lock_terms(row.invoice, row.deposit_address)
-            amount_raw = await repository.settle(row.id, "credited", now)
-            if not amount_raw:
-                continue  # orphaned or settled meanwhile
-            reference = booking_reference(row.id, row.times_reversed)
-            due = share(amount_raw, invoice.pay_in_raw, invoice.service_fee_raw)
-            if row.times_reversed:
-                due = await _share_before(row, earnings, amount_raw)
-            postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
-            if due.service_fee_raw:
-                postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
-            paid.append((row.id, row.invoice, Status(invoice.status), due))
-        await worth.post(postings, now)
-        for deposit_id, invoice_id, status, due in paid:  # its event tells what the credit is worth
-            with tracing.continued("credit", carried.get(deposit_id), network=network):
-                await self._invoices.pay(invoice_id, status, due, now)
 
     async def _update_invoice(self, found: Match, address_id: int, opened: bool, now: datetime) -> None:
         assert found.invoice_id is not None
@@ -243,36 +235,11 @@ def _match(
     return match(asset, amount_raw, paid_at, own, dust_limit_raw)
 
 
-async def _lock_served(
-    network: str, addresses: Collection[str], now: datetime
-) -> dict[str, tuple[int, list[Candidate]]]:
-    """Lock every invoice that these addresses served lately, in order of id; return address id and invoices by
-    address."""
+async def _lock_served(network: str, addresses: Collection[str], now: datetime) -> dict[str, Served]:
+    """Lock every invoice that these addresses served lately, in order of id; return what each has served."""
     rows = await address_repository.among(network, addresses)
     locked = await parts_repository.lock_served([row.id for row in rows], now)
     served: defaultdict[int, list[Candidate]] = defaultdict(list)
     for invoice in sorted(locked, key=lambda row: row.created_at, reverse=True):
         served[invoice.deposit_address].append(invoice.candidate)
-    return {row.address: (row.id, served[row.id]) for row in rows}
-
-
-async def _share_before(row: DueDeposit, earnings: ChainId, amount_raw: int) -> Share:
-    """How a deposit was divided when it was credited before a reorganisation. It can't be computed again: in a payment
-    of parts, its share of the fee depends on the other parts."""
-    before = booking_reference(row.id, row.times_reversed - 1)
-    booked = await ledger_repository.booked([earnings], before, ["invoice_credit"])
-    net_raw = booked.get(earnings, 0)
-    return Share(amount_raw - net_raw, net_raw)
-
-
-async def _suspend(network: str, asset: str, rows: Sequence[DueDeposit], now: datetime) -> None:
-    """Book deposits that are not credited to suspense, in the caller's transaction."""
-    suspense = ChainId(owner=SUSPENSE, network=network, asset=asset)
-    await ledger.lock([suspense])
-    postings = []
-    for row in rows:
-        amount_raw = await repository.settle(row.id, "suspended", now)
-        if amount_raw:
-            reference = booking_reference(row.id, row.times_reversed)
-            postings.append(Posting(suspense, "deposit_suspended", amount_raw, 0, reference))
-    await ledger.post(postings, now)
+    return {row.address: Served(row.id, served[row.id]) for row in rows}

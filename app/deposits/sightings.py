@@ -13,7 +13,7 @@ import msgspec
 from app.core import ids
 from app.deposits import sightings_repository
 from app.deposits.matching import Match
-from app.deposits.sightings_repository import KnownDeposit
+from app.deposits.sightings_repository import KnownDeposit, NewDeposit
 from app.networks.port import BlockRef, PoolTransaction, Transfer
 
 
@@ -113,10 +113,15 @@ async def store(
             invoice_id=found.invoice_id,
         )
         return known.id
-    deposit_id = ids.new_id(ids.DEPOSIT)
-    await sightings_repository.add(
-        deposit_id,
-        network=network,
+    deposit = new_deposit(sighting, address_id, found, made_at)
+    await sightings_repository.add(network, [deposit], now)
+    return deposit.id
+
+
+def new_deposit(sighting: Sighting, address_id: int, found: Match, made_at: datetime) -> NewDeposit:
+    """The deposit that a transfer is where it is seen for the first time."""
+    return NewDeposit(
+        id=ids.new_id(ids.DEPOSIT),
         txid=sighting.txid,
         log_index=sighting.index,
         asset=sighting.asset_symbol,
@@ -128,10 +133,8 @@ async def store(
         is_inferred=sighting.inferred,
         made_at=made_at if sighting.block is None or made_at < sighting.block.time else None,
         verdict=found.verdict.value,
-        invoice_id=found.invoice_id,
-        now=now,
+        invoice=found.invoice_id,
     )
-    return deposit_id
 
 
 def _alike(sighting: Sighting, known: KnownDeposit) -> bool:

@@ -1,6 +1,6 @@
 """Statements that store deposits: new ones, and known ones that are in a block or in the pool again."""
 
-from collections.abc import Collection, Set
+from collections.abc import Collection, Sequence, Set
 from datetime import datetime
 
 import msgspec
@@ -8,7 +8,7 @@ from piccolo.columns.combination import WhereRaw
 from piccolo.querystring import QueryString
 
 from app.core import database
-from app.core.statement import Command, Param, Statement, any_of, insert, select
+from app.core.statement import Command, InsertEach, Param, Statement, any_of, select
 from app.deposits.tables import Deposit
 from app.networks.port import BlockRef
 
@@ -89,67 +89,60 @@ _STORED_TXIDS = Statement(
 )
 
 
-async def add(
-    deposit_id: str,
-    *,
-    network: str,
-    txid: str,
-    log_index: int,
-    asset: str,
-    deposit_address: int,
-    from_address: str | None,
-    amount_raw: int,
-    block: BlockRef | None,
-    matures_at: int | None,
-    is_inferred: bool,
-    made_at: datetime | None,
-    verdict: str,
-    invoice_id: str | None,
-    now: datetime,
-) -> None:
-    """Insert a deposit that is seen for the first time. `made_at` is needed where it may be earlier than its block."""
+class NewDeposit(msgspec.Struct, frozen=True, kw_only=True):
+    """A deposit that is seen for the first time. `made_at` is needed where it may be earlier than its block."""
+
+    id: str
+    txid: str
+    log_index: int
+    asset: str
+    deposit_address: int
+    from_address: str | None
+    amount_raw: int
+    block: BlockRef | None
+    matures_at: int | None
+    is_inferred: bool
+    made_at: datetime | None
+    verdict: str
+    invoice: str | None
+
+
+async def add(network: str, deposits: Sequence[NewDeposit], now: datetime) -> None:
+    """Insert new deposits."""
     await _ADD.run(
-        id=deposit_id,
-        network=network,
-        txid=txid,
-        log_index=log_index,
-        asset=asset,
-        deposit_address=deposit_address,
-        from_address=from_address,
-        amount_raw=amount_raw,
-        **_columns(block),
-        matures_at=matures_at,
-        is_inferred=is_inferred,
-        made_at=made_at,
-        seen_at=now,
-        status="seen",
-        verdict=verdict,
-        invoice=invoice_id,
+        [
+            {
+                **msgspec.structs.asdict(each),
+                **_columns(each.block),
+                "network": network,
+                "seen_at": now,
+                "status": "seen",
+            }
+            for each in deposits
+        ]
     )
 
 
-_ADD = Command(
-    insert(
-        Deposit,
-        Deposit.id,
-        Deposit.network,
-        Deposit.txid,
-        Deposit.log_index,
-        Deposit.asset,
-        Deposit.deposit_address,
-        Deposit.from_address,
-        Deposit.amount_raw,
-        Deposit.block_height,
-        Deposit.block_hash,
-        Deposit.block_time,
-        Deposit.matures_at,
-        Deposit.is_inferred,
-        Deposit.made_at,
-        Deposit.seen_at,
-        Deposit.status,
-        Deposit.verdict,
-        Deposit.invoice,
-    )
+_ADD = InsertEach(
+    Deposit,
+    Deposit.id,
+    Deposit.network,
+    Deposit.txid,
+    Deposit.log_index,
+    Deposit.asset,
+    Deposit.deposit_address,
+    Deposit.from_address,
+    Deposit.amount_raw,
+    Deposit.block_height,
+    Deposit.block_hash,
+    Deposit.block_time,
+    Deposit.matures_at,
+    Deposit.is_inferred,
+    Deposit.made_at,
+    Deposit.seen_at,
+    Deposit.status,
+    Deposit.verdict,
+    Deposit.invoice,
 )
 
 

@@ -32,6 +32,7 @@ from app.deposits.payments import PaymentService
 from app.deposits.pool import PoolService
 from app.deposits.reversals import ReversalService
 from app.deposits.service import DepositService
+from app.deposits.settling import SettlingService
 from app.invoices import service as invoices
 from app.invoices.service import InvoiceService
 from app.networks.config import NetworkConfig
@@ -40,6 +41,7 @@ from app.networks.port import (
     BlockRef,
     Chain,
     ChainMoved,
+    Look,
     NodeSyncing,
     NodeUnavailable,
     PoolTransfer,
@@ -55,6 +57,9 @@ LOCK_SPACE = 7_226_003
 
 RETRY_S = 1.0
 """The pause after a node did not answer or the watcher halted."""
+
+EXPIRE_EVERY_S = 1.0
+"""How often invoices are expired, on networks that are looked at more often: it takes more statements than a block."""
 
 FORK_SEARCH_LIMIT = 10_000
 """Blocks to walk back in search of a fork before giving up: no chain reorganises that deep."""
@@ -137,6 +142,7 @@ class Watcher:
         network: NetworkConfig,
         chain: Chain,
         deposit_service: DepositService,
+        settling: SettlingService,
         payments: PaymentService,
         reversals: ReversalService,
         pool: PoolService,
@@ -151,6 +157,7 @@ class Watcher:
         self._network = network
         self._chain = chain
         self._deposits = deposit_service
+        self._settling = settling
         self._payments = payments
         self._reversals = reversals
         self._pool = pool
@@ -159,6 +166,7 @@ class Watcher:
         self._balance_check = balance_check
         self._coin_book = coin_book
         self._account_book = account_book
+        self._expired_at_s = -EXPIRE_EVERY_S
         self._may_be_out = True  # an earlier process may have recorded an outage
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -167,12 +175,17 @@ class Watcher:
 
     async def tick(self) -> None:
         """One round: scan new blocks, settle, expire. Raises Halted, NodeUnavailable, ChainMoved."""
+        await self._expire(await self._follow())
+
+    async def _follow(self) -> datetime:
+        """Scan new blocks, and settle what is due. Returns up to when every block is scanned."""
         checked_at = clock.now()
-        head_height = await self._head_height()
-        cursor = await self._cursor(head_height, checked_at)
+        cursor = await self._cursor(checked_at)
+        look = await self._chain.look(cursor.scanned_height)
+        head_height = look.head_height
         touched: set[str] = set()
         scanned = cursor.scanned_height
-        if await self._was_reorganised(min(scanned, head_height)):
+        if await self._was_reorganised(cursor, look):
             scanned, reversed_ids = await self._walk_back(scanned, head_height)
             touched |= reversed_ids
         while scanned < head_height:
@@ -188,15 +201,18 @@ class Watcher:
         await self._record_check(head_height, checked_at)
         touched |= await self._record_unseen(scanned, now)
         final_height = await self._final_height(scanned)
-        await self._hot_wallet.settle(scanned, final_height, now)
-        touched |= await self._deposits.settle(
-            self._network.key, scanned, self._network.confirmations, final_height, now
-        )
+        if await self._hot_wallet.is_any_due(scanned):
+            await self._hot_wallet.settle(scanned, final_height, now)
+        touched |= await self._settle(scanned, final_height, now)
         if head_height != cursor.head_height:
             touched |= await repository.invoices_with_seen(self._network.key)
-        covered_until = checked_at - timedelta(seconds=self._network.expiry_grace_s)
-        touched |= await self._payments.end(self._network.key, covered_until, now)
         await invoices.announce(*touched)
+        return checked_at
+
+    async def _expire(self, checked_at: datetime) -> None:
+        """End what was not paid in time, up to what every block was scanned."""
+        now, covered_until = clock.now(), checked_at - timedelta(seconds=self._network.expiry_grace_s)
+        await invoices.announce(*await self._payments.end(self._network.key, covered_until, now))
         await self._invoices.expire_due(self._network.key, covered_until, now)
 
     async def _final_height(self, scanned: int) -> int | None:
@@ -204,13 +220,26 @@ class Watcher:
         asked only while one waits for that: on some chains it is a third of all requests."""
         if not self._network.require_finality:
             return None
-        is_due = await self._deposits.is_any_due(self._network.key, scanned, self._network.confirmations)
+        is_due = await self._settling.is_any_due(self._network.key, scanned, self._network.confirmations)
         return await self._chain.finality() if is_due or await self._hot_wallet.is_any_due(scanned) else -1
+
+    async def _settle(self, scanned: int, final_height: int | None, now: datetime) -> set[str]:
+        """Book all deposits that are due, and return the ids of invoices changed. Where there are many, their pages
+        are told of each round."""
+        network, touched = self._network, set[str]()
+        while settled := await self._settling.settle(network.key, scanned, network.confirmations, final_height, now):
+            if touched:
+                await invoices.announce(*touched)
+            touched = settled
+        return touched
 
     async def _tick_then_pause_s(self) -> float:
         """Run one round, log its errors, and return the pause until the next one, in seconds."""
         try:
-            await self.tick()
+            checked_at = await self._follow()
+            if clock.monotonic_s() - self._expired_at_s >= EXPIRE_EVERY_S:
+                self._expired_at_s = clock.monotonic_s()
+                await self._expire(checked_at)
         except NodeUnavailable as error:
             log.warning("node_unavailable", network=self._network.key, error=str(error))
             await self._begin_outage(error)
@@ -223,32 +252,33 @@ class Watcher:
         await self._end_outage()
         return self._network.poll_interval_ms / 1000
 
-    async def _head_height(self) -> int:
-        await self._chain.check_identity()
-        return await self._chain.head_height()
-
-    async def _cursor(self, head_height: int, now: datetime) -> Cursor:
+    async def _cursor(self, now: datetime) -> Cursor:
         """The network's cursor; at the very first start scanning begins at the configured height or the head."""
-        start_height = self._network.start_height if self._network.start_height is not None else head_height
         key, identity = self._network.key, self._network.identity
-        await blocks_repository.add_cursor(
-            key, chain_identity=identity, start_height=start_height, head_height=head_height, now=now
-        )
         cursor = await blocks_repository.cursor(key)
+        while cursor is None:
+            await self._chain.check_identity()
+            head_height = await self._chain.head_height()
+            start_height = self._network.start_height if self._network.start_height is not None else head_height
+            await blocks_repository.add_cursor(
+                key, chain_identity=identity, start_height=start_height, head_height=head_height, now=now
+            )
+            cursor = await blocks_repository.cursor(key)
         if cursor.chain_identity != identity:
             raise Halted(f"chain {identity} is configured, the books are of {cursor.chain_identity}")
         return cursor
 
-    async def _was_reorganised(self, height: int) -> bool:
+    async def _was_reorganised(self, cursor: Cursor, look: Look) -> bool:
         """Whether a block that was scanned is no longer on the chain.
 
         A node whose head is below our cursor but on our chain lags behind: nothing is reversed for that.
         """
-        known = await blocks_repository.hash_at(self._network.key, height)
+        known = cursor.scanned_hash
+        if look.head_height < cursor.scanned_height:
+            known = await blocks_repository.hash_at(self._network.key, look.head_height)
         if known is None:
             return False  # nothing scanned yet
-        current = await self._chain.block_ref(height)
-        return current is None or current.hash != known
+        return look.block is None or look.block.hash != known
 
     async def _walk_back(self, scanned: int, head_height: int) -> tuple[int, set[str]]:
         """Find the fork and reverse what was seen above it; return the fork's height and the ids of invoices
@@ -324,12 +354,14 @@ class Watcher:
         return touched | await self._pool.came(network, came, clock.now()) if came else touched
 
     async def _ours(self, addresses: Collection[str]) -> Set[str]:
-        ours = await address_repository.among(self._network.key, addresses)
-        return await self._wallet_among(addresses) | {row.address for row in ours}
+        """`OurAddresses` of the network."""
+        ours = await address_repository.spelled_among(self._network.key, addresses)
+        return ours | await self._wallet_among(addresses)
 
     async def _wallet_among(self, addresses: Collection[str]) -> Set[str]:
         """Those of these addresses that we pay from ourselves: the hot wallet's, and those of change."""
-        hot = {address for address in addresses if address == self._hot_wallet.address}
+        address = self._hot_wallet.address
+        hot = {address} if address is not None and {address, address.lower()} & set(addresses) else set[str]()
         return hot if self._coin_book is None else hot | await self._coin_book.change_among(addresses)
 
     async def _record(self, transfers: Sequence[Transfer], now: datetime) -> set[str]:

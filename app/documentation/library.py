@@ -9,8 +9,11 @@ from typing import NamedTuple
 
 from app.core import resources
 from app.documentation.contents import HOME, Entry, Section, read, sections_of
-from app.documentation.markdown import EXAMPLE_URL, Page, page_of
+from app.documentation.page import EXAMPLE_URL, Page
 from app.documentation.search import Index
+
+PICTURES = "charts/*.svg"
+"""Where pages have them, from the folder of the documentation."""
 
 
 class Neighbours(NamedTuple):
@@ -48,6 +51,8 @@ class Library:
 
     def page(self, slug: str) -> Page:
         """A page of the navigation. Raises KeyError."""
+        from app.documentation.markdown import page_of  # noqa: PLC0415 - most web processes render no page of these
+
         if slug not in self._pages:
             self.entries[slug]
             self._pages[slug] = page_of(slug, self.markdown(slug), self._titles, self._public_url)
@@ -56,6 +61,11 @@ class Library:
     def markdown(self, slug: str) -> str:
         """A page as it was written. Raises KeyError."""
         return read(self._folder, self.entries[slug].path)
+
+    @cached_property
+    def pictures(self) -> dict[str, bytes]:
+        """The pictures of pages, SVG, by their path in the folder: `charts/api.svg`."""
+        return {path.relative_to(self._folder).as_posix(): path.read_bytes() for path in self._folder.glob(PICTURES)}
 
     def neighbours(self, slug: str) -> Neighbours:
         """The pages beside a page of the navigation."""

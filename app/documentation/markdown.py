@@ -7,7 +7,6 @@ Links between files become links between pages.
 import re
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
@@ -16,7 +15,8 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
-from app.documentation.contents import HOME, slug_of
+from app.documentation.contents import slug_of
+from app.documentation.page import EXAMPLE_URL, Heading, Page, Passage, address_of
 from app.documentation.samples import groups_of, html_of
 
 
@@ -33,36 +33,6 @@ _CODE_OF_ROW = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 """What a row of a table can be linked by: an error code, a setting."""
 
 _CODE = ("fence", "code_block")
-
-EXAMPLE_URL = "https://pay.example.com"
-"""What samples have for the address of a deployment. Its own pages show its own."""
-
-
-class Heading(NamedTuple):
-    """A heading below the title."""
-
-    level: int
-    anchor: str
-    text: str
-
-
-class Passage(NamedTuple):
-    """What stands between two headings, as plain text, or in a row of a table with an anchor of its own. `anchor` and
-    `heading` are empty above the first heading."""
-
-    anchor: str
-    heading: str
-    text: str
-
-
-class Page(NamedTuple):
-    """A page as it is shown and searched."""
-
-    slug: str
-    title: str
-    html: Markup
-    headings: list[Heading]
-    passages: list[Passage]
 
 
 def page_of(slug: str, markdown: str, titles: Mapping[str, str], public_url: str = EXAMPLE_URL) -> Page:
@@ -173,6 +143,8 @@ class _Rendering:
                 tag = child.tag
             elif child.type == "link_close":
                 child.tag = tag
+            elif child.type == "image":
+                child.attrs = {"src": f"/docs/{child.attrs['src']}", "alt": "", "loading": "lazy"}
 
     def _link(self, opening: Token, words: Token | None) -> None:
         """A link between pages, to another site, or, for any other file of the sources, its name."""
@@ -192,11 +164,6 @@ class _Rendering:
             return
         opening.tag = "span"
         opening.attrs = {"class": "source-file", "title": f"{_in_sources(target.path)} in the sources"}
-
-
-def address_of(slug: str) -> str:
-    """The address of a page."""
-    return "/docs" if slug == HOME else f"/docs/{slug}"
 
 
 def _cell(opening: Token, inline: Token, closing: Token) -> None:

@@ -4,6 +4,9 @@ Everything is public, the same for everybody, and works without a session, the d
 """
 
 import asyncio
+import hashlib
+import re
+from base64 import b64encode
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -20,9 +23,12 @@ from app.web.pages import COMPRESSED, HTML, Pages
 from app.web.rate_limits import RateLimiter, refuse_exceeded
 
 MARKDOWN = "text/markdown"
+SVG = "image/svg+xml"
 
 RESERVED = ("api", "search")
 """Ends of addresses that are no pages of Markdown."""
+
+_NOTHING = "'none'"
 
 SUGGESTIONS = 5
 
@@ -51,6 +57,11 @@ def routes(pages: Pages, rate_limiter: RateLimiter, public_url: str) -> list[HTT
     def written(slug: str) -> Fixed:
         return Fixed(MARKDOWN, lambda: library.markdown(slug).encode())
 
+    @cache
+    def picture(path: str) -> Fixed:
+        content = library.pictures[path]
+        return Fixed(SVG, lambda: content, {"Content-Security-Policy": _policy_of(content)})
+
     def missing(place: str) -> Response[bytes]:
         context = frame() | {"nearest": _nearest(library, place)}
         return pages.page("docs/missing.html", context, status=404)
@@ -78,12 +89,21 @@ def routes(pages: Pages, rate_limiter: RateLimiter, public_url: str) -> list[HTT
     async def page(request: Request[Any, Any, Any], place: str) -> Response[bytes]:
         name = place.strip("/")
         slug = name.removesuffix(".md")
+        if name in library.pictures:
+            return await picture(name).answer(request)
         if slug not in library.entries:
             await count(request)
             return await asyncio.to_thread(missing, name)
         return await (fixed if slug == name else written)(slug).answer(request)
 
     return [first, search, page]
+
+
+def _policy_of(picture: bytes) -> str:
+    """What a picture may do: nothing but use its own styles, which are in it since it is one file. No script runs."""
+    styles = re.findall(rb"<style>(.*?)</style>", picture, re.DOTALL)
+    hashes = [f"'sha256-{b64encode(hashlib.sha256(style).digest()).decode()}'" for style in styles]
+    return f"default-src 'none'; style-src {' '.join(hashes) or _NOTHING}; frame-ancestors 'none'"
 
 
 def _nearest(library: Library, place: str) -> list[Entry]:

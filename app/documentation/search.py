@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from app.documentation.markdown import Page, address_of
+from app.documentation.page import Page, address_of
 
 MAX_LENGTH = 100
 """Characters of a query that are looked at."""

@@ -14,7 +14,7 @@ from piccolo.query.methods.select import Select
 
 from app.core import database
 from app.core.keyset import Page, Place, Total
-from app.core.statement import Command, Listing, Param, Statement, insert, select
+from app.core.statement import InsertEach, Listing, Param, Statement, select
 from app.events.tables import Event
 
 SEQUENCER_LOCK = 7_226_002
@@ -71,46 +71,26 @@ class _NumberedRow(msgspec.Struct, frozen=True):
         )
 
 
-async def add(
-    *,
-    event_id: uuid.UUID,
-    merchant_id: str,
-    mode: str,
-    type: str,
-    subject_id: str,
-    data: str,
-    override_url: str | None,
-    created_at: datetime,
-    only_endpoint: str | None,
-) -> None:
-    """Write an event without a number. `data` is JSON."""
-    await _ADD.run(
-        event_id=event_id,
-        merchant_id=merchant_id,
-        mode=mode,
-        type=type,
-        subject_id=subject_id,
-        data=data,
-        override_url=override_url,
-        created_at=created_at,
-        only_endpoint=only_endpoint,
-    )
+class AddedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A new event, without its number. `data` is JSON."""
+
+    event_id: uuid.UUID
+    merchant_id: str
+    mode: str
+    type: str
+    subject_id: str
+    data: str
+    override_url: str | None
+    only_endpoint: str | None
+    created_at: datetime
 
 
-_ADD = Command(
-    insert(
-        Event,
-        Event.event_id,
-        Event.merchant_id,
-        Event.mode,
-        Event.type,
-        Event.subject_id,
-        Event.data,
-        Event.override_url,
-        Event.created_at,
-        Event.only_endpoint,
-    )
-)
+async def add_all(added: Sequence[AddedEvent]) -> None:
+    """Write events without a number, which they get in this order."""
+    await _ADD_ALL.run([msgspec.structs.asdict(each) for each in added])
+
+
+_ADD_ALL = InsertEach(Event, *(getattr(Event, name) for name in AddedEvent.__struct_fields__))
 
 
 def _numbered() -> "Select[Event]":

@@ -6,12 +6,10 @@ the session ends, and when the visitor may not see one of its topics any more.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
-from litestar.response import Stream
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp
 
 from app.accounts import sessions
 from app.accounts.sessions_repository import Session
@@ -22,6 +20,7 @@ from app.identity import cookies
 from app.identity.identity import PageRequest, visitor_of
 from app.live import topics
 from app.live.hub import LiveHub
+from app.live.stream import counted
 
 MAX_TOPICS = 24
 """Topics of one page."""
@@ -29,20 +28,7 @@ MAX_TOPICS = 24
 CHECK_LIMIT_S = 5.0
 """A check of the visitor's rights waits no longer than this for the database."""
 
-_COUNTED = "live_streams"
-
 _MOMENT_MS = re.compile(r"[0-9]{13}", re.ASCII)
-
-
-def counted(app: ASGIApp) -> ASGIApp:
-    """Middleware of a stream's route: what `stream` counts is counted until the request has ended."""
-
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        with ExitStack() as stack:
-            scope["state"][_COUNTED] = stack
-            await app(scope, receive, send)
-
-    return call
 
 
 def asked_topics(request: PageRequest) -> Sequence[str]:
@@ -71,7 +57,7 @@ def stream(
     *,
     rights: Sequence[str],
     may_follow: Callable[[Session], Awaitable[bool]],
-) -> Stream:
+) -> ASGIApp:
     """The answer to a page that follows these topics: `names` has the page's own name of each.
 
     `may_follow` says whether the session's account may still see them; it is asked when one of the topics `rights`
@@ -79,7 +65,7 @@ def stream(
     """
     account_id = visitor_of(request).account_id
     token = request.cookies.get(cookies.SESSION, "")
-    request.scope["state"][_COUNTED].enter_context(hub.counted(account_id))
+    hub.take_place(request.scope, account_id)
 
     async def may_go_on() -> bool:
         try:
@@ -89,15 +75,11 @@ def stream(
         except DatabaseUnavailable:  # the page connects again, and is asked then
             return False
 
-    return Stream(
-        hub.stream(
-            names,
-            since=page_read_at(request),
-            rights=(topics.of_thing("account", account_id), *rights),
-            may_go_on=may_go_on,
-        ),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    return hub.stream(
+        names,
+        since=page_read_at(request),
+        rights=(topics.of_thing("account", account_id), *rights),
+        may_go_on=may_go_on,
     )
 
 

@@ -1,7 +1,7 @@
 """Every statement on `quotes`, except the one that writes a new invoice with its first quote
 (creation_repository.py)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -229,19 +229,26 @@ _ADD = NamedStatement(
 
 async def received_raw(invoice_id: str, deposit_address: int) -> int:
     """The sum that has come to an address for an invoice, in the asset that is asked for there; in minor units."""
+    return (await received_raw_of([(invoice_id, deposit_address)])).get(invoice_id, 0)
+
+
+async def received_raw_of(asked: Sequence[tuple[str, int]]) -> dict[str, int]:
+    """`received_raw` of invoices, each with one address of it, by invoice; none where nothing came."""
     # SQL, since the quote is joined by two columns of which neither is a foreign key to it.
-    return int(
-        await database.fetch_value(
-            """
-            SELECT coalesce(sum(d.amount_raw), 0) FROM deposits d JOIN invoices i ON i.id = d.invoice
-            LEFT JOIN quotes q ON q.invoice = i.id AND q.deposit_address = d.deposit_address
-            WHERE d.invoice = $1 AND d.deposit_address = $2 AND d.asset = coalesce(q.asset, i.asset)
-                AND d.status <> 'orphaned'
-            """,
-            invoice_id,
-            deposit_address,
-        )
+    rows = await database.fetch_all(
+        """
+        SELECT d.invoice, sum(d.amount_raw) AS received_raw
+        FROM unnest($1::text[], $2::bigint[]) AS asked (invoice, address)
+        JOIN deposits d ON d.invoice = asked.invoice AND d.deposit_address = asked.address
+        JOIN invoices i ON i.id = d.invoice
+        LEFT JOIN quotes q ON q.invoice = i.id AND q.deposit_address = d.deposit_address
+        WHERE d.asset = coalesce(q.asset, i.asset) AND d.status <> 'orphaned'
+        GROUP BY d.invoice
+        """,
+        [invoice_id for invoice_id, _ in asked],
+        [address for _, address in asked],
     )
+    return {row["invoice"]: int(row["received_raw"]) for row in rows}
 
 
 async def has_deposits_for(quote_id: str) -> bool:

@@ -1,6 +1,7 @@
 """Read invoices in their public form. A merchant's reads are scoped to the merchant and the mode."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from app.core.batching import PATIENCE_S, Batcher
 from app.core.keyset import Order, Page, Place, Total
 from app.invoices import reading_repository
 from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
-from app.invoices.reading_repository import Filters, ShownInvoice, shown_quotes
+from app.invoices.reading_repository import Filters, PublicRow, ShownInvoice, shown_quotes
 from app.merchants import frame_origins
 from app.merchants.branding import Branding
 from app.worth.presentation import worth_body
@@ -67,29 +68,22 @@ class InvoiceReader:
 
     async def get_any(self, invoice_id: str) -> InvoiceBody:
         """One invoice of any merchant: for our own use cases, inside their transaction. Raises LookupError."""
-        row = await reading_repository.find(invoice_id)
-        if row is None:
-            raise LookupError(invoice_id)
-        return self._body(row)
+        return (await self.get_each([invoice_id]))[0]
+
+    async def get_each(self, invoice_ids: Sequence[str]) -> list[InvoiceBody]:
+        """`get_any` of each of these invoices, in one statement. Raises LookupError."""
+        rows = await reading_repository.find(invoice_ids)
+        return [self._body(rows[invoice_id]) for invoice_id in invoice_ids]
 
     async def get_public(self, invoice_id: str) -> PublicInvoice | None:
         """One invoice as its payment link shows it. Not inside a transaction."""
         row = await self._public.ask(invoice_id)
-        if row is None:
-            return None
-        return PublicInvoice(
-            body=self._body(row.invoice),
-            due=self._presenter.due(row.invoice),
-            accepts_parts=row.invoice.accept_parts,
-            merchant_id=row.invoice.merchant,
-            merchant_name=row.merchant_name,
-            branding=row.branding,
-            frame_origins=frame_origins.allowed(row.frame_origins, row.invoice.mode),
-            pay_until=row.invoice.pay_until,
-            network_checked_at=row.network_checked_at,
-            network_halted=row.network_halted,
-            announced=tuple(row.announced),
-        )
+        return None if row is None else self._shown(row)
+
+    async def get_public_of(self, invoice_ids: Sequence[str]) -> list[PublicInvoice | None]:
+        """Each of these invoices as its payment link shows it, None where there is none: one statement for all."""
+        rows = await reading_repository.find_public(invoice_ids)
+        return [None if row is None else self._shown(row) for row in rows]
 
     async def page(
         self,
@@ -107,6 +101,21 @@ class InvoiceReader:
     async def total(self, merchant_id: str, mode: str, filters: Filters) -> Total:
         """How many invoices the list has, on all its pages."""
         return await reading_repository.total(merchant_id, mode, filters)
+
+    def _shown(self, row: PublicRow) -> PublicInvoice:
+        return PublicInvoice(
+            body=self._body(row.invoice),
+            due=self._presenter.due(row.invoice),
+            accepts_parts=row.invoice.accept_parts,
+            merchant_id=row.invoice.merchant,
+            merchant_name=row.merchant_name,
+            branding=row.branding,
+            frame_origins=frame_origins.allowed(row.frame_origins, row.invoice.mode),
+            pay_until=row.invoice.pay_until,
+            network_checked_at=row.network_checked_at,
+            network_halted=row.network_halted,
+            announced=tuple(row.announced),
+        )
 
     def _body(self, row: ShownInvoice) -> InvoiceBody:
         deposits: list[dict[str, Any]] = msgspec.json.decode(row.deposits) if row.deposits else []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -95,7 +95,19 @@ class InvoiceRow(msgspec.Struct, frozen=True):
         """What the invoice asks for now."""
         if self.network is None:
             return None
-        return Asked(**{name: getattr(self, name) for name in Asked.__struct_fields__})
+        row: Any = self  # its figures are there where the network is
+        return Asked(
+            network=row.network,
+            asset=row.asset,
+            amount_raw=row.amount_raw,
+            service_fee_raw=row.service_fee_raw,
+            cent_tail=row.cent_tail,
+            pay_in_raw=row.pay_in_raw,
+            net_raw=row.net_raw,
+            deposit_address=row.deposit_address,
+            address=row.address,
+            confirmations_required=row.confirmations_required,
+        )
 
     @property
     def pay_until(self) -> datetime:
@@ -223,10 +235,10 @@ _SELECT = f"""
     """
 
 
-async def find(invoice_id: str) -> ShownInvoice | None:
-    """One invoice of any merchant."""
-    row = await database.fetch_one(f"{_SELECT} WHERE i.id = $1", invoice_id)
-    return None if row is None else ShownInvoice(*row)
+async def find(invoice_ids: Sequence[str]) -> dict[str, ShownInvoice]:
+    """Invoices of any merchants, by id; only those that there are."""
+    rows = await database.fetch_all(f"{_SELECT} WHERE i.id = ANY($1)", invoice_ids)
+    return {row["id"]: ShownInvoice(*row) for row in rows}
 
 
 async def find_owned(asked: Sequence[tuple[str, str, str]]) -> list[ShownInvoice | None]:

@@ -1,7 +1,8 @@
 """Statements on `invoices`, except those that create them (creation_repository.py) and those that read them for pages
 and the API (reading_repository.py)."""
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import msgspec
 from piccolo.query.functions import Sum
 
 from app.core import database
-from app.core.statement import Command, Param, Statement, any_of, select
+from app.core.statement import Command, Param, Statement, any_of, arrays, given_rows, select
 from app.invoices.states import Status
 from app.invoices.tables import Invoice
 
@@ -18,6 +19,7 @@ from app.invoices.tables import Invoice
 class Sums(msgspec.Struct, frozen=True):
     """An invoice's state and sums, in minor units, and where it is to be paid: None while nothing is chosen."""
 
+    id: str
     status: str
     net_raw: int | None
     credited_raw: int | None
@@ -49,9 +51,18 @@ class Ledgers(NamedTuple):
     asset: str
 
 
-class Changed(msgspec.Struct, frozen=True):
-    """What an invoice that was changed asks for now; None while nothing is chosen."""
+class Change(NamedTuple):
+    """New values of columns of an invoice that is in the state `expected`."""
 
+    invoice_id: str
+    expected: Status
+    values: Mapping[str, object]
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """The merchant of an invoice that was changed, and what it asks for now; None while nothing is chosen."""
+
+    merchant: str
     network: str | None
     deposit_address: int | None
 
@@ -104,20 +115,27 @@ _LOCK = Statement(Invoice.select(Invoice.status).where(Invoice.id == Param("id")
 
 async def lock_terms(invoice_id: str, deposit_address: int) -> Terms:
     """Lock an invoice in the caller's transaction, for a deposit to an address that it has, or had."""
+    return (await lock_terms_of([(invoice_id, deposit_address)]))[0]
+
+
+async def lock_terms_of(asked: Sequence[tuple[str, int]]) -> list[Terms]:
+    """`lock_terms` of invoices, each with an address of it. They are locked in the order of their ids."""
     # SQL, since the quote is joined by two columns of which neither is a foreign key to it.
-    row = await database.fetch_one(
+    rows = await database.fetch_all(
         """
         SELECT i.status, coalesce(q.asset, i.asset), coalesce(q.pay_in_raw, i.pay_in_raw),
             coalesce(q.service_fee_raw, i.service_fee_raw), i.service_fee_bps, q.id,
-            i.deposit_address IS NOT DISTINCT FROM $2, i.credited_raw
-        FROM invoices i LEFT JOIN quotes q ON q.invoice = i.id AND q.deposit_address = $2
-        WHERE i.id = $1 FOR UPDATE OF i
+            i.deposit_address IS NOT DISTINCT FROM asked.address, i.credited_raw, asked.place
+        FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS asked (invoice, address, place)
+        JOIN invoices i ON i.id = asked.invoice
+        LEFT JOIN quotes q ON q.invoice = i.id AND q.deposit_address = asked.address
+        ORDER BY i.id, asked.place FOR UPDATE OF i
         """,
-        invoice_id,
-        deposit_address,
+        [invoice_id for invoice_id, _ in asked],
+        [address for _, address in asked],
     )
-    assert row is not None, "deposits refer to existing invoices"
-    return Terms(*row)
+    assert len(rows) == len(asked), "deposits refer to existing invoices"
+    return [Terms(*row[:-1]) for row in sorted(rows, key=lambda row: row["place"])]
 
 
 async def lock_all(invoice_ids: Collection[str]) -> None:
@@ -138,6 +156,14 @@ async def sums(invoice_id: str) -> Sums:
 _SUMS = Statement(select(Invoice, Sums).where(Invoice.id == Param("id")), Sums)
 
 
+async def sums_of(invoice_ids: Collection[str]) -> dict[str, Sums]:
+    """`sums` of each of these invoices."""
+    return {row.id: row for row in await _SUMS_OF.all(ids=list(invoice_ids))}
+
+
+_SUMS_OF = Statement(select(Invoice, Sums).where(any_of(Invoice.id, Param("ids"))), Sums)
+
+
 async def ledgers_of(invoice_id: str) -> Ledgers | None:
     """The names of the ledgers of an invoice; None while nothing is chosen."""
     return await _LEDGERS_OF.first(id=invoice_id)
@@ -148,29 +174,38 @@ _LEDGERS_OF = Statement(
 )
 
 
-async def merchant_of(invoice_id: str) -> str:
-    """The merchant of an invoice that exists."""
-    return await _MERCHANT_OF.one(id=invoice_id)
+async def change(changes: Sequence[Change]) -> dict[str, Changed]:
+    """Set columns of invoices, each of another one. Those that are not in the state that is expected are not changed,
+    and missing in what is returned, by id."""
+    alike: defaultdict[tuple[str, ...], list[Change]] = defaultdict(list)
+    for each in changes:
+        alike[tuple(each.values)].append(each)
+    changed = {}
+    for names, some in alike.items():
+        rows = [{"id": each.invoice_id, "expected": each.expected.value, **_as_new(each.values)} for each in some]
+        sql, columns = _change_of(names)
+        for row in await database.fetch_all(sql, *arrays(columns, rows)):
+            changed[row["id"]] = Changed(row["merchant"], row["network"], row["deposit_address"])
+    return changed
 
 
-_MERCHANT_OF = Statement(Invoice.select(Invoice.merchant).where(Invoice.id == Param("id")), str)
-
-
-async def change(invoice_id: str, expected: Status, changes: Mapping[str, object]) -> Changed | None:
-    """Set columns of an invoice that is in the state `expected`; None, with nothing changed, where it is not."""
-    new = {f"new_{name}": value for name, value in changes.items()}
-    return await _change_of(tuple(changes)).first(id=invoice_id, expected=expected.value, **new)
+def _as_new(values: Mapping[str, object]) -> Mapping[str, object]:
+    return {f"new_{name}": value for name, value in values.items()}
 
 
 @cache
-def _change_of(names: tuple[str, ...]) -> Statement[Changed]:
-    """The statement that sets these columns: one for each kind of step, of which there are few."""
-    return Statement(
-        Invoice.update({name: Param(f"new_{name}") for name in names})
-        .where(Invoice.id == Param("id"), Invoice.status == Param("expected"))
-        .returning(Invoice.network, Invoice.deposit_address),
-        Changed,
-    )
+def _change_of(names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The statement that sets these columns, and the names of what is given: one for each kind of step, of which there
+    are few."""
+    new = {f"new_{name}": getattr(Invoice, name) for name in names}
+    given = {"id": Invoice.id, "expected": Invoice.status, **new}
+    # SQL, since the builder knows no UPDATE ... FROM.
+    sql = f"""
+        UPDATE invoices SET {", ".join(f"{name} = given.new_{name}" for name in names)} FROM {given_rows(given)}
+        WHERE invoices.id = given.id AND invoices.status = given.expected
+        RETURNING invoices.id, invoices.merchant, invoices.network, invoices.deposit_address
+        """
+    return sql, tuple(given)
 
 
 async def lock_due(network: str, covered_until: datetime, orphaned_since: datetime, limit: int) -> list[DueInvoice]:

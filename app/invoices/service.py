@@ -2,7 +2,9 @@
 through `_move`, under the row's lock, with its event.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -11,12 +13,13 @@ from app.addresses import service as addresses
 from app.core import database
 from app.core.errors import ApiError, Code
 from app.events import service as events
+from app.events.service import NewEvent
 from app.invoices import quotes_repository, repository
 from app.invoices.presentation import InvoiceBody, event_data
 from app.invoices.pricing import Share
 from app.invoices.quotes_repository import NOTHING_CHOSEN, Lapsed
 from app.invoices.reader import InvoiceReader
-from app.invoices.repository import Sums
+from app.invoices.repository import Change, Sums
 from app.invoices.states import (
     GIVES_UP_ORDER_ID,
     GOES_TO_REVIEW,
@@ -38,6 +41,50 @@ EXPIRE_AT_ONCE = 200
 REORG_PATIENCE = timedelta(hours=3)
 """How long an invoice does not expire although its payment, which was in a block in time, is in none any more. Nodes
 keep such a transaction for this time (geth's --txpool.lifetime); after that it is unlikely to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of an invoice, from `current` to `target`, which may be the same; other columns are set to `changes`.
+
+    The event is `invoice.<target>` unless named; None writes none. `take` is the quote that the invoice asks for from
+    now on. `trace` is the context of the trace that the event belongs to, where that is not the current one.
+    """
+
+    invoice_id: str
+    current: Status
+    target: Status
+    changes: Mapping[str, object]
+    event: str | None = ""
+    take: str | None = None
+    trace: str | None = None
+
+    @property
+    def gives_back_address(self) -> bool:
+        """Whether the invoice needs its address no more."""
+        return self.current in KEEPS_ADDRESS and self.target not in KEEPS_ADDRESS
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPayment:
+    """The exact payment of an invoice that waits for it, seen in a block or in the pool. `received_raw` is what came in
+    all; `quote_id` is the quote that it pays, `trace` the context of the trace in which it was seen."""
+
+    invoice_id: str
+    current: Status
+    received_raw: int
+    quote_id: str | None
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment that is final and booked: `due` is how it was divided, `trace` the context of its trace."""
+
+    invoice_id: str
+    current: Status
+    due: Share
+    trace: str | None = None
 
 
 class InvoiceService:
@@ -94,6 +141,21 @@ class InvoiceService:
         changes = {"received_raw": received_raw, "needs_review": reviews_left > 0}
         await self._move(invoice_id, current, Status.CONFIRMING, now, changes, take=quote_id)
 
+    async def begin_confirming_each(self, payments: Sequence[FirstPayment], now: datetime) -> None:
+        """`begin_confirming` of invoices that wait for a payment, without reviews, each of another one."""
+        steps = [
+            Step(
+                each.invoice_id,
+                each.current,
+                Status.CONFIRMING,
+                {"received_raw": each.received_raw, "needs_review": False},
+                take=each.quote_id,
+                trace=each.trace,
+            )
+            for each in payments
+        ]
+        await self._move_each(steps, now)
+
     async def await_again(self, invoice_id: str, received_raw: int, reviews_left: int, now: datetime) -> None:
         """A reorganisation has removed the payment. The invoice becomes `paid` if an operator has credited a deposit
         meanwhile, else `manual_review` if deposits are in review, else it waits as before.
@@ -109,14 +171,23 @@ class InvoiceService:
             await self._move(invoice_id, Status.CONFIRMING, Status.AWAITING_DEPOSIT, now, changes, event=None)
 
     async def pay(self, invoice_id: str, current: Status, due: Share, now: datetime) -> None:
-        """Set `paid`: the payment is final and booked. The caller holds the row's lock and the transaction.
+        """`pay_each` of one invoice."""
+        await self.pay_each([Payment(invoice_id, current, due)], now)
+
+    async def pay_each(self, payments: Sequence[Payment], now: datetime) -> None:
+        """Set `paid`: the payments are final and booked, each of another invoice. The caller holds the rows' locks and
+        the transaction.
 
         An invoice that is past `paid` keeps its state: its deposit is back after a deep reorganisation.
         """
-        row = await repository.sums(invoice_id)
-        target = Status.PAID if Status.PAID in TRANSITIONS[current] else current
-        changes = {**_credited(row, due), "paid_at": row.paid_at or now}
-        await self._move(invoice_id, current, target, now, changes, event="invoice.paid")
+        sums = await repository.sums_of([each.invoice_id for each in payments])
+        steps = []
+        for each in payments:
+            row = sums[each.invoice_id]
+            target = Status.PAID if Status.PAID in TRANSITIONS[each.current] else each.current
+            changes = {**_credited(row, each.due), "paid_at": row.paid_at or now}
+            steps.append(Step(each.invoice_id, each.current, target, changes, event="invoice.paid", trace=each.trace))
+        await self._move_each(steps, now)
 
     async def reverse(self, invoice_id: str, undone: Share, received_raw: int, now: datetime) -> None:
         """Subtract a booked deposit that has left the chain. The caller holds the row's lock and the transaction.
@@ -278,28 +349,49 @@ class InvoiceService:
         event: str | None = "",
         take: str | None = None,
     ) -> InvoiceBody:
-        """Move an invoice from `current` to `target`, set other columns to `changes`, and write the event.
+        """`_move_each` of one invoice."""
+        return (await self._move_each([Step(invoice_id, current, target, changes or {}, event, take)], now))[0]
 
-        The event is `invoice.<target>` unless named; None writes none. `take` is the quote that the invoice asks for
-        from now on. Leaving the states with an address ends its lease.
-        """
-        if target != current:
-            check_transition(current, target)
-        assignments: dict[str, object] = {"status": target.value}
-        if take is not None:
-            assignments |= await self._taken(invoice_id, take, now)
-        assignments |= changes or {}
-        if target in GIVES_UP_ORDER_ID:
-            assignments["holds_order_id"] = False
-        row = await repository.change(invoice_id, current, assignments)
-        if row is None:
-            raise RuntimeError(f"{invoice_id} is not {current} although it is locked")
-        if current in KEEPS_ADDRESS and target not in KEEPS_ADDRESS and row.network and row.deposit_address:
-            await addresses.release(row.deposit_address, invoice_id, self._networks.get(row.network), now)
-        invoice = await self._reader.get_any(invoice_id)
-        if event is not None:
-            await self._record_event(invoice, event or f"invoice.{target}", now)
-        return invoice
+    async def _move_each(self, steps: Sequence[Step], now: datetime) -> list[InvoiceBody]:
+        """Take a step with each of these invoices: change its state and other columns, and write the event. Leaving the
+        states with an address ends its lease. Some statements for all, however many they are."""
+        changed = await repository.change([await self._change(step, now) for step in steps])
+        leases: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        for step in steps:
+            if (row := changed.get(step.invoice_id)) is None:
+                raise RuntimeError(f"{step.invoice_id} is not {step.current} although it is locked")
+            if step.gives_back_address and row.network and row.deposit_address:
+                leases[row.network].append((row.deposit_address, step.invoice_id))
+        for network in sorted(leases):
+            await addresses.release_all(leases[network], self._networks.get(network), now)
+        invoices = await self._reader.get_each([step.invoice_id for step in steps])
+        new = [
+            NewEvent(
+                merchant_id=changed[step.invoice_id].merchant,
+                mode=invoice.mode,
+                type=step.event or f"invoice.{step.target}",
+                subject_id=invoice.id,
+                data=event_data(invoice.id, msgspec.json.encode(invoice)),
+                override_url=invoice.webhook_url,
+                trace=step.trace,
+            )
+            for step, invoice in zip(steps, invoices, strict=True)
+            if step.event is not None
+        ]
+        await events.record_all(new, now)
+        return invoices
+
+    async def _change(self, step: Step, now: datetime) -> Change:
+        """What a step changes. Raises IllegalTransition."""
+        if step.target != step.current:
+            check_transition(step.current, step.target)
+        values: dict[str, object] = {"status": step.target.value}
+        if step.take is not None:
+            values |= await self._taken(step.invoice_id, step.take, now)
+        values |= step.changes
+        if step.target in GIVES_UP_ORDER_ID:
+            values["holds_order_id"] = False
+        return Change(step.invoice_id, step.current, values)
 
     async def _may_take(self, invoice_id: str, current: Status) -> bool:
         """Whether the invoice may take another quote: it has one, was not credited, and no deposit for it is there."""
@@ -322,18 +414,6 @@ class InvoiceService:
                 await addresses.release(earlier.deposit_address, invoice_id, network, now)
         received_raw = await quotes_repository.received_raw(invoice_id, quote.deposit_address)
         return {**quote.mirrored, "received_raw": received_raw}
-
-    async def _record_event(self, invoice: InvoiceBody, event: str, now: datetime) -> None:
-        merchant_id = await repository.merchant_of(invoice.id)
-        await events.record(
-            merchant_id=merchant_id,
-            mode=invoice.mode,
-            type=event,
-            subject_id=invoice.id,
-            data=event_data(invoice.id, msgspec.json.encode(invoice)),
-            override_url=invoice.webhook_url,
-            now=now,
-        )
 
 
 def _credited(row: Sums, more: Share) -> dict[str, object]:

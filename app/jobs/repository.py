@@ -58,6 +58,20 @@ _IS_OPEN = any_of(BackgroundJob.state, ["waiting", "running"])
 _COUNT_OPEN = Statement(BackgroundJob.count().where(BackgroundJob.merchant == Param("merchant"), _IS_OPEN), int)
 
 
+async def any_open() -> bool:
+    """Whether a job of anybody has not ended."""
+    return await _ONE_OPEN.first() is not None
+
+
+# The states as constants, so that the index of open jobs answers.
+_ONE_OPEN = Statement(
+    BackgroundJob.select(BackgroundJob.id)
+    .where((BackgroundJob.state == "waiting") | (BackgroundJob.state == "running"))
+    .limit(1),
+    str,
+)
+
+
 async def count_started(merchant_id: str, kind: str, since: datetime) -> int:
     """How many jobs of a kind a merchant has started since a time, in both modes; ended ones are kept for a day."""
     return await _COUNT_STARTED.one(merchant=merchant_id, kind=kind, since=since)

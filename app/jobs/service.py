@@ -110,6 +110,11 @@ async def cancel(by: Member, mode: Mode, job_id: str, now: datetime) -> bool:
     return cancelled
 
 
+async def some_wait() -> bool:
+    """Whether a job is open. It may be another worker's."""
+    return await repository.any_open()
+
+
 async def run_next(works: Mapping[str, Work]) -> bool:
     """Carry out a slice of the job whose turn it is; False where none waits. Not inside a transaction.
 

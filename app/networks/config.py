@@ -278,7 +278,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     def asset(self, symbol: str) -> Asset | None:
         """The asset of that symbol, if this network has it."""
-        return next((asset for asset in self.assets if asset.symbol == symbol), None)
+        for asset in self.assets:
+            if asset.symbol == symbol:
+                return asset
+        return None
 
     @property
     def native(self) -> Asset | None:

@@ -180,9 +180,10 @@ class TransactionState(msgspec.Struct, frozen=True, kw_only=True):
 UNKNOWN_TRANSACTION = TransactionState(state="unknown")
 
 
-# Returns those of the given canonical addresses that are ours. Called once per range, after the blocks have been read:
-# so an address that was leased before a payment is always known, which a set loaded earlier could not guarantee. The
-# cost depends on what the chain carried, not on how many invoices are open.
+# Returns those of the given addresses that are ours, in canonical form. They are given in that form, or in lower case
+# where capitals are only a checksum: to compute it for every stranger costs more than all else of a block. Called once
+# per range, after the blocks have been read: so an address that was leased before a payment is always known, which a
+# set loaded earlier could not guarantee. The cost depends on what the chain carried, not on how many invoices are open.
 
 
 OurAddresses = Callable[[Collection[str]], Awaitable[Set[str]]]
@@ -237,6 +238,14 @@ class FeeAboveCeiling(NetworkError):
     """The chain's price of a transaction is above the configured ceiling. Wait."""
 
 
+class Look(msgspec.Struct, frozen=True):
+    """How high a node's chain is, and the block at the height that was asked for, or at the head where that is lower;
+    None where the node doesn't have it after all."""
+
+    head_height: int
+    block: BlockRef | None
+
+
 class CustomerFee(msgspec.Struct, frozen=True):
     """What it costs a customer now to pay with an asset by one plain transfer: `fee_raw`, in minor units of the
     network's own coin, whose symbol and decimals are beside it. It is about what a wallet asks for, not a promise."""
@@ -276,6 +285,11 @@ class Chain(Protocol):
 
     async def head_height(self) -> int:
         """The height of the newest block that the node knows."""
+        ...
+
+    async def look(self, height: int) -> Look:
+        """What a watcher asks each time, in as few requests as the chain allows: `check_identity`, `head_height`, and
+        the block at `height` or, where the chain isn't that long, at its head."""
         ...
 
     async def block_ref(self, height: int) -> BlockRef | None:

@@ -46,6 +46,12 @@ KINDS: Mapping[str, Guidance] = MappingProxyType(
             "The watcher skips no block: repair or replace the node, and it continues by itself.",
             *_NETWORKS,
         ),
+        "deposit_not_booked": Guidance(
+            "A payment can’t be credited",
+            "The error is in the log of the chain worker. It is tried again every minute, and the others are credited "
+            "meanwhile. Find out what is wrong with the payment, or with its ledger.",
+            *_RECONCILIATION,
+        ),
         "deep_reorg": Guidance(
             "A reorganisation removed credited payments",
             "Reversing entries are booked, and the merchant’s payouts in the asset are held. Check the chain, then "

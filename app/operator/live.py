@@ -3,7 +3,7 @@
 from typing import Any
 
 from litestar import get
-from litestar.response import Stream
+from litestar.types import ASGIApp
 
 from app.accounts.sessions_repository import Session
 from app.identity import live
@@ -24,7 +24,7 @@ def handlers(hub: LiveHub) -> list[Any]:
     """`live?topic=…&topic=…`."""
 
     @get("/live", **live.route_options())
-    async def follow(request: PageRequest) -> Stream:
+    async def follow(request: PageRequest) -> ASGIApp:
         names = {_topic_of(topic): topic for topic in live.asked_topics(request)}
 
         async def may_follow(session: Session) -> bool:

@@ -1,5 +1,6 @@
 """Statements on `refunds`, and what a refund reads of its invoice."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -84,8 +85,8 @@ _LOCK_INVOICE_CREDIT = Statement(
 )
 
 
-async def sent_back(invoice_id: str) -> list[SentBack]:
-    """The refunds of an invoice that are sent or confirmed, oldest first.
+async def sent_back(invoice_ids: Collection[str]) -> dict[str, list[SentBack]]:
+    """The refunds of these invoices that are sent or confirmed, oldest first, by invoice; those without are left out.
 
     Refunds that wait for approval, or ended without a transfer, are left out. Of a refund whose fee was bumped, the
     confirmed transaction is shown, else the newest.
@@ -93,7 +94,8 @@ async def sent_back(invoice_id: str) -> list[SentBack]:
     # SQL, since the builder knows no LATERAL, and no foreign key leads from a refund to its withdrawal.
     rows = await database.fetch_all(
         """
-        SELECT t.txid, w.asset, w.amount_raw, r.customer_visible_reason, w.status = 'confirmed' AS is_confirmed
+        SELECT t.txid, w.asset, w.amount_raw, r.customer_visible_reason, w.status = 'confirmed' AS is_confirmed,
+            r.invoice
         FROM refunds r
         JOIN withdrawals w ON w.id = r.id
         JOIN LATERAL (
@@ -101,9 +103,12 @@ async def sent_back(invoice_id: str) -> list[SentBack]:
             WHERE p.withdrawal = w.id AND o.status IN ('submitted', 'confirmed')
             ORDER BY o.status = 'confirmed' DESC, o.id DESC LIMIT 1
         ) t ON true
-        WHERE r.invoice = $1 AND w.status IN ('submitted', 'confirmed')
+        WHERE r.invoice = ANY($1) AND w.status IN ('submitted', 'confirmed')
         ORDER BY w.created_at, w.id
         """,
-        invoice_id,
+        invoice_ids,
     )
-    return [SentBack(*row) for row in rows]
+    found: dict[str, list[SentBack]] = {}
+    for *refund, invoice_id in rows:
+        found.setdefault(invoice_id, []).append(SentBack(*refund))
+    return found

@@ -12,6 +12,7 @@ import msgspec
 
 from app.core import clock, tracing
 from app.core.logging import get_logger
+from app.web.client_address import Address
 from app.web.headers import is_api
 
 log = get_logger("app.access")
@@ -33,7 +34,7 @@ class AccessLog:
         self._json = json
         self._lines: list[bytes] = []
 
-    def write(self, scope: Any, request_id: str, address: str, template: str, status: int, took_s: float) -> None:
+    def write(self, scope: Any, request_id: str, address: Address, template: str, status: int, took_s: float) -> None:
         """Record one answered request. `template` is the route's, such as `/pay/{link}`."""
         if not self._enabled:
             return
@@ -43,7 +44,7 @@ class AccessLog:
             "route": template,
             "status": status,
             "took_ms": round(took_s * 1000, 2),
-            "address": address,
+            "address": str(address),
         }
         if is_api(scope["path"]):
             line["path"] = scope["path"]

@@ -8,7 +8,7 @@ and the lists `headers` and `cookies`, which are sent even with an error. A laye
 connection after the answer; in a process that is about to stop each answer does.
 
 `BodyTimeout` wraps everything that answers, since a body may be read after its answer; `StrictHttp` and `Admission` are
-between it and Litestar. They refuse by raising ApiError.
+between it and Litestar. They refuse by raising ApiError, and so do the handlers of the merchant API: it is answered here.
 """
 
 import time
@@ -18,16 +18,16 @@ import structlog
 from litestar import Litestar
 
 from app.core import metrics, tracing, waiting
-from app.core.errors import STATUS, ApiError, Code
+from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Settings
-from app.web import errors, request_id
+from app.web import errors, lasting, request_id
 from app.web.access_log import AccessLog
 from app.web.admission import Admission
 from app.web.body_timeout import BodyTimeout
 from app.web.client_address import ClientAddresses
 from app.web.headers import SecurityHeaders, is_api
-from app.web.methods import Methods
+from app.web.methods import STATUSES_WITH_ALLOW, Methods, allowing_head
 from app.web.paths import has_one_spelling
 from app.web.standby_reads import StandbyReads
 from app.web.stopping import Stopping
@@ -56,9 +56,12 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 class Edge:
     """Wraps the app. Serve this, not the Litestar app itself."""
 
-    def __init__(self, app: Litestar, settings: Settings, stopping: Stopping | None = None) -> None:
+    def __init__(
+        self, app: Litestar, settings: Settings, stopping: Stopping | None = None, straight: Any = None
+    ) -> None:
+        """`straight` answers some requests itself, and passes the others to `app` (app/api/straight.py)."""
         self._app = app
-        layers = StrictHttp(Methods(Admission(app)))
+        layers = StrictHttp(Methods(Admission(straight or app)))
         self._layers = layers if settings.database_read_url is None else StandbyReads(layers)
         self._timed = BodyTimeout(self._answer_traced if tracing.is_on() else self._answer, settings)
         self.lifespan = app.lifespan
@@ -117,13 +120,16 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"] = list(message["headers"])
+                if status in STATUSES_WITH_ALLOW:
+                    headers[:] = allowing_head(headers)
                 headers += self._security.missing(path, headers)
                 headers.append((request_id.HEADER, chosen.encode()))
                 window = state.get("rate_limit")
                 if window is not None:
                     headers += window.headers()
                 headers += state.get("headers", ())
-                headers += [(b"set-cookie", cookie) for cookie in state.get("cookies", ())]
+                if "cookies" in state:
+                    headers += [(b"set-cookie", cookie) for cookie in state["cookies"]]
                 if self._stopping.has_begun or state.get("close_connection"):
                     headers.append((b"connection", b"close"))
             await send(message)
@@ -132,24 +138,20 @@ class Edge:
             if "\0" in path and not is_api(path):  # no column can hold it; no page has its substitute
                 scope["path"] = path.replace("\0", "\N{REPLACEMENT CHARACTER}")
             if "\0" in scope["path"] or not has_one_spelling(scope):
-                await _answer_plainly(send_with_headers, chosen, Code.NOT_FOUND, "there is nothing here")
-            else:
-                with waiting.budget(self._database_wait_s):
-                    await self._layers(scope, receive, send_with_headers)
-        except ApiError as refusal:  # of a layer; what handlers raise Litestar has answered
-            await _answer_plainly(
-                send_with_headers, chosen, refusal.code, refusal.message, retry_after_s=refusal.retry_after_s
-            )
-        except Exception:
-            log.exception("request_failed")
+                raise ApiError(Code.NOT_FOUND, errors.NOTHING_HERE)
+            with waiting.budget(self._database_wait_s):
+                await self._layers(scope, receive, send_with_headers)
+            await lasting.go_on(scope, receive, send)
+        except Exception as error:  # of a layer, or of the API's handlers; Litestar has answered what others raise
             if status:  # too late for another answer; a broken one must not look complete
+                log.exception("request_failed")
                 raise
-            await _answer_plainly(send_with_headers, chosen, Code.INTERNAL, errors.INTERNAL_MESSAGE)
+            await _answer_plainly(scope, send_with_headers, chosen, error)
         finally:
             took_s = time.perf_counter() - started_s
             template = scope.get("path_template") or UNMATCHED
             self._timer(scope["method"], template, status).observe(took_s)
-            self._access_log.write(scope, chosen, str(address), template, status, took_s)
+            self._access_log.write(scope, chosen, address, template, status, took_s)
 
     def _timer(self, method: str, template: str, status: int) -> Any:
         known = self._timers.get((method, template, status))
@@ -160,14 +162,12 @@ class Edge:
         return known
 
 
-async def _answer_plainly(
-    send: Any, chosen: str, code: Code, message: str, *, retry_after_s: int | None = None
-) -> None:
-    """An error's envelope where Litestar can't render it, for pages too."""
-    status = STATUS[code]
-    body = errors.envelope(errors.ErrorView(status=status, code=code, message=message, request_id=chosen))
+async def _answer_plainly(scope: Any, send: Any, chosen: str, error: Exception) -> None:
+    """An error's envelope where Litestar does not render it, for pages too."""
+    view, more = errors.shown(error, chosen)
+    body = errors.envelope(view)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % retry_after_s))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    headers += [(name.lower().encode(), value.encode()) for name, value in more.items()]
+    await send({"type": "http.response.start", "status": view.status, "headers": headers})
+    body = b"" if scope["method"] == "HEAD" else body
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -87,15 +87,7 @@ def exception_handlers(render_page: RenderErrorPage | None = None) -> ExceptionH
     """What to give to `Litestar(exception_handlers=…)`. Without `render_page` pages get a bare document."""
 
     def render(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        fault = classify(error)
-        view = ErrorView(
-            status=fault.status,
-            code=fault.code,
-            message=fault.message[:MAX_MESSAGE_LENGTH],
-            request_id=request.scope.get("state", {}).get("request_id", ""),
-            invoice_id=fault.invoice_id,
-        )
-        headers = _headers(fault, error)
+        view, headers = shown(error, request.scope.get("state", {}).get("request_id", ""))
         if is_api(request.scope["path"]):
             _withhold_options(headers)
             return Response(envelope(view), status_code=view.status, media_type="application/json", headers=headers)
@@ -103,6 +95,19 @@ def exception_handlers(render_page: RenderErrorPage | None = None) -> ExceptionH
         return Response(page, status_code=view.status, media_type="text/html", headers=headers)
 
     return {Exception: render}
+
+
+def shown(error: Exception, request_id: str) -> tuple[ErrorView, dict[str, str]]:
+    """What is answered for an exception, and the headers that belong to it. Logs faults of our own."""
+    fault = classify(error)
+    view = ErrorView(
+        status=fault.status,
+        code=fault.code,
+        message=fault.message[:MAX_MESSAGE_LENGTH],
+        request_id=request_id,
+        invoice_id=fault.invoice_id,
+    )
+    return view, _headers(fault, error)
 
 
 def classify(error: Exception) -> ApiError:

@@ -60,11 +60,14 @@ class SecurityHeaders:
         hsts = {"Strict-Transport-Security": HSTS} if settings.public_url.startswith("https://") else {}
         self._api = _encoded(_EVERYWHERE | _ON_API | hsts)
         self._pages = _encoded(_EVERYWHERE | _ON_PAGES | hsts)
+        self._names = frozenset(name for name, _ in (*self._api, *self._pages))
 
     def missing(self, path: str, present: Iterable[tuple[bytes, bytes]]) -> Headers:
-        """The headers to add to an answer at `path` that has `present` ones already."""
+        """The headers to add to an answer at `path` that has `present` ones already. The list is not the caller's."""
         own = {name.lower(): value for name, value in present}
         wanted = self._api if is_api(path) else self._pages
+        if self._names.isdisjoint(own):
+            return wanted
         missing = [header for header in wanted if header[0] not in own]
         if _NAMES_ANCESTORS in own.get(b"content-security-policy", b""):
             return [header for header in missing if header[0] != b"x-frame-options"]

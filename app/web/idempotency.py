@@ -5,30 +5,22 @@ the same key waits at the record's primary key until the first has committed, an
 """
 
 import hashlib
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import asyncpg
 import msgspec
 from asyncpg.exceptions import LockNotAvailableError
-from litestar import Request, Response
 
 from app.core import clock, database
 from app.core.crypto import decrypt, encrypt
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
 from app.web import idempotency_repository
 
 KEPT = timedelta(hours=24)
 """How long an answer can be replayed (contract, section 2)."""
-
-KEY_PATTERN = r"^[\x20-\x7e]{1,128}$"
-"""Contract, section 2; the OpenAPI document has it too."""
-
-_KEY = re.compile(KEY_PATTERN.removesuffix("$") + r"\Z", re.ASCII)
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
@@ -54,38 +46,6 @@ class ReplayExists(Exception):
 
 Create = Callable[[Replay], Awaitable[bytes]]
 """Creates the resource, stores `Replay` with the body, and returns the body. Raises ReplayExists."""
-
-
-class Once:
-    """One creation request: create, or return the stored answer."""
-
-    def __init__(
-        self,
-        request: Request[Any, Any, Any],
-        *,
-        merchant_id: str,
-        mode: str,
-        endpoint: str,
-        body: object,
-        sealed_with: DataKeys | None = None,
-    ) -> None:
-        """Raises IDEMPOTENCY_REQUIRED or INVALID_INPUT for the header.
-
-        `endpoint` names the operation and `body` is all that it depends on, path parameters included. The same
-        key of another merchant, mode or endpoint is another key. An answer that holds a secret is kept
-        `sealed_with` the data keys.
-        """
-        self._replay = replay_of(
-            _key(request), merchant_id=merchant_id, mode=mode, endpoint=endpoint, body=body, sealed_with=sealed_with
-        )
-
-    async def answer(self, create: Create) -> Response[bytes]:
-        """201 with the new resource, or the stored answer with `Idempotent-Replayed: true`.
-
-        Raises IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY, IDEMPOTENCY_IN_PROGRESS, and what `create` raises.
-        """
-        made = await create_once(self._replay, create)
-        return _answer(made.status, made.body, {"Idempotent-Replayed": "true"} if made.is_replay else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +141,3 @@ async def purge(now: datetime) -> int:
         deleted += batch
         if batch < idempotency_repository.PURGE_AT_ONCE:
             return deleted
-
-
-def _key(request: Request[Any, Any, Any]) -> str:
-    given = [value for name, value in request.scope["headers"] if name == b"idempotency-key"]
-    if not given or not given[0]:
-        raise ApiError(Code.IDEMPOTENCY_REQUIRED, "Idempotency-Key: the header is required")
-    if len(given) > 1:
-        raise invalid("Idempotency-Key", "is given twice")
-    key = given[0].decode("latin-1")
-    if not _KEY.fullmatch(key):
-        raise invalid("Idempotency-Key", "must be 1 to 128 printable ASCII characters")
-    return key
-
-
-def _answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response[bytes]:
-    return Response(body, status_code=status, media_type="application/json", headers=headers)

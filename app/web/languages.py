@@ -11,6 +11,7 @@ from functools import cache, cached_property, lru_cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 from babel import Locale
 from babel.dates import format_date, format_timedelta
@@ -33,6 +34,10 @@ DURATION_THRESHOLD = 1.5
 """A duration is given in a unit from this many of it on: 80 minutes, 2 hours, 30 hours, 2 days."""
 
 
+_FROM_THE_RIGHT = frozenset({"ar", "fa"})
+"""Languages whose lines run from the right to the left."""
+
+
 class Language:
     """One language: its sentences by `gettext` and `ngettext`, its forms by Babel.
 
@@ -47,12 +52,22 @@ class Language:
         """BCP 47, for `lang=` and `?lang=`."""
         self.name = name
         """In the language itself, for readers who don't know the present one."""
-        self._locale = Locale.parse(code, sep="-")
-        self._dates = Locale.parse("en_GB") if code == "en" else self._locale
-        self._joined = str(self._dates.datetime_formats["medium"]).replace("'", "")
+        self.direction: Literal["ltr", "rtl"] = "rtl" if code in _FROM_THE_RIGHT else "ltr"
+
+    # What Babel knows of a language takes a megabyte, so it is read when somebody reads the language.
+
+    @cached_property
+    def _locale(self) -> Locale:
+        return Locale.parse(self.code, sep="-")
+
+    @cached_property
+    def _dates(self) -> Locale:
+        return Locale.parse("en_GB") if self.code == "en" else self._locale
+
+    @cached_property
+    def _joined(self) -> str:
         """`{1}, {0}`: how a date and a time stand together."""
-        self.direction: str = self._locale.text_direction
-        """`ltr` or `rtl`."""
+        return str(self._dates.datetime_formats["medium"]).replace("'", "")
 
     @cached_property
     def _catalogue(self) -> NullTranslations:

@@ -6,7 +6,7 @@ headers go out as they are, and its body does not (RFC 9110, section 9.3.2). So 
 
 from typing import Any
 
-_STATUSES_WITH_ALLOW = (204, 405)
+STATUSES_WITH_ALLOW = (204, 405)
 """Of Litestar's answers to OPTIONS, and of methods that a route does not have."""
 
 HEAD_ONLY = "swap_pay.head_only"
@@ -21,19 +21,10 @@ class Methods:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One connection. `scope["method"]` is unchanged afterwards."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_allow(message: Any) -> None:
-            if message["type"] == "http.response.start" and message["status"] in _STATUSES_WITH_ALLOW:
-                message["headers"] = [_with_head(header) for header in message["headers"]]
-            await send(message)
-
-        if scope["method"] == "HEAD":
-            await self._answer_head(scope, receive, send_allow)
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            await self._answer_head(scope, receive, send)
         else:
-            await self._app(scope, receive, send_allow)
+            await self._app(scope, receive, send)
 
     async def _answer_head(self, scope: Any, receive: Any, send: Any) -> None:
         """Run GET and end the answer after its headers. A stream is then ended as if its client had disconnected."""
@@ -60,6 +51,11 @@ class Methods:
 def is_head(scope: Any) -> bool:
     """Whether a GET that runs now answers a HEAD: its body is not sent, so nothing that is shown once is used up."""
     return bool(scope.get(HEAD_ONLY)) or scope["method"] == "HEAD"
+
+
+def allowing_head(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with one of STATUSES_WITH_ALLOW: whoever may GET may HEAD."""
+    return [_with_head(header) for header in headers]
 
 
 def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

@@ -154,9 +154,15 @@ def _environment(language: Language) -> Environment:
         "row_markup": row_markup,
         "part": cache(partial(_part, environment)),
         "filled": _filling(environment),
-        "icon": cache(environment.get_template("components/icons.html").module.icon),  # type: ignore[attr-defined]
+        "icon": cache(partial(_icon, environment)),
     }
     return environment
+
+
+def _icon(environment: Environment, *given: Any, **named: Any) -> Markup:
+    """The macro of all icons; its template is compiled when a page first has one."""
+    drawn: Markup = environment.get_template("components/icons.html").module.icon(*given, **named)  # type: ignore[attr-defined]
+    return drawn
 
 
 def _part(environment: Environment, template: str, **given: Any) -> Markup:

@@ -7,8 +7,15 @@ While Redis is away each process counts for itself. It notices quickly, tries Re
 request waits meanwhile (core/redis.py).
 """
 
+import hashlib
 import math
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from app.core import clock, metrics, redis
 from app.core.batching import Batcher
@@ -23,21 +30,25 @@ MAX_BATCH = 200
 MAX_LOCAL_WINDOWS = 100_000
 """Open windows that a process remembers on its own: some 10 MB, more than the keys that one process serves."""
 
-# KEYS in one slot (the braces), so that a Redis cluster can run it too.
+# KEYS in one slot (the braces), so that a Redis cluster can run it too. ARGV: of each key the number of requests, and
+# the length of its window in milliseconds.
 _COUNT = """
 local counted = {}
 for place, key in ipairs(KEYS) do
-    local used = redis.call('INCR', key)
+    local used = redis.call('INCRBY', key, ARGV[2 * place - 1])
     local left_ms = redis.call('PTTL', key)
     if left_ms < 0 then
-        redis.call('PEXPIRE', key, ARGV[place])
-        left_ms = tonumber(ARGV[place])
+        left_ms = tonumber(ARGV[2 * place])
+        redis.call('PEXPIRE', key, left_ms)
     end
     counted[2 * place - 1] = used
     counted[2 * place] = left_ms
 end
 return counted
 """
+
+_COUNT_DIGEST = hashlib.sha1(_COUNT.encode(), usedforsecurity=False).hexdigest()
+"""The script's name in Redis."""
 
 FALLBACKS = metrics.counter(
     "swap_pay_rate_limit_fallbacks", "Requests counted by one process only, because Redis was away"
@@ -93,13 +104,18 @@ class RateLimiter:
     async def _count_all(self, subjects: list[tuple[str, int]]) -> list[tuple[int, int]]:
         """Requests used and milliseconds left of each subject's window, which has so many seconds; zeros while Redis is
         away."""
-        keys = [f"{{rate}}:{subject}" for subject, _ in subjects]
-        lengths_ms = [window_s * 1000 for _, window_s in subjects]
+        requests = Counter(subjects)
         try:
-            counted = await redis.ask(lambda client: client.register_script(_COUNT)(keys=keys, args=lengths_ms))
+            counted = await redis.ask(partial(_counted, requests=requests))
         except redis.RedisAway:
             return [(0, 0)] * len(subjects)
-        return list(zip(counted[::2], counted[1::2], strict=True))
+        windows = dict(zip(requests, zip(counted[::2], counted[1::2], strict=True), strict=True))
+        answers = []
+        for one in reversed(subjects):  # the last of the requests of a subject is the one that made its count
+            used, left_ms = windows[one]
+            answers.append((used, left_ms))
+            windows[one] = used - 1, left_ms
+        return answers[::-1]
 
     def _take_locally(self, subject: str, limit: int, window_s: int) -> Window:
         FALLBACKS.inc()
@@ -116,6 +132,17 @@ class RateLimiter:
             self._local = {subject: window for subject, window in self._local.items() if window[1] > now_s}
         while len(self._local) >= MAX_LOCAL_WINDOWS:
             del self._local[next(iter(self._local))]
+
+
+async def _counted(client: Redis, requests: Mapping[tuple[str, int], int]) -> list[int]:
+    """Of each subject the requests used and the milliseconds left, one after the other."""
+    keys = [f"{{rate}}:{subject}" for subject, _ in requests]
+    args = [str(figure) for (_, window_s), count in requests.items() for figure in (count, window_s * 1000)]
+    try:
+        counted: list[int] = await client.evalsha(_COUNT_DIGEST, len(keys), *keys, *args)  # type: ignore[misc]
+    except NoScriptError:  # a server that has just started
+        counted = await client.eval(_COUNT, len(keys), *keys, *args)  # type: ignore[misc]
+    return counted
 
 
 def refuse_exceeded(window: Window, code: Code, who: str) -> None:

@@ -4,6 +4,7 @@
 const POLL_MS = 5_000; // while the event stream is down
 const REOPEN_MS = 30_000; // after the server has refused the stream for good
 const PATIENCE_MS = 10_000; // for one answer
+const FOLLOWING_MS = 2_000; // for the word of a stream that began that it tells what the page missed
 const ANNOUNCE_EVERY_MS = 15_000; // confirmations may come each second; a screen reader should not
 const WALLET_MS = 2_000; // a wallet that opens has taken the window by then
 const SOON_S = 300;
@@ -84,16 +85,22 @@ function clockText(seconds) {
 let stream = null;
 let polling = 0;
 let reopening = 0;
+let catchingUp = 0;
 let asking = false;
 let askAgain = false;
+let brought = 0;
 
 function follow() {
   if (!("live" in payment().dataset)) return;
-  stream = new EventSource(live.dataset.eventsUrl);
-  stream.addEventListener("changed", refresh);
+  const url = new URL(live.dataset.eventsUrl, location);
+  url.searchParams.set("since", Date.parse(payment().dataset.now)); // what changed since, the stream brings at once
+  stream = new EventSource(url);
+  stream.addEventListener("part", bring);
+  stream.addEventListener("changed", refresh); // the server could not make the part
+  stream.addEventListener("following", () => clearTimeout(catchingUp));
   stream.addEventListener("open", () => {
     stopPolling();
-    refresh(); // what happened while nobody listened
+    catchingUp = setTimeout(refresh, FOLLOWING_MS); // during an upgrade the server may be of the version before
   });
   stream.addEventListener("error", () => {
     if (!stream) return;
@@ -110,6 +117,7 @@ function stopFollowing() {
   stream?.close();
   stream = null;
   clearTimeout(reopening);
+  clearTimeout(catchingUp);
   stopPolling();
 }
 
@@ -118,16 +126,25 @@ function stopPolling() {
   polling = 0;
 }
 
+// After a change the stream brings the live part itself.
+function bring(event) {
+  brought += 1;
+  show(event.data);
+  setOffline(false);
+}
+
 async function refresh() {
   if (asking) {
     askAgain = true;
     return;
   }
   asking = true;
+  const broughtBefore = brought;
   try {
     const answer = await fetch(live.dataset.statusUrl, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    show(await answer.text());
+    const html = await answer.text();
+    if (brought === broughtBefore) show(html); // else the stream has brought what is newer
     setOffline(false);
   } catch {
     setOffline(true);

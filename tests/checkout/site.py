@@ -30,6 +30,7 @@ from app.checkout.view import (
 )
 from app.checkout.wording import page_context
 from app.invoices.states import Status
+from app.live import contents
 from app.lookups.judging import Finding, Verdict
 from app.networks.evm.wallets import wallet_payment
 from app.networks.registry import Networks
@@ -538,6 +539,14 @@ class Site:
             if listening_to == name:
                 events.put("event: changed\ndata: invoice\n\n")
 
+    def bring(self, name: str) -> None:
+        """Sends every open page of `name` its live part as it is now, in a status event."""
+        view = replace(self.views[name], now=datetime.now(UTC))
+        part = self.render("checkout/_status.html", ENGLISH, **page_context(view, ENGLISH)).decode()
+        for listening_to, events in self._listeners:
+            if listening_to == name:
+                events.put(contents.event(part).decode())
+
     def listeners(self, name: str) -> int:
         """How many pages of `name` have their event stream open."""
         return sum(listening_to == name for listening_to, _ in self._listeners)
@@ -600,14 +609,14 @@ class Site:
     def _stream(self, request: BaseHTTPRequestHandler, name: str) -> None:
         if not self.streams_open:
             return self._send(request, 503, b"", "text/plain")
-        request.send_response(200)
-        request.send_header("Content-Type", "text/event-stream")
-        request.send_header("Connection", "close")
-        request.end_headers()
         listener = (name, queue.Queue[str]())
-        self._listeners.append(listener)  # before its page hears of the stream, and asks what it missed
+        self._listeners.append(listener)  # before its page hears of the stream
         try:
-            request.wfile.write(b": hello\n\n")
+            request.send_response(200)
+            request.send_header("Content-Type", "text/event-stream")
+            request.send_header("Connection", "close")
+            request.end_headers()
+            request.wfile.write(b"event: following\ndata:\n\n")
             request.wfile.flush()
             while message := listener[1].get(timeout=60):
                 request.wfile.write(message.encode())

@@ -143,6 +143,6 @@ def test_who_uses_the_page_is_not_taken_away_from_it(browser: Browser, site: Sit
 
 def listening(page: Page, site: Site, url: str) -> None:
     """Open a live page and note what its live region says."""
-    with page.expect_response("**/status?*"):
+    with page.expect_response("**/events?*"):
         page.goto(url)
     page.evaluate(LISTEN)

@@ -21,7 +21,7 @@ from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms
 
 SOON_MS = 4_500
-"""Less than the 5 s between two polls, so that the stream has told it. `bench.checkout` measures how soon it does."""
+"""Less than the 5 s between two polls, so that the stream has told it. `bench.open_pages` measures how soon it does."""
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ async def test_without_a_stream_the_page_polls_and_without_scripts_it_reloads(
     new = await invoice(services, await terms(service_fee_bps=0))
     url = web.url(services.links.slug(new.id))
     polling = await (await browser.new_context()).new_page()
-    await polling.route("**/events", lambda route: route.abort())
+    await polling.route("**/events?*", lambda route: route.abort())
     await polling.goto(url)
     plain = await opened(browser, url, [], java_script_enabled=False)
 

@@ -21,7 +21,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def open_live(page: Page, site: Site, url: str, name: str) -> None:
     """Opens the page and waits until its event stream is there."""
-    with page.expect_response("**/status?*"):
+    with page.expect_response("**/events?*"):
         page.goto(url)
     assert site.listeners(name) == 1
 
@@ -43,6 +43,23 @@ def test_events_carry_the_page_from_waiting_to_paid(page: Page, site: Site) -> N
     expect(page).to_have_title("Payment complete · Harbour & Pine")
     expect(page.get_by_role("status")).to_contain_text("Payment complete")
     assert site.pages.count("journey") == 1
+
+
+def test_a_stream_brings_what_changed_and_the_page_asks_for_nothing(page: Page, site: Site) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    waiting = a_view(merchant_name="Harbour\r& Pine")
+    open_live(page, site, site.put("brought", waiting), "brought")
+
+    site.put("brought", replace(waiting, status=Status.CONFIRMING, confirmations_seen=3, deposits=(a_deposit(),)))
+    site.bring("brought")
+    expect(page.get_by_role("progressbar")).to_have_attribute("value", "3")
+    expect(page.get_by_role("status")).to_contain_text("We see your payment")
+    expect(page.get_by_role("heading", name="Pine")).to_contain_text("Harbour & Pine")
+    site.put("brought", replace(states()["paid"], success_url=None))
+    site.bring("brought")
+    expect(page).to_have_title("Payment complete · Harbour & Pine")
+    assert [url for url in asked if "/status" in url] == []
 
 
 def test_a_paid_page_closes_its_stream(page: Page, site: Site) -> None:
@@ -94,7 +111,7 @@ def test_without_a_stream_the_page_polls(page: Page, site: Site) -> None:
     site.streams_open = False
     try:
         page.clock.install()
-        with page.expect_response("**/events"):
+        with page.expect_response("**/events?*"):
             page.goto(site.put("polled", a_view()))
         page.wait_for_timeout(100)
         site.put("polled", a_view(Status.CONFIRMING))
@@ -121,7 +138,7 @@ def test_a_broken_connection_is_shown_until_it_is_back(page: Page, site: Site) -
 def test_the_countdown_follows_the_server_and_ends_by_itself(page: Page, site: Site) -> None:
     page.clock.install(time=datetime(2001, 1, 1, tzinfo=UTC))
     view = a_view(expires_at=datetime.now(UTC) + timedelta(seconds=90))
-    with page.expect_response("**/status?*"):
+    with page.expect_response("**/events?*"):
         page.goto(site.put("clock", view))
     expect(page.get_by_role("timer")).to_have_text("01:29")
 

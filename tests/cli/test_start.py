@@ -1,4 +1,5 @@
-"""What `swap-pay` imports: a command what it needs, and no process but the signer what can sign."""
+"""What `swap-pay` imports: a command what it needs, no process what can sign but the signer, and none the tools of
+developers."""
 
 import subprocess
 import sys
@@ -10,13 +11,33 @@ from app.cli.main import COMMANDS, main
 from app.sandbox.home import ROOT
 from workers import queues
 
-SIGNING = {"app.signer.keystore", "app.signer.signing", "app.signer.start", "bip_utils", "eth_account", "eth_keys"}
+SIGNING = {
+    "app.networks.bitcoin.signing_with_bdk",
+    "app.signer.keystore",
+    "app.signer.signing",
+    "app.signer.start",
+    "bip_utils",
+    "eth_account",
+    "eth_keys",
+    "py_ecc",
+}
+TOOLS = {"IPython", "black", "piccolo.apps.migrations", "pydantic", "pygments", "pytest", "rich", "rich_click"}
+"""Installed with packages that we use, for their own commands, or for kinds of input that we don't take."""
+
+RARELY_USED = {"app.documentation.markdown", "bdkpython", "ccxt", "markdown_it", "opentelemetry.sdk", "webauthn"}
+"""Imported by the request or the network that needs them."""
+
+SANDBOX = {"app.sandbox", "app.doctor", "app.drill", "app.cli"}
+PAGES = {"app.cabinet", "app.checkout", "app.operator", "app.web.pages", "babel.messages", "jinja2", "litestar"}
+"""Of the web process. The queue `default` takes them for exports, when it has one to make."""
+
+WORKERS = ["chain", "webhooks", "default"]
 
 
 def imported(statement: str) -> set[str]:
     """The modules of a new process after a statement."""
     done = subprocess.run(
-        [sys.executable, "-c", f"{statement}; import sys; print(*sys.modules)"],
+        [sys.executable, "-c", f"{statement}; import sys; print(*(name for name, it in sys.modules.items() if it))"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -38,15 +59,27 @@ def test_help_has_the_line_of_every_command_and_imports_none() -> None:
         "app.cli",
         "app.cli.main",
         "app.cli.lazily",
+        "app.core",
+        "app.core.gc_tuning",
     }
 
 
-@pytest.mark.parametrize("module", ["app.asgi", "workers.chain", "workers.webhooks", "workers.default"])
-def test_what_can_sign_is_imported_by_the_signer_alone(module: str) -> None:
-    assert imported(f"import app.wiring, {module}") & SIGNING == set()
+@pytest.mark.parametrize("module", ["app.asgi", *(f"workers.{queue}" for queue in WORKERS)])
+def test_what_can_sign_is_imported_by_the_signer_alone_and_tools_by_no_process(module: str) -> None:
+    modules = imported(f"import app.wiring, {module}")
+    unwanted = SIGNING | TOOLS | RARELY_USED | SANDBOX | (set() if module == "app.asgi" else PAGES)
+    assert modules & unwanted == set()
+
+
+def test_an_app_is_made_without_what_no_request_needs(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert imported("from app.asgi import create_app; create_app()") & (SIGNING | TOOLS | RARELY_USED) == set()
 
 
 def test_the_signer_imports_it_and_no_other_queue() -> None:
     modules = imported("from workers import queues; queues.queue('signer')")
-    assert modules > SIGNING - {"eth_account", "eth_keys"}, "those at its first signature"
+    assert modules > SIGNING - {"app.networks.bitcoin.signing_with_bdk", "eth_account", "eth_keys", "py_ecc"}
     assert not modules & {f"workers.{name}" for name in queues.NAMES if name != "signer"}

@@ -74,3 +74,22 @@ async def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(batcher.ask(9), 0.01)
     assert await patient == [0, 1, 2]
+
+
+async def test_a_batch_that_hangs_delays_the_next_one_for_a_moment_only() -> None:
+    batches: list[list[int]] = []
+    end = asyncio.Event()
+
+    async def hang_at_zero(numbers: list[int]) -> list[int]:
+        batches.append(numbers)
+        if 0 in numbers:
+            await end.wait()
+        return numbers
+
+    batcher = Batcher(hang_at_zero, max_batch=10, max_in_flight=2, patience_s=0.02)
+    hung = asyncio.create_task(batcher.ask(0))
+    await asyncio.sleep(0)
+    assert await asyncio.gather(batcher.ask(1), batcher.ask(2)) == [1, 2]
+    assert batches == [[0], [1, 2]]  # together: the first one had its moment
+    end.set()
+    assert await hung == 0

@@ -70,7 +70,7 @@ class Feed:
 
     async def tick(self) -> None:
         """The part of the watcher's tick after the scan: every block up to now counts as scanned."""
-        await self.services.deposits.settle(NETWORK, self.head_height, CONFIRMATIONS, None, self.now)
+        await self.services.settling.settle(NETWORK, self.head_height, CONFIRMATIONS, None, self.now)
         await self.services.payments.end(NETWORK, self.now, self.now)
         await self.services.invoices.expire_due(NETWORK, self.now, self.now)
 

@@ -1,9 +1,14 @@
 """The documentation as it is served: every page, every link, caching, the search, and what is not there."""
 
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from hashlib import sha256
 from html import unescape
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -28,6 +33,13 @@ LIBRARY = Library()
 
 @pytest.fixture
 async def http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """The documentation of this version."""
+    async with documentation_host(settings) as http:
+        yield http
+
+
+@asynccontextmanager
+async def documentation_host(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A host that serves only the documentation, without a database."""
     pages = Pages()
     app = Litestar(
@@ -67,6 +79,9 @@ async def test_every_page_is_there_and_every_link_leads_somewhere(http: httpx.As
         assert answer.text.count("<h1") == 1
         assert path == "/docs" or f'href="{path}" aria-current="page"' in answer.text
         links += [(path, unescape(href)) for href in re.findall(r'href="((?:/docs|#)[^"]*)"', answer.text)]
+        for picture in re.findall(r'<img src="([^"]+)" alt="[^"]+"', answer.text):
+            drawn = await http.get(picture)
+            assert (drawn.status_code, drawn.headers["content-type"]) == (200, "image/svg+xml"), picture
     assert len(links) > 1_000
     broken = set()
     for path, href in links:
@@ -100,6 +115,30 @@ async def test_pages_are_cached_and_come_as_markdown_too(http: httpx.AsyncClient
     assert markdown.text == (DOCS / "errors.md").read_text()
     assert "<h1>swap-pay</h1>" in (await http.get("/docs/python")).text
     assert 'href="/docs/errors.md"' in page.text
+
+
+async def test_a_picture_is_drawn_by_its_own_styles_and_runs_nothing(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "README.md").write_text("# Documentation\n\n## Guides\n\n- [Speed](speed.md): how fast\n")
+    (tmp_path / "speed.md").write_text('# Speed\n\n![Reads & "writes"](charts/api.svg)\n')
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "api.svg").write_text("<svg><style>rect { fill: red; }</style></svg>")
+    (tmp_path / "secret.svg").write_text("<svg/>")
+    monkeypatch.setattr(documentation, "Library", partial(Library, tmp_path))
+    async with documentation_host(settings) as http:
+        page = (await http.get("/docs/speed")).text
+        assert '<img src="/docs/charts/api.svg" alt="Reads &amp; &quot;writes&quot;" loading="lazy"' in page
+        drawn = await http.get("/docs/charts/api.svg")
+        assert drawn.headers["content-type"] == "image/svg+xml"
+        hashed = b64encode(sha256(b"rect { fill: red; }").digest()).decode()
+        assert drawn.headers["Content-Security-Policy"] == (
+            f"default-src 'none'; style-src 'sha256-{hashed}'; frame-ancestors 'none'"
+        )
+        again = await http.get("/docs/charts/api.svg", headers={"If-None-Match": drawn.headers["ETag"]})
+        assert again.status_code == 304
+        for path in ("charts/../secret.svg", "secret.svg", "charts/other.svg", "charts/api.svg.md"):
+            assert (await http.get(f"/docs/{path}")).status_code == 404
 
 
 async def test_pages_lead_on_and_back(http: httpx.AsyncClient) -> None:

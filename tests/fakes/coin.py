@@ -26,6 +26,7 @@ from app.networks.port import (
     BlockRef,
     ChainMoved,
     CustomerFee,
+    Look,
     Moved,
     NotATransfer,
     OurAddresses,
@@ -257,6 +258,10 @@ class CoinReader:
 
     async def head_height(self) -> int:
         return self._chain.height
+
+    async def look(self, height: int) -> Look:
+        head_height = await self.head_height()
+        return Look(head_height, await self.block_ref(min(height, head_height)) if height >= 0 else None)
 
     async def block_ref(self, height: int) -> BlockRef | None:
         return self._chain.blocks[height][0] if height <= self._chain.height else None

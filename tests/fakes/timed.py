@@ -27,6 +27,7 @@ from app.networks.port import (
     ChainMoved,
     CustomerFee,
     Danger,
+    Look,
     NodeUnavailable,
     NotATransfer,
     OurAddresses,
@@ -242,6 +243,10 @@ class TimedReader:
 
     async def head_height(self) -> int:
         return self._chain.height
+
+    async def look(self, height: int) -> Look:
+        head_height = await self.head_height()
+        return Look(head_height, await self.block_ref(min(height, head_height)) if height >= 0 else None)
 
     async def block_ref(self, height: int) -> BlockRef | None:
         return self._chain.blocks[height][0] if 0 <= height <= self._chain.height else None

@@ -12,7 +12,7 @@ from tests.live.conftest import Person, Shop, browser_of
 
 SOON_MS = 4_500
 """Less than the 5 s between two polls, so that the stream has told it. How soon it does, is measured by
-bench.open_pages."""
+bench.open_lists."""
 
 
 async def test_two_people_see_each_others_changes_and_lose_nothing(shop: Shop, chromium: Browser) -> None:

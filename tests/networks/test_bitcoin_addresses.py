@@ -25,9 +25,9 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Each test runs with both libraries; with the second one alone where the first has no wheel."""
     if request.param == "with_bdk":
         import_or_skip("bdkpython")
-        assert addresses.library.__name__.endswith("with_bdk")
+        assert addresses.library().__name__.endswith("with_bdk")
     else:
-        monkeypatch.setattr(addresses, "library", with_embit)
+        monkeypatch.setattr(addresses, "library", lambda: with_embit)
 
 
 @pytest.mark.parametrize("address", [P2WPKH, P2TR, P2WSH, P2PKH, P2SH])

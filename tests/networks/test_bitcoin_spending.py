@@ -35,9 +35,9 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """The test runs with both libraries; with the second one alone where the first has no wheel."""
     if request.param == "with_bdk":
         import_or_skip("bdkpython")
-        assert signing.library.__name__.endswith("with_bdk")
+        assert signing.library().__name__.endswith("with_bdk")
     else:
-        monkeypatch.setattr(signing, "library", signing_with_embit)
+        monkeypatch.setattr(signing, "library", lambda: signing_with_embit)
     return str(request.param)
 
 
@@ -107,7 +107,7 @@ async def test_the_same_draft_gives_the_same_bytes_and_both_libraries_the_same_t
     draft = wallet.plan(await wallet.payments(200_000), held)
     first = wallet.sign(draft)
     assert all(wallet.sign(draft) == first for _ in range(3))
-    monkeypatch.setattr(signing, "library", signing_with_embit)
+    monkeypatch.setattr(signing, "library", lambda: signing_with_embit)
     second = wallet.sign(draft)
     assert second == wallet.sign(draft)
     assert second.txid == first.txid
@@ -163,9 +163,9 @@ async def test_a_coin_that_is_not_ours_is_not_signed(wallet: BitcoinWallet, libr
     private = signing._private(wallet.account, wallet.key.private_key())
     if library == "with_bdk":
         with pytest.raises(NotATransfer, match="can't be signed"):
-            signing.library.signed_psbt(made, wallet.account, private, 300_000)
+            signing.library().signed_psbt(made, wallet.account, private, 300_000)
     else:  # embit signs it; what is read again is refused
-        raw = signing.library.signed_psbt(made, wallet.account, private, 300_000)
+        raw = signing.library().signed_psbt(made, wallet.account, private, 300_000)
         if wallet.account.address_type == "p2wpkh":
             with pytest.raises(NotATransfer, match="no signature that spends our coin"):
                 wallet.sender.parse(raw, draft)
@@ -191,7 +191,7 @@ async def test_a_signature_covers_everything_or_is_refused(wallet: BitcoinWallet
         made = signing.psbt(wallet.account, [coin], outputs)
         made.inputs[0].sighash_type = hash_type
         with pytest.raises(NotATransfer, match="can't be signed"):
-            signing.library.signed_psbt(made, wallet.account, private, 300_000)
+            signing.library().signed_psbt(made, wallet.account, private, 300_000)
 
     # Made by somebody who has the key: valid on chain, but anybody could change the payments.
     made = signing.psbt(wallet.account, [coin], outputs)

@@ -19,7 +19,7 @@ ETHER = 10**18
 
 def ours(*addresses: str) -> Callable[[Collection[str]], Awaitable[set[str]]]:
     async def known(candidates: Collection[str]) -> set[str]:
-        return set(addresses) & set(candidates)
+        return {address for address in addresses if address.lower() in candidates}
 
     return known
 

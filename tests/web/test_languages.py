@@ -209,6 +209,7 @@ def test_the_language_is_the_one_asked_for_or_the_best_accepted(
 
 def test_arabic_and_persian_run_from_the_right() -> None:
     assert [each.code for each in languages.every() if each.direction == "rtl"] == ["ar", "fa"]
+    assert all(each.direction == Locale.parse(each.code, sep="-").text_direction for each in languages.every())
     for code in ("ar", "fa"):
         assert LANGUAGE[code].isolate("Tron (TRC-20)") == "\u2068Tron (TRC-20)\u2069"
     assert LANGUAGE["de"].isolate("Tron") == "Tron"

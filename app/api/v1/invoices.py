@@ -23,7 +23,7 @@ from app.invoices.reading_repository import Filters
 from app.invoices.return_urls import MAX_URL_LENGTH, check_return_url
 from app.invoices.states import Status
 from app.merchants.terms import Terms
-from app.web.idempotency import Once
+from app.web.once import Once
 from app.web.paging import next_cursor, parse_moment, parse_page
 from app.web.routing import Router
 from app.web.standby_reads import from_standby

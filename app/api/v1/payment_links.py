@@ -20,7 +20,7 @@ from app.invoices.presentation import AssetOnChain
 from app.payment_links.checking import MAX_PAYMENTS, LinkTerms
 from app.payment_links.presentation import PaymentLinkBody
 from app.payment_links.states import LinkStatus
-from app.web.idempotency import Once
+from app.web.once import Once
 from app.web.paging import next_cursor, parse_page
 from app.web.routing import Router
 from app.web.standby_reads import FROM_STANDBY

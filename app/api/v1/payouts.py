@@ -16,7 +16,7 @@ from app.core import clock, metadata
 from app.core.errors import ApiError, Code
 from app.core.metadata import Metadata
 from app.payouts.service import NewPayout
-from app.web.idempotency import Once
+from app.web.once import Once
 from app.web.paging import next_cursor
 from app.web.routing import Router
 from app.web.standby_reads import FROM_STANDBY

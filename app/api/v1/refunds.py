@@ -15,7 +15,7 @@ from app.api_keys.scopes import Scope
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.refunds.service import NewRefund
-from app.web.idempotency import Once
+from app.web.once import Once
 from app.web.paging import next_cursor
 from app.web.routing import Router
 from app.web.standby_reads import from_standby

@@ -30,7 +30,8 @@ from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core.errors import Code, invalid
 from app.web import idempotency
-from app.web.idempotency import Once, Replay
+from app.web.idempotency import Replay
+from app.web.once import Once
 from app.web.paging import next_cursor, parse_page
 from app.web.routing import Router
 from app.webhooks import endpoints_repository, replay, service

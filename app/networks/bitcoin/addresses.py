@@ -4,7 +4,7 @@ The Bitcoin Dev Kit parses and derives them where its wheel is installed, else e
 tests hold.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import ModuleType
 
 from embit import bech32
@@ -14,14 +14,17 @@ from app.networks.bitcoin import with_embit
 from app.networks.bitcoin.account_key import account_key
 from app.networks.bitcoin.parameters import PARAMETERS, AddressType, BitcoinNetwork
 
-try:
-    from app.networks.bitcoin import with_bdk
-except ImportError:  # Linux on ARM, musl, or a newer Python than its wheels are for
-    with_bdk = None  # type: ignore[assignment]
-
-library: ModuleType = with_embit if with_bdk is None else with_bdk
-
 MAX_INDEX = 2**31 - 1  # from 2^31 on, BIP-32 indexes are hardened and need the private key
+
+
+@cache
+def library() -> ModuleType:
+    """Our module with the library. Imported at the first use: most processes read no such address."""
+    try:
+        from app.networks.bitcoin import with_bdk  # noqa: PLC0415 - 15 MB
+    except ImportError:  # Linux on ARM, musl, or a newer Python than its wheels are for
+        return with_embit
+    return with_bdk
 
 
 def normalise_address(text: str, network: BitcoinNetwork) -> str:
@@ -36,11 +39,11 @@ def normalise_address(text: str, network: BitcoinNetwork) -> str:
 
 def parse(text: str, network: BitcoinNetwork) -> tuple[str, bytes]:
     """An address's canonical form and its script. Raises as `normalise_address`."""
-    parsed: tuple[str, bytes] | None = library.parse(text, network)
+    parsed: tuple[str, bytes] | None = library().parse(text, network)
     if parsed is None:
-        if any(library.parse(text, other) is not None for other in PARAMETERS):
+        if any(library().parse(text, other) is not None for other in PARAMETERS):
             raise ValueError(f"is an address of another network than {network}")
-        if text not in (text.lower(), text.upper()) and library.parse(text.lower(), network) is not None:
+        if text not in (text.lower(), text.upper()) and library().parse(text.lower(), network) is not None:
             raise ValueError("mixes capital and small letters, which such an address never does: copy it again")
         raise ValueError("is not a bitcoin address, or a character is mistyped")
     if Script(parsed[1]).script_type() is None:
@@ -51,7 +54,7 @@ def parse(text: str, network: BitcoinNetwork) -> tuple[str, bytes]:
 def network_of(text: str) -> BitcoinNetwork | None:
     """The network that a text is an address of, the first one where several have such addresses (those of the test
     networks are alike); None where it is no address."""
-    return next((network for network in PARAMETERS if library.parse(text, network) is not None), None)
+    return next((network for network in PARAMETERS if library().parse(text, network) is not None), None)
 
 
 @lru_cache(maxsize=65_536)  # 25 µs each, and most outputs of a block were in the pool before
@@ -72,7 +75,7 @@ class ReceivingAddresses:
 
     def __init__(self, xpub: str, network: BitcoinNetwork, address_type: AddressType) -> None:
         """Raise ValueError, without the key in it, where it can't be used."""
-        self._receiving = library.Receiving(account_key(xpub, network, address_type), network, address_type)
+        self._receiving = library().Receiving(account_key(xpub, network, address_type), network, address_type)
 
     def at(self, index: int) -> str:
         """Address number `index`. Raises ValueError outside of 0 to 2^31 - 1."""

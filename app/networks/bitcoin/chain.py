@@ -28,6 +28,7 @@ from app.networks.port import (
     BlockRef,
     ChainMoved,
     CustomerFee,
+    Look,
     MinedIn,
     NodeUnavailable,
     OurAddresses,
@@ -59,6 +60,10 @@ class BitcoinChain:
 
     async def head_height(self) -> int:
         return (await self._rpc.best_chain()).blocks
+
+    async def look(self, height: int) -> Look:
+        head_height = await self.head_height()  # which checks the identity too
+        return Look(head_height, await self.block_ref(min(height, head_height)) if height >= 0 else None)
 
     async def block_ref(self, height: int) -> BlockRef | None:
         (block_hash,) = await self._rpc.ask([_hash_call(height)])

@@ -6,6 +6,7 @@ the same ones for the same input. `read` is embit's whichever has signed: it ver
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from types import ModuleType
 
 from embit import ec, misc
@@ -31,17 +32,20 @@ from app.networks.bitcoin.spending import (
 from app.networks.port import NotATransfer
 from app.networks.sending import Draft, Parsed, Payment, Signed
 
-try:
-    from app.networks.bitcoin import signing_with_bdk
-except ImportError:  # Linux on ARM, musl, or a newer Python than its wheels are for
-    signing_with_bdk = None  # type: ignore[assignment]
-
-library: ModuleType = signing_with_embit if signing_with_bdk is None else signing_with_bdk
-
 KEY_BYTES = 78
 """An extended key (BIP-32)."""
 
 SIGNATURE_BYTES = 64  # BIP-340; a hash type would follow, were it not the default
+
+
+@cache
+def library() -> ModuleType:
+    """Our module with the library that signs. Imported at the first signature: only the signer signs."""
+    try:
+        from app.networks.bitcoin import signing_with_bdk  # noqa: PLC0415 - 15 MB
+    except ImportError:  # Linux on ARM, musl, or a newer Python than its wheels are for
+        return signing_with_embit
+    return signing_with_bdk
 
 
 def check_library() -> None:
@@ -69,7 +73,7 @@ def sign(account: Account, draft: Draft, key: bytes, ceiling: int) -> Signed:
         raise NotATransfer("a draft whose fee is not what its coins and payments leave")
     vsize = vsize_vb(account.address_type, len(form.coins), [script for script, _ in outputs])
     check_fee(draft.fee_cap_raw, vsize, ceiling)
-    raw = library.signed_psbt(psbt(account, form.coins, outputs), account, private, ceiling)
+    raw = library().signed_psbt(psbt(account, form.coins, outputs), account, private, ceiling)
     return Signed(Transaction.parse(raw).txid().hex(), raw)
 
 

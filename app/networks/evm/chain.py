@@ -4,7 +4,7 @@ Tokens are found by their Transfer logs, the native coin by the transactions the
 same chain, although they come from several requests that different nodes may answer:
 
 - each block is the parent of the next;
-- the request for logs also asks for the range's last block, before and after, and it must be the one we hold:
+- the request for logs also asks for their last block, before and after, and it must be the one we hold:
   a node that lags behind returns no logs instead of an error;
 - each log and each receipt names the hash of a block that we hold.
 
@@ -15,10 +15,11 @@ are read from the node's traces where it has them (traces.py), with an index fro
 none, such money shows in the check of balances (signer/balance_check.py).
 """
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.networks.config import Asset
 from app.networks.evm import customer_fees, holdings, lookup, traces, wallets
@@ -34,6 +35,8 @@ from app.networks.port import (
     BlockRef,
     ChainMoved,
     CustomerFee,
+    Look,
+    NodeUnavailable,
     OurAddresses,
     OurCoins,
     Pool,
@@ -49,6 +52,7 @@ NATIVE_INDEX = -1  # Transfer.index of what a transaction itself carries; log in
 HEADERS_PER_REQUEST = 100
 FULL_BLOCKS_PER_REQUEST = 10  # a full block is up to 2 MB of JSON
 RECEIPTS_PER_REQUEST = 100
+MOST_REQUESTS = 4  # for full blocks at once: more only wait for each other's decoding, and are half of all connections
 _TRACE_METHODS: dict[str, traces.TraceMethod | None] = {
     "auto": None,
     "off": "none",
@@ -58,6 +62,31 @@ _TRACE_METHODS: dict[str, traces.TraceMethod | None] = {
 WORD_BYTES = 32
 
 
+class Candidate(NamedTuple):
+    """A transfer that may be to us; `place` is its `index`. Its addresses are in lower case: those of strangers, nearly
+    all, stay so."""
+
+    txid: str
+    place: int
+    asset_symbol: str
+    receiver: str
+    sender: str
+    amount_raw: int
+    block: BlockRef
+
+    def transfer(self) -> Transfer:
+        """The same with canonical addresses."""
+        return Transfer(
+            txid=self.txid,
+            index=self.place,
+            asset_symbol=self.asset_symbol,
+            to_address=with_checksum(self.receiver),
+            from_address=with_checksum(self.sender),
+            amount_raw=self.amount_raw,
+            block=self.block,
+        )
+
+
 class EvmChain:
     """`app.networks.port.Chain` for one configured EVM network."""
 
@@ -65,6 +94,7 @@ class EvmChain:
         self._config = config
         self._rpc = EvmRpc(config.rpc_urls, config.chain_id)
         self._native = config.native
+        self._at_once = MOST_REQUESTS
         self._trace_method = _TRACE_METHODS[config.native_traces]
         self._tokens: dict[str, Asset] = {
             asset.contract.lower(): asset for asset in config.assets if asset.contract is not None
@@ -79,6 +109,14 @@ class EvmChain:
         (height,) = await self._rpc.ask([Call[str]("eth_blockNumber", (), Quantity)])
         return int(height, 16)
 
+    async def look(self, height: int) -> Look:
+        calls: list[Call[Any]] = [Call("eth_blockNumber", (), Quantity), _header_call(max(height, 0))]
+        head, header = await self._rpc.ask(calls)  # which checks the identity too
+        head_height = int(head, 16)
+        if height > head_height:
+            return Look(head_height, await self.block_ref(head_height))
+        return Look(head_height, None if header is None or height < 0 else _block_ref(header, height))
+
     async def block_ref(self, height: int) -> BlockRef | None:
         (header,) = await self._rpc.ask([_header_call(height)])
         return None if header is None else _block_ref(header, height)
@@ -86,21 +124,13 @@ class EvmChain:
     async def blocks(self, first: int, last: int, ours: OurAddresses, our_coins: OurCoins | None = None) -> list[Block]:
         if not 0 <= first <= last:
             raise ValueError("a range of blocks begins at 0 or later and ends no earlier than it begins")
-        wires = await self._wire_blocks(first, last)
-        refs = [_block_ref(wire, height) for height, wire in enumerate(wires, start=first)]
+        refs, candidates = await self._read(first, last)
         for parent, child in pairwise(refs):
             if child.parent_hash != parent.hash:
                 raise ChainMoved(f"block {child.height} is not the child of the block before it")
-
-        candidates = list(self._native_transfers(wires, refs))
-        if self._native is not None and await self.traces_native():
-            candidates += await self._inner_transfers(wires, refs)
-        if self._tokens:
-            logs = await self._logs(refs)
-            candidates += self._token_transfers(logs, {ref.hash: ref for ref in refs})
-        known = await ours({transfer.to_address for transfer in candidates}) if candidates else frozenset()
-        to_us = [transfer for transfer in candidates if transfer.to_address in known]
-        to_us = await self._successful(to_us)
+        known = await ours({candidate.receiver for candidate in candidates}) if candidates else frozenset()
+        receivers = {address.lower() for address in known}
+        to_us = await self._successful([each.transfer() for each in candidates if each.receiver in receivers])
 
         by_hash: dict[str, list[Transfer]] = {ref.hash: [] for ref in refs}
         for transfer in to_us:
@@ -180,21 +210,58 @@ class EvmChain:
     async def aclose(self) -> None:
         await self._rpc.aclose()
 
-    async def _wire_blocks(self, first: int, last: int) -> list[WireHeader]:
-        """The range's blocks, with transactions where the native coin is an asset here."""
-        call, at_once = (
-            (_full_block_call, FULL_BLOCKS_PER_REQUEST) if self._native else (_header_call, HEADERS_PER_REQUEST)
-        )
-        wires: list[WireHeader] = []
-        for start in range(first, last + 1, at_once):
-            heights = range(start, min(start + at_once, last + 1))
-            for height, wire in zip(heights, await self._rpc.ask([call(h) for h in heights]), strict=True):
-                if wire is None:
-                    raise ChainMoved(f"the node has no block {height}")
-                wires.append(wire)
-        return wires
+    async def _read(self, first: int, last: int) -> tuple[list[BlockRef], list[Candidate]]:
+        """The range's blocks, and what moves coins and tokens in them. Several requests are under way at once, fewer
+        after one has failed: the node may not bear so many. Of a block only what counts is kept until the others are
+        read."""
+        per_request = FULL_BLOCKS_PER_REQUEST if self._native else HEADERS_PER_REQUEST
+        ranges = [range(start, min(start + per_request, last + 1)) for start in range(first, last + 1, per_request)]
+        gate = asyncio.Semaphore(self._at_once)
 
-    def _native_transfers(self, wires: Sequence[WireHeader], refs: Sequence[BlockRef]) -> Iterator[Transfer]:
+        async def read(heights: range) -> tuple[list[BlockRef], list[Candidate]]:
+            async with gate:
+                return await self._read_some(heights)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(read(heights)) for heights in ranges]
+        except ExceptionGroup as errors:
+            if errors.subgroup(NodeUnavailable) is not None:
+                self._at_once = max(1, self._at_once // 2)
+            raise errors.exceptions[0] from None
+        self._at_once = min(MOST_REQUESTS, self._at_once + 1)
+        parts = [task.result() for task in tasks]
+        return [ref for refs, _ in parts for ref in refs], [each for _, candidates in parts for each in candidates]
+
+    async def _read_some(self, heights: range) -> tuple[list[BlockRef], list[Candidate]]:
+        """Blocks of one request, with transactions where the native coin is an asset here, and with their logs."""
+        call = _full_block_call if self._native else _header_call
+        blocks: list[Call[Any]] = [call(height) for height in heights]
+        logs: list[WireLog] | None = None
+        if self._tokens:
+            first, last = heights[0], heights[-1]
+            try:
+                *wires, logs, after = await self._rpc.ask([*blocks, self._logs_call(first, last), _header_call(last)])
+            except (RefusedByNode, AnswerTooLarge):
+                wires = await self._rpc.ask(blocks)  # and the logs in smaller parts below
+        else:
+            wires = await self._rpc.ask(blocks)
+        for height, wire in zip(heights, wires, strict=True):
+            if wire is None:
+                raise ChainMoved(f"the node has no block {height}")
+        refs = [_block_ref(wire, height) for height, wire in zip(heights, wires, strict=True)]
+        candidates = list(self._native_transfers(wires, refs))
+        if self._native is not None and await self.traces_native():
+            candidates += await self._inner_transfers(wires, refs)
+        if self._tokens:
+            if logs is None:
+                logs = await self._logs(refs)
+            else:
+                _check_still_there(refs[-1], after)
+            candidates += self._token_transfers(logs, {ref.hash: ref for ref in refs})
+        return refs, candidates
+
+    def _native_transfers(self, wires: Sequence[WireHeader], refs: Sequence[BlockRef]) -> Iterator[Candidate]:
         """What each transaction carries in native coin, whether it succeeded or not."""
         if self._native is None:
             return
@@ -205,30 +272,30 @@ class EvmChain:
                     raise UnreadableAnswer(f"block {ref.height} lists a transaction of another block")
                 amount_raw = int(transaction.value, 16)
                 if amount_raw and transaction.to is not None:
-                    yield Transfer(
-                        txid=transaction.hash.lower(),
-                        index=NATIVE_INDEX,
-                        asset_symbol=self._native.symbol,
-                        to_address=with_checksum(transaction.to.lower()),
-                        from_address=with_checksum(transaction.from_.lower()),
-                        amount_raw=amount_raw,
-                        block=ref,
+                    yield Candidate(
+                        transaction.hash.lower(),
+                        NATIVE_INDEX,
+                        self._native.symbol,
+                        transaction.to.lower(),
+                        transaction.from_.lower(),
+                        amount_raw,
+                        ref,
                     )
 
-    async def _inner_transfers(self, wires: Sequence[WireHeader], refs: Sequence[BlockRef]) -> list[Transfer]:
+    async def _inner_transfers(self, wires: Sequence[WireHeader], refs: Sequence[BlockRef]) -> list[Candidate]:
         """What contracts passed on in native coin. A failed transaction's calls were undone, so all succeeded."""
         assert self._native is not None
         assert self._trace_method is not None
         blocks = [wire for wire in wires if isinstance(wire, WireBlock)]
         return [
-            Transfer(
-                txid=movement.txid,
-                index=movement.index,
-                asset_symbol=self._native.symbol,
-                to_address=with_checksum(movement.to_address),
-                from_address=with_checksum(movement.from_address),
-                amount_raw=movement.amount_raw,
-                block=ref,
+            Candidate(
+                movement.txid,
+                movement.index,
+                self._native.symbol,
+                movement.to_address,
+                movement.from_address,
+                movement.amount_raw,
+                ref,
             )
             for ref, moved in zip(refs, await traces.movements(self._rpc, self._trace_method, blocks), strict=True)
             for movement in moved
@@ -237,15 +304,9 @@ class EvmChain:
     async def _logs(self, refs: Sequence[BlockRef]) -> list[WireLog]:
         """The Transfer logs of our tokens in blocks that we hold, from a node that holds them too."""
         last = refs[-1]
-        wanted = {
-            "fromBlock": hex(refs[0].height),
-            "toBlock": hex(last.height),
-            "address": list(self._tokens),
-            "topics": [TRANSFER_TOPIC],
-        }
         calls: list[Call[Any]] = [
             _header_call(last.height),
-            Call("eth_getLogs", (wanted,), list[WireLog]),
+            self._logs_call(refs[0].height, last.height),
             _header_call(last.height),
         ]
         try:
@@ -257,11 +318,19 @@ class EvmChain:
             middle = len(refs) // 2
             return [*await self._logs(refs[:middle]), *await self._logs(refs[middle:])]
         for header in (before, after):
-            if header is None or header.hash.lower() != last.hash:
-                raise ChainMoved(f"block {last.height} was another one when its logs were read")
+            _check_still_there(last, header)
         return list(logs)
 
-    def _token_transfers(self, logs: Sequence[WireLog], refs: dict[str, BlockRef]) -> Iterator[Transfer]:
+    def _logs_call(self, first: int, last: int) -> Call[list[WireLog]]:
+        wanted = {
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+            "address": list(self._tokens),
+            "topics": [TRANSFER_TOPIC],
+        }
+        return Call("eth_getLogs", (wanted,), list[WireLog])
+
+    def _token_transfers(self, logs: Sequence[WireLog], refs: dict[str, BlockRef]) -> Iterator[Candidate]:
         seen: set[tuple[str, int]] = set()
         for log in logs:
             txid, index = log.transaction_hash.lower(), int(log.log_index, 16)
@@ -282,15 +351,8 @@ class EvmChain:
                 raise UnreadableAnswer(f"transaction {txid}: a transfer whose amount is not 32 bytes")
             amount_raw = int(log.data, 16)
             if amount_raw:
-                yield Transfer(
-                    txid=txid,
-                    index=index,
-                    asset_symbol=asset.symbol,
-                    to_address=_address_of(log.topics[2], txid),
-                    from_address=_address_of(log.topics[1], txid),
-                    amount_raw=amount_raw,
-                    block=ref,
-                )
+                receiver, sender = _address_of(log.topics[2], txid), _address_of(log.topics[1], txid)
+                yield Candidate(txid, index, asset.symbol, receiver, sender, amount_raw, ref)
 
     async def _successful(self, transfers: Sequence[Transfer]) -> list[Transfer]:
         """Without the native transfers that failed. A log exists only where its transaction succeeded."""
@@ -325,6 +387,12 @@ def _receipt_call(txid: str) -> Call[WireReceipt | None]:
     return Call("eth_getTransactionReceipt", (txid,), WireReceipt | None)
 
 
+def _check_still_there(ref: BlockRef, header: WireHeader | None) -> None:
+    """Raise ChainMoved unless the node, asked together with the logs, has the block that we hold."""
+    if header is None or header.hash.lower() != ref.hash:
+        raise ChainMoved(f"block {ref.height} was another one when its logs were read")
+
+
 def _block_ref(wire: WireHeader, height: int) -> BlockRef:
     if int(wire.number, 16) != height:
         raise UnreadableAnswer(f"block {height} was asked for, block {int(wire.number, 16)} came")
@@ -336,7 +404,7 @@ def _block_ref(wire: WireHeader, height: int) -> BlockRef:
 
 
 def _address_of(topic: str, txid: str) -> str:
-    """The address in a log's topic, where it stands at the end of 32 bytes."""
+    """The address in a log's topic, where it stands at the end of 32 bytes; in lower case."""
     if int(topic[2:26], 16) != 0:
         raise UnreadableAnswer(f"transaction {txid}: a topic that is not an address")
-    return with_checksum("0x" + topic[26:].lower())
+    return "0x" + topic[26:].lower()

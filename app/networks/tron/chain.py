@@ -19,6 +19,7 @@ from app.networks.port import (
     ChainMoved,
     CustomerFee,
     Danger,
+    Look,
     OurAddresses,
     OurCoins,
     Pool,
@@ -55,6 +56,11 @@ class TronChain:
 
     async def head_height(self) -> int:
         return (await self._reader.head()).height
+
+    async def look(self, height: int) -> Look:
+        await self.check_identity()
+        head_height = await self.head_height()
+        return Look(head_height, await self.block_ref(min(height, head_height)) if height >= 0 else None)
 
     async def block_ref(self, height: int) -> BlockRef | None:
         return await self._reader.ref(height)

@@ -276,7 +276,7 @@ DEPOSITS = (
         ("deposits/test_pool.py::test_a_higher_fee_after_the_end_keeps_the_payment_in_time",),
     ),
     Fault(
-        "app/deposits/service.py",
+        "app/deposits/settling.py",
         "amount_raw, invoice.pay_in_raw, invoice.service_fee_raw",
         "amount_raw, invoice.pay_in_raw, 0",
         "no service fee is earned",
@@ -291,8 +291,8 @@ DEPOSITS = (
     ),
     Fault(
         "app/deposits/watcher.py",
-        "return current is None or current.hash != known",
-        "return current is None",
+        "return look.block is None or look.block.hash != known",
+        "return look.block is None",
         "a reorganised payment stays credited",
         ("deposits/test_payment.py::test_a_reorganised_deposit_is_orphaned_and_found_again",),
     ),

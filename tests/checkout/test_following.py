@@ -1,0 +1,128 @@
+"""What the streams of open checkout pages bring after a change, and how often it is read."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from app.checkout.following import Following, Shown
+from app.checkout.view import CheckoutView
+from app.checkout.viewing import Viewing
+from app.checkout.wording import page_context
+from app.core import clock
+from app.invoices.reader import InvoiceReader, PublicInvoice
+from app.live import contents, stream, topics
+from app.live.hub import LiveHub
+from app.live.notices import changed
+from app.live.stream import HEARTBEAT, EventStream
+from app.web import languages
+from app.web.languages import ENGLISH, Language
+from app.web.pages import Pages
+from app.wiring import Services
+from tests.factories.invoices import invoice
+from tests.factories.merchants import terms
+
+GERMAN = languages.choose("de", "")
+
+
+class CountingReader:
+    """The reader, which counts its statements."""
+
+    def __init__(self, reader: InvoiceReader) -> None:
+        self._reader = reader
+        self.statements = 0
+
+    async def get_public_of(self, invoice_ids: Sequence[str]) -> list[PublicInvoice | None]:
+        """Passed on."""
+        self.statements += 1
+        return await self._reader.get_public_of(invoice_ids)
+
+
+@pytest.fixture
+async def hub(valkey: str) -> AsyncIterator[LiveHub]:
+    """One that hears Redis."""
+    made = LiveHub()
+    made.open()
+    async with asyncio.timeout(30):
+        while made.version("any") is None:
+            await asyncio.sleep(0.01)
+    yield made
+    await made.close()
+
+
+def following(hub: LiveHub, services: Services, reader: CountingReader) -> Following:
+    """The streams of the checkout."""
+    pages = Pages()
+
+    def render(view: CheckoutView, language: Language) -> str:
+        return pages.render("checkout/_status.html", page_context(view, language), language)
+
+    viewing = Viewing(services, with_wallet=False)
+    return Following(hub, reader, services.links, viewing, render)  # type: ignore[arg-type]
+
+
+async def begun(events: EventStream) -> EventStream:
+    """A stream that has begun."""
+    first = await anext(events)
+    assert first.startswith(b"retry: ")
+    assert first.endswith(b"event: following\ndata:\n\n")
+    return events
+
+
+async def brought(events: EventStream) -> str:
+    """The next event that is none of the heartbeats, as a browser puts its lines together."""
+    async with asyncio.timeout(30):
+        while (event := await anext(events)) == HEARTBEAT:
+            pass
+    kind, *lines = event.decode().removesuffix("\n\n").split("\n")
+    assert all(line.startswith("data:") for line in lines), "nothing begins a field of its own"
+    return "\n".join([kind, *(line.removeprefix("data:").removeprefix(" ") for line in lines)])
+
+
+async def test_a_block_is_read_once_and_each_page_is_brought_its_own_part(
+    services: Services, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merchant, reader = await terms(service_fee_bps=0), CountingReader(services.invoice_reader)
+    first, second, other = [await invoice(services, merchant) for _ in range(3)]
+    follows, now = following(hub, services, reader), clock.now()
+    asked = [Shown(each.id, language, framed=False) for each in (first, second) for language in (ENGLISH, GERMAN)]
+    pages = [await begun(follows.stream(shown, now)) for shown in [*asked, asked[0]]]
+    untouched = await begun(follows.stream(Shown(other.id, ENGLISH, framed=False), now))
+    lost = await begun(follows.stream(Shown("INV-0000000000", ENGLISH, framed=False), now))
+    for each in (first, second):
+        await services.invoices.cancel(merchant.merchant_id, "test", each.id, clock.now())
+    for page in pages:
+        await brought(page)
+
+    read_before = reader.statements
+    await changed(*(topics.of_thing("invoice", name) for name in (first.id, second.id, "INV-0000000000")))
+    parts = [await brought(page) for page in pages]
+    assert await brought(lost) == "event: changed\n", "what can't be shown, the page asks for, and gets the error"
+    assert reader.statements == read_before + 1
+    assert all(part.startswith("event: part\n") and 'data-status="cancelled"' in part for part in parts)
+    for shown, part in zip([*asked, asked[0]], parts, strict=True):
+        assert shown.invoice_id in part
+        assert ("This payment was cancelled" in part) == (shown.language is ENGLISH)
+    assert parts[0] == parts[-1]
+
+    # A page that was read before the change is brought it when its stream begins; a later one is not.
+    late = await begun(follows.stream(asked[0], now))
+    assert 'data-status="cancelled"' in await brought(late)
+    assert untouched._given is None
+
+    # What is not read waits in memory, so a stream brings no more than some.
+    monkeypatch.setattr(stream, "MAX_CONTENT_BYTES", 1)
+    await changed(topics.of_thing("invoice", first.id))
+    async with asyncio.timeout(30):
+        assert all([event == HEARTBEAT async for event in late])
+    newest = await begun(follows.stream(asked[0], clock.now() + timedelta(seconds=5)))
+    assert newest._given is None
+    for page in (*pages, untouched, lost, late, newest):
+        page.close()
+    assert not hub._streams
+
+
+def test_no_text_of_a_page_begins_a_field_of_its_stream() -> None:
+    sent = contents.event("a\rid: 1\r\nevent: ended\n\ndata: b")
+    assert sent == b"event: part\ndata: a\ndata: id: 1\ndata: event: ended\ndata: \ndata: data: b\n\n"
