@@ -8,7 +8,8 @@ and the lists `headers` and `cookies`, which are sent even with an error. A laye
 connection after the answer; in a process that is about to stop each answer does.
 
 `BodyTimeout` wraps everything that answers, since a body may be read after its answer; `StrictHttp` and `Admission` are
-between it and Litestar. They refuse by raising ApiError, and so do the handlers of the merchant API: it is answered here.
+between it and Litestar. They refuse by raising ApiError, and so do the handlers of the merchant API; that is answered
+here.
 """
 
 import time
