@@ -16,14 +16,13 @@ from litestar.params import Body
 from litestar.response import Redirect, Stream
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from app.checkout import embedding, links, look, lookup, receipts, returning, sending
+from app.checkout import embedding, layout, links, look, lookup, receipts, returning, sending
 from app.checkout.network_fees import network_fees
 from app.checkout.receipts import Parts
 from app.checkout.returning import mistakes_in
 from app.checkout.source import checkout_view, query
 from app.checkout.view import CheckoutView
 from app.checkout.wallet import Choice, CustomerWallet
-from app.checkout.wording import page_context
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.deposits import reviews
@@ -112,10 +111,6 @@ def routes(
         framed = embedding.QUERY in request.query_params
         return Redirect(f"/pay/{slug}{query(language_of(request), framed=framed)}", status_code=303)
 
-    def render(request: PageRequest, template: str, view: CheckoutView) -> Response[bytes]:
-        language = language_of(request)
-        return pages.page(template, page_context(view, language), language=language)
-
     async def count(request: PageRequest, purpose: str, limit: int) -> None:
         state = request.scope["state"]
         address = site(state["client_address"])
@@ -127,7 +122,8 @@ def routes(
     async def page(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
         view = await view_of(request, slug)
-        answer = render(request, "checkout/page.html", view)
+        language = language_of(request)
+        answer = pages.answer(layout.page(pages, view, language), language)
         if view.is_framed:
             answer.headers.update(framed_by(view.frame_origins))
         return answer
@@ -157,7 +153,8 @@ def routes(
     @get("/{slug:str}/status", include_in_schema=False, middleware=[COMPRESSED])
     async def status(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        return render(request, "checkout/_status.html", await view_of(request, slug))
+        view, language = await view_of(request, slug), language_of(request)
+        return pages.answer(layout.live_part(pages, view, language), language)
 
     def counted(app: ASGIApp) -> ASGIApp:
         async def call(scope: Scope, receive: Receive, send: Send) -> None:

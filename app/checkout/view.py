@@ -386,6 +386,11 @@ class CheckoutView:
         return min(self.confirmations_seen, self.confirmations_required)
 
     @property
+    def payee_letter(self) -> str:
+        """What stands for a merchant without a logo."""
+        return self.merchant_name[:1].upper()
+
+    @property
     def shown_amount_decimal(self) -> str:
         """The large figure: what to send; once settled, what was credited, which may be another sum."""
         if self.is_settled and self.credited_decimal is not None:
