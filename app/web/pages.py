@@ -1,6 +1,7 @@
 """Pages: the template engine in each language, and static files."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC
 from functools import cache, lru_cache, partial
@@ -132,8 +133,16 @@ class _Forms:
         filled_slots = tuple([name for name, value in slots.items() if value])
         between, names = self._form(template, tuple(slots), filled_slots, tuple(given.items()))
         text = list(between)
-        text[1::2] = [escape(slots[name]) for name in names]
+        text[1::2] = [_escaped(slots[name]) for name in names]
         return Markup("".join(text))  # noqa: S704 - the template has escaped, and so have we
+
+
+def _escaped(value: str) -> str:
+    """`escape(value)`, in a third of the time where there is nothing to escape, as in most figures and addresses."""
+    return value if type(value) is Markup or _TO_ESCAPE.search(value) is None else escape(value)
+
+
+_TO_ESCAPE = re.compile("""[&<>'"]""")
 
 
 def _form(
