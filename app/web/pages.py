@@ -125,11 +125,8 @@ class _Forms:
     def __init__(self, environment: Environment) -> None:
         self._form = lru_cache(maxsize=FORMS_KEPT)(partial(_form, environment))
 
-    def markup(self, template: str, context: Mapping[str, Any], language: Language) -> Markup:
-        """The template as a part of another one."""
-        return Markup(self._environments[language].get_template(template).render(context))  # noqa: S704 - escaped there
-
     def filled(self, template: str, slots: Slots, given: Mapping[str, Given]) -> Markup:
+        """`Pages.filled`."""
         filled_slots = tuple([name for name, value in slots.items() if value])
         between, names = self._form(template, tuple(slots), filled_slots, tuple(given.items()))
         text = list(between)
@@ -151,14 +148,14 @@ def _form(
     slots: tuple[str, ...],
     filled_slots: tuple[str, ...],
     given: tuple[tuple[str, Given], ...],
-) -> tuple[list[str], list[str]]:
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """A template's text with gaps for its slots, and the names of what is put there."""
     context: dict[str, Any] = dict.fromkeys(slots, "") | dict(given)
     context |= {name: Markup(f"{_MARK}{name}{_MARK}") for name in filled_slots}  # noqa: S704 - no foreign text in it
     parts = environment.get_template(template).render(context).split(_MARK)
-    names = parts[1::2]
+    names = tuple(parts[1::2])
     parts[1::2] = [""] * len(names)
-    return parts, names
+    return tuple(parts), names
 
 
 def language_of(request: Request[Any, Any, Any]) -> Language:
