@@ -71,10 +71,11 @@ class Stack:
     def cpu_s(self) -> dict[str, float]:
         """Seconds of CPU that web processes and Postgres have used so far: steadier than the wall clock where other
         programs want the same cores."""
-        return {"web": _cpu_s(self.web), "Postgres": _cpu_s(self.postgres.process)}
+        return {"web": cpu_s_of(self.web), "Postgres": cpu_s_of(self.postgres.process)}
 
 
-def _cpu_s(process: Process) -> float:
+def cpu_s_of(process: Process) -> float:
+    """Seconds of CPU that a process and its children have used so far."""
     leader = psutil.Process(process.pid)
     total = 0.0
     for each in (leader, *leader.children(recursive=True)):

@@ -1,7 +1,8 @@
-"""Deliveries a second and their latency, beside the bare HTTP client to the same receiver: `make bench`.
+"""Deliveries a second, their CPU and their latency, beside the bare HTTP client to the same receiver: `make bench`.
 
 1,000 endpoints of as many merchants at one receiver over TLS; ten of them are dead, ten hang. Latency is from
-the commit of the fact to the request at the receiver. Then 100,000 events wait for a paused endpoint.
+the commit of the fact to the request at the receiver. Then 100,000 events wait for a paused endpoint. At last a second
+worker takes part: what of the cost of a delivery grows with the workers.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -25,43 +27,48 @@ from app.core.outbound import Target, parse_target
 from app.core.settings import DataKeys, load
 from app.events import service as events
 from app.sandbox import ports, processes, receiver, tls
+from app.sandbox.processes import Process
 from app.sandbox.receiver import Receiver
 from app.webhooks import service as webhooks
 from app.webhooks.service import Actor
-from bench.stack import Stack, running_stack
+from bench.report import Goal, Limit, Report
+from bench.stack import Stack, cpu_s_of, running_stack
 
 ENDPOINTS, DEAD, HANGING = 1_000, 10, 10
 EVENTS_EACH = int(os.environ.get("BENCH_EVENTS_EACH", "20"))
 TRICKLE_PER_S, TRICKLE_S = 100, 10
 WAITING = 100_000
-BARE_CONNECTIONS = (4, 16, 64)
+BARE_CONNECTIONS = (4, 16)
 """httpx gets slower with more connections: this number gives its best rate."""
 
 BARE_SECONDS = 4
+GIVEN_UP_S = 300.0
 BODY = json.dumps({"status": "paid", "note": "x" * 1_200}).encode()
+
+WORKERS_ON_PAPER, WANTED_PER_S = 4, 4_000
 
 
 def main() -> None:
     """Print the figures."""
-    print(
-        f"{ENDPOINTS:,} endpoints ({DEAD} dead, {HANGING} hanging), one worker, one receiver over TLS,"
-        f" {os.cpu_count()} cores"
-    )
-    with running_stack(web_processes=1) as stack:
-        home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
-        sink = receiver.start(home, tls.ensure(home / "tls"))
-        try:
-            asyncio.run(_measure(stack, sink, home))
-        finally:
-            sink.stop()
-            shutil.rmtree(home, ignore_errors=True)
+    report = Report("webhooks")
+    print(f"{ENDPOINTS:,} endpoints ({DEAD} dead, {HANGING} hanging) at one receiver over TLS")
+    try:
+        with running_stack(web_processes=1) as stack:
+            home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
+            sink = receiver.start(home, tls.ensure(home / "tls"))
+            try:
+                asyncio.run(_measure(report, stack, sink, home))
+            finally:
+                sink.stop()
+                shutil.rmtree(home, ignore_errors=True)
+    finally:
+        report.close()
 
 
-async def _measure(stack: Stack, sink: Receiver, home: Path) -> None:
-    rates = {connections: await _bare(sink, connections) for connections in BARE_CONNECTIONS}
-    bare = max(rates.values())
-    shown = ", ".join(f"{rate:,.0f}/s over {connections}" for connections, rate in rates.items())
-    print(f"  bare HTTP client (httpx): {shown} connections; the best counts")
+async def _measure(report: Report, stack: Stack, sink: Receiver, home: Path) -> None:
+    bare = max([await _bare(sink, connections) for connections in BARE_CONNECTIONS], key=lambda one: one.per_s)
+    report.add("bare HTTP client (httpx)", bare.per_s, "/s")
+    report.add("CPU of the bare client, each", bare.cpu_us, "us", better="lower")
     environment = stack.environment | {
         "WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8",
         "WEBHOOK_CA_FILE": str(sink.ca_path),
@@ -71,28 +78,43 @@ async def _measure(stack: Stack, sink: Receiver, home: Path) -> None:
     redis.open_client(environment["REDIS_URL"])
     _request(sink, "POST", "/behaviour", {"path": "/hanging", "delay_s": 60})
     merchants = await _endpoints(sink, keys)
-    worker = processes.start(
-        "webhooks",
-        [sys.executable, "-m", "app.cli", "worker", "webhooks"],
-        var_dir=home,
-        env={**os.environ, **environment},
-        ready=lambda child: True,
-    )
+    workers = [_worker("webhooks", home, environment)]
     try:
-        await _throughput(sink, merchants, bare)
-        await _latency(sink, merchants, "while the sick ones are")
-        await _pile_up(merchants[0])
-        await _latency(sink, merchants[1:], f"with {WAITING:,} events waiting for a paused one")
+        await _deliver(sink, merchants, rounds=1)  # connections are made, statements prepared
+        await _throughput(report, stack, sink, merchants, workers, bare)
+        await _latency(report, sink, merchants, "")
+        await _pile_up(report, merchants[0])
+        await _latency(report, sink, merchants[1:], f", {WAITING:,} waiting")
+        workers.append(_worker("webhooks-2", home, environment))
+        await _deliver(sink, merchants[1:], rounds=1)
+        await _throughput(report, stack, sink, merchants[1:], workers, bare)
     finally:
-        worker.stop()
+        for worker in workers:
+            worker.stop()
         await redis.close_client()
         await database.close_pool()
 
 
-async def _bare(sink: Receiver, connections: int) -> float:
+def _worker(name: str, home: Path, environment: dict[str, str]) -> Process:
+    return processes.start(
+        name,
+        [sys.executable, "-m", "app.cli", "worker", "webhooks"],
+        var_dir=home,
+        env={**os.environ, **environment, "HEARTBEAT_FILE": str(home / f"{name}.heartbeat")},
+        ready=lambda child: (home / f"{name}.heartbeat").exists(),
+    )
+
+
+@dataclass(frozen=True)
+class _Bare:
+    per_s: float
+    cpu_us: float
+
+
+async def _bare(sink: Receiver, connections: int) -> _Bare:
     context = ssl.create_default_context(cafile=str(sink.ca_path))
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    count, ends_at = 0, time.monotonic() + BARE_SECONDS
+    count, cpu_s, ends_at = 0, time.process_time(), time.monotonic() + BARE_SECONDS
     async with httpx.AsyncClient(verify=context, limits=limits, trust_env=False) as client:
 
         async def work() -> None:
@@ -102,8 +124,9 @@ async def _bare(sink: Receiver, connections: int) -> float:
                 count += 1
 
         await asyncio.gather(*(work() for _ in range(connections)))
+    cpu_s = time.process_time() - cpu_s
     _request(sink, "DELETE", "/requests")
-    return count / BARE_SECONDS
+    return _Bare(count / BARE_SECONDS, cpu_s / count * 1e6)
 
 
 async def _endpoints(sink: Receiver, keys: DataKeys) -> list[str]:
@@ -156,64 +179,104 @@ async def _record(merchants: Sequence[str]) -> None:
     await events.announce()
 
 
-async def _throughput(sink: Receiver, merchants: Sequence[str], bare: float) -> None:
-    sick = [f"MCH-B{n:09d}" for n in range(DEAD + HANGING)]
-    expected = EVENTS_EACH * len(merchants)
-    started = time.monotonic()
-    for _ in range(EVENTS_EACH):
-        await _record([*sick, *merchants])
-    while (got := _count(sink)) < expected and time.monotonic() - started < 300:
-        await asyncio.sleep(0.2)
-    rate = got / (time.monotonic() - started)
-    print(
-        f"  {got:,} of {expected:,} deliveries                     {rate:8,.0f}/s  {rate / bare:.0%} of the bare client"
+async def _throughput(
+    report: Report, stack: Stack, sink: Receiver, merchants: Sequence[str], workers: Sequence[Process], bare: _Bare
+) -> None:
+    by = "one worker" if len(workers) == 1 else f"{len(workers)} workers"
+    before = _cpu_s(stack, sink, workers)
+    got, rate = await _deliver(sink, merchants, rounds=EVENTS_EACH)
+    await asyncio.sleep(0.2)  # the last outcomes are written
+    used = {name: (s - before[name]) / got for name, s in _cpu_s(stack, sink, workers).items()}
+
+    report.add(
+        f"deliveries, {by}",
+        rate,
+        "/s",
+        limit=Limit("the bare client", bare.per_s),
+        goal=Goal("at least", 0.8, "share") if len(workers) == 1 else None,
     )
+    report.add(
+        f"deliveries lost, {by}", EVENTS_EACH * len(merchants) - got, "", better="lower", goal=Goal("at most", 0)
+    )
+    for name, s in used.items():
+        limit = Limit("the bare client", bare.cpu_us) if name == "a worker" else None
+        report.add(f"CPU of {name}, each, {by}", s * 1e6, "us", better="lower", limit=limit)
+    report.add(
+        f"{WORKERS_ON_PAPER} workers on paper, from {by}",
+        WORKERS_ON_PAPER / used["a worker"],
+        "/s",
+        goal=Goal("at least", WANTED_PER_S),
+    )
+    report.add(f"cores of Postgres at {WANTED_PER_S:,}/s, {by}", used["Postgres"] * WANTED_PER_S, "", better="lower")
 
 
-async def _latency(sink: Receiver, merchants: Sequence[str], when: str) -> None:
+async def _deliver(sink: Receiver, merchants: Sequence[str], *, rounds: int) -> tuple[int, float]:
+    """Record an event for each of these merchants in each round, and for the sick ones. Returns how many deliveries
+    were answered, and how many a second."""
+    sick = [f"MCH-B{n:09d}" for n in range(DEAD + HANGING)]
     _request(sink, "DELETE", "/requests")
-    committed: dict[str, float] = {}
+    started = time.monotonic()
+    for _ in range(rounds):
+        await _record([*sick, *merchants])
+    while (got := _count(sink)) < rounds * len(merchants) and time.monotonic() - started < GIVEN_UP_S:
+        await asyncio.sleep(0.1)
+    return got, got / (time.monotonic() - started)
+
+
+def _cpu_s(stack: Stack, sink: Receiver, workers: Sequence[Process]) -> dict[str, float]:
+    """Seconds of CPU so far: what one delivery costs, whichever worker makes it."""
+    return {
+        "a worker": sum(cpu_s_of(worker) for worker in workers),
+        "Postgres": stack.cpu_s()["Postgres"],
+        "the receiver": cpu_s_of(sink.process),
+    }
+
+
+async def _latency(report: Report, sink: Receiver, merchants: Sequence[str], when: str) -> None:
+    _request(sink, "DELETE", "/requests")
+    committed: list[tuple[str, float]] = []
     for n in range(TRICKLE_PER_S * TRICKLE_S):
         merchant = merchants[n % len(merchants)]
         await _record([merchant])
-        committed[f"{merchant}:{n}"] = time.time()
+        committed.append((merchant, time.time()))
         await asyncio.sleep(1 / TRICKLE_PER_S)
     await asyncio.sleep(3)
     arrivals: dict[str, list[float]] = {}
     for record in _request(sink, "GET", "/requests?limit=200000")["data"]:
         merchant = json.loads(record["body"])["merchant_id"]
         arrivals.setdefault(merchant, []).append(record["received_at"])
-    delays = []
-    for key, at in committed.items():
-        waiting = arrivals.get(key.partition(":")[0], [])
-        if waiting:
-            delays.append(waiting.pop(0) - at)
-    delays.sort()
-    p50, p99 = delays[len(delays) // 2], delays[len(delays) * 99 // 100]
-    print(
-        f"  commit → receiver, {TRICKLE_PER_S}/s, {when}: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
-        f" ({len(delays)} arrived)"
-    )
+    delays = sorted(arrivals[merchant].pop(0) - at for merchant, at in committed if arrivals.get(merchant))
+    for share in (50, 99):
+        delay_ms = delays[len(delays) * share // 100] * 1000
+        report.add(f"commit to receiver, {TRICKLE_PER_S}/s{when}, p{share}", delay_ms, "ms", better="lower")
+    report.add(f"not arrived{when}", len(committed) - len(delays), "", better="lower", goal=Goal("at most", 0))
 
 
-async def _pile_up(merchant_id: str) -> None:
+async def _pile_up(report: Report, merchant_id: str) -> None:
     """Let WAITING events wait for one paused endpoint."""
     await database.execute("UPDATE webhook_endpoints SET status = 'paused' WHERE merchant = $1", merchant_id)
     await database.execute(
         """
         INSERT INTO events (event_id, merchant_id, mode, type, subject_id, data, created_at)
-        SELECT gen_random_uuid(), $1, 'test', 'invoice.paid', 'INV-0000000000', '{}', $2 FROM generate_series(1, $3)
+        SELECT gen_random_uuid(), $1, 'test', 'invoice.paid', 'INV-0000000000', $2, $3 FROM generate_series(1, $4)
         """,
         merchant_id,
+        BODY.decode(),
         clock.now(),
         WAITING,
     )
+    started = time.monotonic()
+    await events.announce()
     while await database.fetch_value("SELECT EXISTS (SELECT FROM events WHERE seq IS NULL)"):
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.1)
+    report.add("events numbered", WAITING / (time.monotonic() - started), "/s", goal=Goal("at least", WANTED_PER_S))
 
 
 def _count(sink: Receiver) -> int:
-    return int(_request(sink, "GET", "/requests?limit=1")["total"])
+    """The deliveries that were answered: all but those that hang."""
+    paths = ("/requests?limit=0", "/requests?limit=0&path=/hanging")
+    everything, hanging = (int(_request(sink, "GET", path)["total"]) for path in paths)
+    return everything - hanging
 
 
 def _request(sink: Receiver, method: str, path: str, body: object = None) -> Any:

@@ -165,13 +165,33 @@ async def test_connections_are_kept_and_used_again(clients: ClientFactory, serve
     assert [seen.connection_number for seen in server.exchanges] == [1] * 5
 
 
-async def test_two_hundred_at_once_all_arrive(clients: ClientFactory, server_tls: ssl.SSLContext) -> None:
+async def test_an_idle_connection_is_closed_without_another_request(
+    clients: ClientFactory, server_tls: ssl.SSLContext
+) -> None:
+    ended = asyncio.Event()
+
+    async def answer_and_wait_for_the_end(exchange: Exchange) -> None:
+        await exchange.send(OK)
+        if await exchange.reader.read() == b"":
+            ended.set()
+
+    async with https_server(server_tls, answer_and_wait_for_the_end) as server:
+        assert (await post(clients(idle_expiry_s=0.1), server.url(NAME))).delivered
+        await asyncio.wait_for(ended.wait(), 30)
+
+
+async def test_two_hundred_at_once_all_arrive_and_the_next_two_hundred_open_no_connection(
+    clients: ClientFactory, server_tls: ssl.SSLContext
+) -> None:
     client = clients(total_timeout_s=30)
     async with https_server(server_tls, answer_ok) as server:
         outcomes = await asyncio.gather(*(post(client, server.url(NAME)) for _ in range(200)))
+        opened = {seen.connection_number for seen in server.exchanges}
+        outcomes += await asyncio.gather(*(post(client, server.url(NAME)) for _ in range(200)))
 
     assert all(outcome.delivered for outcome in outcomes)
-    assert len(server.exchanges) == 200
+    assert len(server.exchanges) == 400
+    assert {seen.connection_number for seen in server.exchanges} == opened
 
 
 async def test_a_kept_connection_that_the_server_closed_causes_no_failure(

@@ -2,10 +2,11 @@
 
 Built on httpcore's connections rather than on httpx: that adds a URL parser of its own, redirects, cookies,
 decompression and the environment's proxies, all of which would have to be switched off again. httpcore's
-pool is left out too: it is keyed by name, and its bookkeeping per request grows with its connections.
+pool is left out too: it is keyed by name, and its bookkeeping per request grows with its connections. So is its
+connecting, which takes names; what is left is its HTTP/1.1 on a connection of ours.
 
-Each attempt parses the URL, resolves the name and checks every address again; `keepalive.py` says when an
-open connection may serve it.
+Each attempt resolves the name and checks every address again; `keepalive.py` says when an open connection may serve
+it.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache, partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import httpcore
 from app.core import clock
 from app.core.outbound.keepalive import IDLE_EXPIRY_S, Connection, IdleConnections
 from app.core.outbound.outcome import ErrorClass, ExchangeFailed, Outcome, parse_retry_after
-from app.core.outbound.pinned import MAX_READ_BYTES, PinnedBackend, ReadLimitReached
+from app.core.outbound.pinned import MAX_READ_BYTES, ReadLimitReached, TLSStream, dial, start_tls
 from app.core.outbound.resolver import Resolver, SystemResolver
 from app.core.outbound.targets import (
     NOT_PUBLIC,
@@ -40,6 +41,7 @@ RESOLVE_TIMEOUT_S = 3.0
 CONNECT_TIMEOUT_S = 3.0  # TCP, over all addresses
 TOTAL_TIMEOUT_S = 10.0  # from connecting to the end of the headers; the body has what is left of it
 MAX_EXCERPT_BYTES = 4_096
+MAX_TARGETS_KEPT = 4_096  # parsed URLs; parsing depends on nothing but the URL
 
 _OWN_HEADERS = frozenset(
     {
@@ -97,7 +99,8 @@ class OutboundClient:
         self._connect_timeout_s = connect_timeout_s
         self._total_timeout_s = total_timeout_s
         self._idle_expiry_s = idle_expiry_s
-        self._idle = IdleConnections()
+        self._idle = IdleConnections(idle_expiry_s)
+        self._parsed = lru_cache(MAX_TARGETS_KEPT)(partial(parse_target, allow_networks=self._allow_networks))
 
     async def post(self, target_url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
         """Send `body` once and return the outcome. Faults of target and network are outcomes, not raised.
@@ -112,15 +115,15 @@ class OutboundClient:
         answer: _Answer | None = None
         failure = ExchangeFailed(ErrorClass.PROTOCOL, "")
         try:
-            target = parse_target(target_url, self._allow_networks)
+            target = self._parsed(target_url)
             addresses = await self._checked_addresses(target)
             deadline = asyncio.get_running_loop().time() + self._total_timeout_s
             request = _request(target, sent_headers, body)
-            connection = self._idle.take(target, addresses) or self._new_connection(target, addresses)
+            connection = self._idle.take(target, addresses) or await self._connect(target, addresses, deadline)
             try:
                 answer = await self._exchange(connection, request, deadline)
             except _StaleConnection:
-                connection = self._new_connection(target, addresses)
+                connection = await self._connect(target, addresses, deadline)
                 answer = await self._exchange(connection, request, deadline)
         except TargetRefused as refused:
             # `dns` both for a name without addresses and for a private one: the difference would show our network.
@@ -131,7 +134,7 @@ class OutboundClient:
             failure = failed
 
         duration_ms = round((clock.monotonic_s() - started_s) * 1000)
-        peer = None if connection is None else connection.backend.peer
+        peer = failure.peer or (None if connection is None else connection.peer)
         return Outcome(
             status=None if answer is None else answer.status,
             error=failure.error if answer is None else None,
@@ -186,17 +189,34 @@ class OutboundClient:
         except OSError as fault:
             raise _not_public(f"{host}: {fault}") from fault
 
-    def _new_connection(self, target: Target, addresses: Sequence[Address]) -> Connection:
-        backend = PinnedBackend(
-            addresses, allow_networks=self._allow_networks, connect_timeout_s=self._connect_timeout_s
-        )
-        http = httpcore.AsyncHTTPConnection(
+    async def _connect(self, target: Target, addresses: Sequence[Address], deadline: float) -> Connection:
+        """A new connection to one of the checked addresses. Raises `ExchangeFailed`."""
+        peer: Address | None = None
+        try:
+            async with asyncio.timeout_at(deadline):
+                sock, peer = await dial(
+                    addresses,
+                    target.port,
+                    allow_networks=self._allow_networks,
+                    timeout_s=self._connect_timeout_s,
+                )
+                wire = await start_tls(sock, self._ssl_context, target.host)
+        except TimeoutError:
+            raise self._no_headers(peer) from None
+        except ExchangeFailed as failed:
+            failed.peer = peer
+            raise
+        http = httpcore.AsyncHTTP11Connection(
             origin=httpcore.Origin(b"https", target.host.encode("ascii"), target.port),
-            ssl_context=self._ssl_context,
+            stream=TLSStream(wire),
             keepalive_expiry=self._idle_expiry_s,
-            network_backend=backend,
         )
-        return Connection(target, backend, http)
+        return Connection(target, peer, wire, http)
+
+    def _no_headers(self, peer: Address | None) -> ExchangeFailed:
+        return ExchangeFailed(
+            ErrorClass.TIMEOUT, f"no complete response headers within {self._total_timeout_s:g} seconds", peer=peer
+        )
 
     async def _exchange(self, connection: Connection, request: httpcore.Request, deadline: float) -> _Answer:
         """One request and its response. The connection is kept if the exchange ended cleanly, otherwise dropped.
@@ -208,10 +228,7 @@ class OutboundClient:
                 async with asyncio.timeout_at(deadline):
                     response = await _head(connection, request)
             except TimeoutError:
-                raise ExchangeFailed(
-                    ErrorClass.TIMEOUT,
-                    f"no complete response headers within {self._total_timeout_s:g} seconds",
-                ) from None
+                raise self._no_headers(connection.peer) from None
             excerpt, body_note = await _excerpt(response, deadline)
         except BaseException:
             connection.drop()
@@ -229,22 +246,21 @@ def build_ssl_context(extra_ca_file: Path | None = None) -> ssl.SSLContext:
     """Verify certificates and names by the system's CAs and those in `extra_ca_file` (PEM), read once a process."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
     if extra_ca_file is not None:
         context.load_verify_locations(cafile=extra_ca_file)
     return context
 
 
 async def _head(connection: Connection, request: httpcore.Request) -> httpcore.Response:
-    """Connect if needed, send the request, read the response's headers."""
-    if connection.backend.wire is not None:
-        connection.backend.wire.begin_response()
+    """Send the request, read the response's headers."""
+    wire = connection.wire
+    wire.begin_response()
     try:
         return await connection.http.handle_async_request(request)
     except ReadLimitReached:
         raise ExchangeFailed(ErrorClass.TOO_LARGE, f"response headers are longer than {MAX_READ_BYTES} bytes") from None
     except (httpcore.NetworkError, httpcore.RemoteProtocolError) as fault:
-        wire = connection.backend.wire
-        assert wire is not None, "connecting raises ExchangeFailed"
         if not wire.ended:
             raise ExchangeFailed(ErrorClass.PROTOCOL, "response is not valid HTTP/1.1") from fault
         if connection.used and wire.response_bytes == 0:

@@ -5,18 +5,20 @@ checked addresses contain that address: a name that has moved, or now resolves t
 older connection.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import httpcore
 
-from app.core.outbound.pinned import PinnedBackend
+from app.core.outbound.pinned import Wire
 from app.core.outbound.targets import Address, Target
 
-# These limits save file descriptors; a common `ulimit -n` is 1,024.
-MAX_IDLE_CONNECTIONS = 256
-MAX_IDLE_CONNECTIONS_PER_ADDRESS = 64
+# A new connection costs several times the CPU of a delivery, on both sides. So as many are kept for one address as a
+# worker has attempts at once (WEBHOOK_CONCURRENCY): they may all be at one server that hosts many shops.
+MAX_IDLE_CONNECTIONS_PER_ADDRESS = 256
+# With those in use below 1,024, a common `ulimit -n`; about 65 kB of memory each.
+MAX_IDLE_CONNECTIONS = 512
 # Below what most servers keep idle connections for (nginx 75 s, Apache 5 s); if the server
 # closes first, the client tries once more on a new connection.
 IDLE_EXPIRY_S = 15.0
@@ -26,18 +28,18 @@ _Key = tuple[str, int, Address]
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """One connection to one target, made or yet to be made by its first request."""
+    """One open connection to one target. `peer` is the address dialled."""
 
     target: Target
-    backend: PinnedBackend
-    http: httpcore.AsyncHTTPConnection
+    peer: Address
+    wire: Wire
+    http: httpcore.AsyncHTTP11Connection
     used: bool = False
 
     @property
-    def key(self) -> _Key | None:
-        """The key of requests that may use it again, or None before it is connected."""
-        peer = self.backend.peer
-        return None if peer is None else (self.target.host, self.target.port, peer)
+    def key(self) -> _Key:
+        """The key of requests that may use it again."""
+        return self.target.host, self.target.port, self.peer
 
     @property
     def reusable(self) -> bool:
@@ -46,14 +48,16 @@ class Connection:
 
     def drop(self) -> None:
         """Close at once."""
-        if self.backend.wire is not None:
-            self.backend.wire.abort()
+        self.wire.abort()
 
 
 class IdleConnections:
-    """The idle connections, limited in number; the longest unused are closed first."""
+    """The idle connections, limited in number; the longest unused are closed first. `expiry_s` after its last use, or
+    when the server has closed it, one is closed within another `expiry_s`."""
 
-    def __init__(self) -> None:
+    def __init__(self, expiry_s: float) -> None:
+        self._expiry_s = expiry_s
+        self._sweep: asyncio.TimerHandle | None = None
         self._by_key: dict[_Key, list[Connection]] = {}
         self._oldest_first: dict[Connection, None] = {}
 
@@ -72,7 +76,7 @@ class IdleConnections:
     def put(self, connection: Connection) -> None:
         """Keep it for the next request, if it can serve one; close others if there are too many."""
         key = connection.key
-        if key is None or not connection.reusable:
+        if not connection.reusable:
             connection.drop()
             return
         siblings = self._by_key.setdefault(key, [])
@@ -82,16 +86,29 @@ class IdleConnections:
         self._oldest_first[connection] = None
         if len(self._oldest_first) > MAX_IDLE_CONNECTIONS:
             self._discard(next(iter(self._oldest_first)))
-        for stale in [c for c in islice(self._oldest_first, 2) if not c.reusable]:
-            self._discard(stale)
+        if self._sweep is None:
+            self._sweep_later()
 
     def close(self) -> None:
         """Close all."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
         for connection in list(self._oldest_first):
             self._discard(connection)
 
     def __len__(self) -> int:
         return len(self._oldest_first)
+
+    def _sweep_later(self) -> None:
+        self._sweep = asyncio.get_running_loop().call_later(self._expiry_s, self._discard_stale)
+
+    def _discard_stale(self) -> None:
+        for stale in [connection for connection in self._oldest_first if not connection.reusable]:
+            self._discard(stale)
+        self._sweep = None
+        if self._oldest_first:
+            self._sweep_later()
 
     def _discard(self, connection: Connection) -> None:
         self._remove(connection)
@@ -100,7 +117,6 @@ class IdleConnections:
     def _remove(self, connection: Connection) -> None:
         del self._oldest_first[connection]
         key = connection.key
-        assert key is not None
         siblings = self._by_key[key]
         siblings.remove(connection)
         if not siblings:

@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from app.core import clock
+from app.core.outbound.targets import Address
 
 # A server may ask for a delay, but not for longer than the longest step of the retry schedule (contract, 6).
 MAX_RETRY_AFTER_S = 86_400
@@ -51,13 +52,14 @@ class Outcome:
 
 
 class ExchangeFailed(Exception):
-    """No response: raised inside the package, turned into an `Outcome` by the client."""
+    """No response: raised inside the package, turned into an `Outcome` by the client. `peer` as there."""
 
-    def __init__(self, error: ErrorClass, detail: str, *, operator_note: str = "") -> None:
+    def __init__(self, error: ErrorClass, detail: str, *, operator_note: str = "", peer: Address | None = None) -> None:
         super().__init__(f"{error}: {detail}")
         self.error = error
         self.detail = detail
         self.operator_note = operator_note
+        self.peer = peer
 
 
 def parse_retry_after(value: str) -> int | None:

@@ -1,7 +1,7 @@
-"""The sockets of the client: an httpcore backend that connects only to checked addresses.
+"""The sockets of the client: dialled to checked addresses only, with TLS, as a stream that httpcore reads and writes.
 
-httpcore passes a name or a literal to `connect_tcp`; both are ignored in favour of the addresses given to the
-backend, so no second look-up can happen. TLS still gets the name, for SNI and the certificate.
+httpcore's own connecting is not used: it would take a name or a literal. Here only addresses are dialled, so no second
+look-up can happen; TLS still gets the name, for SNI and the certificate.
 The streams are thin ones over an asyncio protocol: one deadline set by the client replaces a timer per
 read, a request is sent in one piece, and no more than the limit is ever read.
 """
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv6Address
 from typing import Any, cast
 
@@ -33,90 +33,49 @@ class ReadLimitReached(Exception):
     """The response is longer than we read."""
 
 
-class PinnedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to one of `addresses`, the first that answers. One backend per connection."""
-
-    def __init__(
-        self, addresses: Sequence[Address], *, allow_networks: Sequence[Network], connect_timeout_s: float
-    ) -> None:
-        self._addresses = addresses[:MAX_ADDRESSES_DIALLED]
-        self._allow_networks = allow_networks
-        self._connect_timeout_s = connect_timeout_s
-        self.peer: Address | None = None
-        self.wire: Wire | None = None
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect within the time limit over all addresses. Raises `ExchangeFailed`."""
-        for address in self._addresses:
-            note = address_refusal(address, self._allow_networks)
-            if note is not None:
-                raise AssertionError(f"about to dial an unchecked address: {note}")
-        try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                sock, self.peer = await _dial_first(self._addresses, port)
-        except TimeoutError:
-            raise ExchangeFailed(
-                ErrorClass.CONNECT_TIMEOUT, f"no connection within {self._connect_timeout_s:g} seconds"
-            ) from None
-        except ConnectionRefusedError:
-            raise ExchangeFailed(ErrorClass.CONNECT, "connection refused") from None
-        except OSError as fault:
-            raise ExchangeFailed(ErrorClass.CONNECT, "could not connect", operator_note=str(fault)) from fault
-        return PlainStream(self, sock)
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Always fails: no target names a Unix socket."""
-        raise ExchangeFailed(ErrorClass.REFUSED_TARGET, "not a public address")
+async def dial(
+    addresses: Sequence[Address], port: int, *, allow_networks: Sequence[Network], timeout_s: float
+) -> tuple[socket.socket, Address]:
+    """A socket that is connected to one of `addresses`, the first that answers, and which one that is. The limit is
+    over all addresses. Raises `ExchangeFailed`."""
+    addresses = addresses[:MAX_ADDRESSES_DIALLED]
+    for address in addresses:
+        note = address_refusal(address, allow_networks)
+        if note is not None:
+            raise AssertionError(f"about to dial an unchecked address: {note}")
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _dial_first(addresses, port)
+    except TimeoutError:
+        raise ExchangeFailed(ErrorClass.CONNECT_TIMEOUT, f"no connection within {timeout_s:g} seconds") from None
+    except ConnectionRefusedError:
+        raise ExchangeFailed(ErrorClass.CONNECT, "connection refused") from None
+    except OSError as fault:
+        raise ExchangeFailed(ErrorClass.CONNECT, "could not connect", operator_note=str(fault)) from fault
 
 
-class PlainStream(httpcore.AsyncNetworkStream):
-    """A connected socket that waits for TLS; it can't carry a request."""
+async def start_tls(sock: socket.socket, ssl_context: ssl.SSLContext, server_hostname: str) -> "Wire":
+    """Do the TLS handshake with `server_hostname` on a connected socket, which is closed if that fails.
 
-    def __init__(self, backend: PinnedBackend, sock: socket.socket) -> None:
-        self._backend = backend
-        self._sock = sock
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Do the TLS handshake with `server_hostname`. Raises `ExchangeFailed`."""
-        try:
-            _, wire = await asyncio.get_running_loop().create_connection(
-                Wire, sock=self._sock, ssl=ssl_context, server_hostname=server_hostname
-            )
-        except BaseException as fault:
-            self._sock.close()
-            match fault:
-                case ssl.SSLCertVerificationError():
-                    detail = f"certificate not accepted: {fault.verify_message}"
-                case ssl.SSLError():
-                    detail = f"TLS handshake failed: {(fault.reason or 'unknown').replace('_', ' ').lower()}"
-                case OSError():
-                    detail = "connection closed during the TLS handshake"
-                case _:
-                    raise
-            raise ExchangeFailed(ErrorClass.TLS, detail) from fault
-        self._backend.wire = wire
-        return TLSStream(wire)
-
-    async def aclose(self) -> None:
-        """Close the socket."""
-        self._sock.close()
+    Raises `ExchangeFailed`.
+    """
+    try:
+        _, wire = await asyncio.get_running_loop().create_connection(
+            Wire, sock=sock, ssl=ssl_context, server_hostname=server_hostname
+        )
+    except BaseException as fault:
+        sock.close()
+        match fault:
+            case ssl.SSLCertVerificationError():
+                detail = f"certificate not accepted: {fault.verify_message}"
+            case ssl.SSLError():
+                detail = f"TLS handshake failed: {(fault.reason or 'unknown').replace('_', ' ').lower()}"
+            case OSError():
+                detail = "connection closed during the TLS handshake"
+            case _:
+                raise
+        raise ExchangeFailed(ErrorClass.TLS, detail) from fault
+    return wire
 
 
 class TLSStream(httpcore.AsyncNetworkStream):
