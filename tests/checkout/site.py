@@ -542,7 +542,7 @@ class Site:
     def bring(self, name: str) -> None:
         """Sends every open page of `name` its live part as it is now, in a status event."""
         view = replace(self.views[name], now=datetime.now(UTC))
-        part = self.render("checkout/_status.html", ENGLISH, **page_context(view, ENGLISH)).decode()
+        part = layout.live_part(self._pages, view, ENGLISH)
         for listening_to, events in self._listeners:
             if listening_to == name:
                 events.put(contents.event(part).decode())
