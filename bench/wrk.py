@@ -23,15 +23,22 @@ class Load:
     answers: int
 
 
-def load(url: str, *, seconds: int, script: str = "", headers: dict[str, str] | None = None) -> Load:
-    """Send requests over CONNECTIONS kept-alive connections for `seconds`."""
+def load(
+    url: str,
+    *,
+    seconds: int,
+    script: str = "",
+    headers: dict[str, str] | None = None,
+    connections: int = CONNECTIONS,
+) -> Load:
+    """Send requests over kept-alive connections for `seconds`."""
     wrk = shutil.which("wrk")
     if wrk is None:
         sys.exit("The load comes from wrk, which is missing: sudo apt-get install -y wrk (macOS: brew install wrk)")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "load.lua"
         path.write_text(script or "-- plain GET")
-        command = [wrk, f"-c{CONNECTIONS}", f"-t{THREADS}", f"-d{seconds}s", "--latency", "-s", str(path)]
+        command = [wrk, f"-c{connections}", f"-t{THREADS}", f"-d{seconds}s", "--latency", "-s", str(path)]
         for name, value in (headers or {}).items():
             command += ["-H", f"{name}: {value}"]
         output = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout

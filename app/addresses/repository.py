@@ -32,16 +32,17 @@ async def reserve(
     network: str, holder: str, *, reserved_until: datetime, limit: int, now: datetime
 ) -> list[ReservedAddress]:
     """Reserve free addresses, those that were released first; locked addresses are left out."""
-    # SQL, since the builder writes the limit of a subquery as text, and it differs with each network.
+    # SQL, since the builder writes the limit of a subquery as text, and it differs with each network. An array and not
+    # IN, for which Postgres may read the whole pool.
     rows = await database.fetch_all(
         """
         UPDATE deposit_addresses SET reserved_by = $2, reserved_until = $3
-        WHERE id IN (
+        WHERE id = ANY(ARRAY(
             SELECT id FROM deposit_addresses
             WHERE network = $1 AND invoice_id IS NULL AND available_at <= $4
                 AND (reserved_until IS NULL OR reserved_until <= $4)
             ORDER BY available_at, id LIMIT $5 FOR UPDATE SKIP LOCKED
-        )
+        ))
         RETURNING id, address, lease_count
         """,
         network,

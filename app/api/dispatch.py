@@ -15,6 +15,7 @@ from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import HTTPRouteHandler
 
 from app.api.deprecations import Watch
+from app.web import admission
 from app.web.bodies import StrictRequest
 
 PRINCIPAL, PARAMETERS, REQUEST, DATA = "principal", "parameters", "request", "data"
@@ -54,7 +55,8 @@ class Call:
             if self._takes_request:
                 given[REQUEST] = request
             if self._takes_data:
-                given[DATA] = await request.json()
+                with state[admission.STATE].beside_work():
+                    given[DATA] = await request.json()
                 if self._watch is not None:
                     fields = msgspec.json.decode(await request.body(), type=dict[str, msgspec.Raw])
                     self._watch.note(state, state[PRINCIPAL], {*fields, *state.get(PARAMETERS, ())})

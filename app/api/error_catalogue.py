@@ -188,8 +188,9 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         ),
         Code.UNAVAILABLE: Meaning(
             "the database does not answer; try again in a few seconds",
-            "The gateway's database doesn't answer. Whether the request was carried out isn't known: repeat it with "
-            "the same `Idempotency-Key`, after `Retry-After`.",
+            "The gateway's database doesn't answer, or there are more requests at once than the gateway can work on. "
+            "Whether the request was carried out isn't known: repeat it with the same `Idempotency-Key`, after "
+            "`Retry-After`.",
         ),
     }
 )

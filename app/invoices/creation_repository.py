@@ -1,17 +1,18 @@
-"""Write new invoices: one statement each, and one commit for those that wait at the same time.
+"""Write new invoices: those that wait at the same time in one statement and one commit.
 
-`INSERT` leases the address and writes the invoice, its event, idempotency record and audit row; `INSERT_QUOTED` writes
-the quote of a price too, and `INSERT_CHOICE` leases nothing. They are SQL, since the builder knows no CTE, and
-this is the only place where a noun writes other nouns' tables. Under load most of a creation's
-cost is the commit, the locks on the merchant's row and the round trip, and all three can be shared. Creations that wait
-at the same time share one transaction, which is all or nothing; where one of them violates a unique key, all of them
-are written again, each in its own transaction, so that none fails because of another.
+`INSERT` leases the addresses and writes the invoices, their first quotes, events, idempotency records and audit rows.
+It is SQL, since the builder knows no CTE, and this is the only place where a noun writes other nouns' tables. Most of
+what a statement costs is the same for one row and for thirty: its start (Postgres reads the constraints and indexes of
+each table anew), the round trip, the commit, and the lock of the merchant's row. A statement is all or nothing; where
+one of its invoices violates a unique key, all of them are written again, each in its own, so that none fails because of
+another.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -20,10 +21,12 @@ from app.core import carried_traces, database, ids, tracing
 from app.core.batching import Batcher
 from app.core.database import NamedStatement
 from app.core.statement import Param, Statement, select
+from app.core.waiting import run_beside
 from app.events import service as events
 from app.invoices.presentation import event_data
-from app.invoices.quotes_repository import ADDRESS_IS_FREE, ASSET_IS_PERMITTED, QuoteRow
+from app.invoices.quotes_repository import QuoteRow, address_is_free, asset_is_permitted
 from app.invoices.reading_repository import InvoiceRow
+from app.invoices.states import Status
 from app.live import topics
 from app.merchants.members import Member
 from app.merchants.tables import MerchantAsset, Switch
@@ -33,12 +36,14 @@ UNIQUE_AMOUNT_WINDOW = timedelta(days=30)
 """How long no other invoice may have the same address and amount (contract, section 3)."""
 
 MAX_TOGETHER = 32
-MAX_TRANSACTIONS = 3
-"""Invoices of one transaction, and transactions at once in one process. At low load each has its own transaction."""
+MAX_STATEMENTS = 3
+PATIENCE_S = 0.05
+"""Invoices of one statement. Those that come while one is under way share the next; only where one takes longer,
+such as waiting for a lock, another begins beside it."""
 
 CLASHES = (
     asyncpg.UniqueViolationError,
-    asyncpg.DeadlockDetectedError,  # two batches with the same two order ids in another order
+    asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
 )
 
@@ -67,48 +72,34 @@ class NewRows:
     """The member who creates it in the cabinet; a creation by key has no audit row."""
     quote: QuoteRow | None = None
     admit: Admission | None = None
+    event_id: UUID = field(default_factory=ids.new_event_id)
 
-    @property
-    def statement(self) -> NamedStatement:
-        """The statement that writes them."""
-        if self.invoice.network is None:
-            return INSERT_CHOICE
-        return INSERT if self.quote is None else INSERT_QUOTED
-
-    def arguments(self) -> list[object]:
-        """The arguments of the statement."""
-        row, body, replay, by, quote = self.invoice, self.body, self.replay, self.by, self.quote
-        return self.statement.args(
-            msgspec.structs.asdict(row)
-            | (
-                {}
-                if quote is None
-                else {"rate": quote.rate, "spread_bps": quote.spread_bps, "quote_state": quote.state}
-            )
-            | {
-                "holder": self.holder,
-                "unique_since": row.created_at - UNIQUE_AMOUNT_WINDOW,
-                "event_id": ids.new_event_id(),
-                "event_data": event_data(row.id, body).decode(),
-                "replay_id": replay.id if replay else None,
-                "request_hash": replay.request_hash if replay else None,
-                "body": body.decode(),
-                "actor": by.actor if by else None,
-                "actor_address": by.address if by else None,
-            }
-        )
+    def beside(self) -> dict[str, object]:
+        """What the statement needs besides the invoice's columns: see _BESIDE."""
+        row, replay, by, quote = self.invoice, self.replay, self.by, self.quote
+        given: dict[str, object] = {
+            "holder": self.holder,
+            "unique_since": row.created_at - UNIQUE_AMOUNT_WINDOW,
+            "event_id": self.event_id,
+            "event_data": event_data(row.id, self.body).decode(),
+        }
+        if replay is not None:
+            given |= {"replay_id": replay.id, "request_hash": replay.request_hash, "body": self.body.decode()}
+        if by is not None:
+            given |= {"actor": by.actor, "actor_address": by.address}
+        if quote is not None:
+            given |= {"rate": quote.rate, "spread_bps": quote.spread_bps, "quote_state": quote.state}
+        return given
 
 
 class Insertion:
     """Writes new invoices. One per process."""
 
     def __init__(self) -> None:
-        self._together = {
-            statement: Batcher(
-                partial(_write_together, statement), max_batch=MAX_TOGETHER, max_in_flight=MAX_TRANSACTIONS
-            )
-            for statement in (INSERT, INSERT_QUOTED, INSERT_CHOICE)
-        }
+        self._together = Batcher(
+            self._write_together, max_batch=MAX_TOGETHER, max_in_flight=MAX_STATEMENTS, patience_s=PATIENCE_S
+        )
+        self._announcing: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     async def write(self, rows: NewRows) -> bool:
         """Write the rows, commit, and announce the event; False if a condition of the statement was not met.
@@ -116,50 +107,76 @@ class Insertion:
         Raises UniqueViolationError, LockNotAvailableError, and what the rows' admission raises. Not inside a
         transaction.
         """
-        arguments, statement = rows.arguments(), rows.statement
         with (
             tracing.part("transaction", kind="client"),
             tracing.part("event", kind="producer", event_type="invoice.created"),
         ):
             # Before it is written: others may number the event as soon as it is.
-            await carried_traces.keep("event", arguments[statement.names.index("event_id")])
-            written = None if rows.admit else await self._together[statement].ask(arguments)
+            await carried_traces.keep("event", rows.event_id)
+            written = None if rows.admit else await self._together.ask(rows)
             if written is None:
-                written = await _write_alone(statement, arguments, rows.admit)
+                written = await _write_alone(rows)
                 if written:
-                    await events.announce(*_lists(statement, [arguments]))
+                    await events.announce(*_lists([rows]))
         return written
 
+    async def _write_together(self, batch: Sequence[NewRows]) -> list[bool | None]:
+        """Whether each was written. Where one of several violates a key, none is written: None for all. Raises the
+        violation of a single one."""
+        try:
+            written = await _insert(batch)
+        except CLASHES:
+            if len(batch) == 1:
+                raise
+            return [None] * len(batch)
+        if written:  # beside it: neither these nor the next ones wait for Redis
+            task = run_beside(events.announce(*_lists(batch)))
+            self._announcing.add(task)
+            task.add_done_callback(self._announcing.discard)
+        return [rows.invoice.id in written for rows in batch]
 
-async def _write_alone(statement: NamedStatement, arguments: list[object], admit: Admission | None) -> bool:
+
+async def _write_alone(rows: NewRows) -> bool:
     """Write one invoice in a transaction of its own, after its admission. Whether it was written."""
-    if admit is None:
-        return await database.fetch_value(statement.sql, *arguments) is not None
+    if rows.admit is None:
+        return bool(await _insert([rows]))
     async with database.transaction():
-        await admit()
-        return await database.fetch_value(statement.sql, *arguments) is not None
+        await rows.admit()
+        return bool(await _insert([rows]))
 
 
-async def _write_together(statement: NamedStatement, batch: list[list[object]]) -> list[bool | None]:
-    """Whether each was written. Where one of several violates a key, none is written: None for all. Raises the
-    violation of a single one."""
-    try:
-        written = {row["id"] for row in await database.fetch_many(statement.sql, batch)}
-    except CLASHES:
-        if len(batch) == 1:
-            raise
-        return [None] * len(batch)
-    if written:
-        await events.announce(*_lists(statement, batch))
-    place = statement.names.index("id")
-    return [arguments[place] in written for arguments in batch]
+async def _insert(batch: Sequence[NewRows]) -> Collection[str]:
+    """The ids of those invoices whose conditions were met, and which are written now."""
+    return {row["id"] for row in await database.fetch_all(INSERT.sql, *arguments(batch))}
 
 
-def _lists(statement: NamedStatement, batch: Iterable[list[object]]) -> list[str]:
+def arguments(batch: Sequence[NewRows]) -> list[object]:
+    """The arguments of `INSERT`."""
+    given = {
+        "invoices": _as_json([msgspec.structs.asdict(rows.invoice) for rows in batch]),
+        "beside": _as_json([rows.beside() for rows in batch]),
+    }
+    return INSERT.args(given)
+
+
+def _as_json(records: Sequence[dict[str, object]]) -> str:
+    """Records as Postgres reads them. Whole numbers are text, since an amount may have 78 digits, and bytes are hex;
+    what is None is left out."""
+    plain = [
+        {
+            name: str(value) if type(value) is int else f"\\x{value.hex()}" if isinstance(value, bytes) else value
+            for name, value in record.items()
+            if value is not None
+        }
+        for record in records
+    ]
+    return msgspec.json.encode(plain).decode()
+
+
+def _lists(batch: Sequence[NewRows]) -> list[str]:
     """The topics of the lists to which invoices were added."""
-    merchant, mode = statement.names.index("merchant"), statement.names.index("mode")
-    of = {(arguments[merchant], arguments[mode]) for arguments in batch}
-    return [topic for owner, its_mode in of for topic in topics.of_merchant(str(owner), str(its_mode), "invoices")]
+    of = {(rows.invoice.merchant, rows.invoice.mode) for rows in batch}
+    return [topic for owner, mode in of for topic in topics.of_merchant(owner, mode, "invoices")]
 
 
 async def are_paused() -> bool:
@@ -190,63 +207,64 @@ COLUMNS = InvoiceRow.__struct_fields__
 
 QUOTE_COLUMNS = QuoteRow.__struct_fields__
 
-_LEASE = f"""
-    WITH permitted AS ({ASSET_IS_PERMITTED}), lease AS (
-        UPDATE deposit_addresses
-        SET invoice_id = :id, lease_count = lease_count + 1, reserved_by = NULL, reserved_until = NULL
-        WHERE {ADDRESS_IS_FREE} AND EXISTS (SELECT 1 FROM permitted)
-        RETURNING id
-    )"""
-
-# What the customer may choose: all of the named assets must be permitted, or any one where none are named.
-_CHOICE = """
-    WITH lease AS (
-        SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM switches WHERE name = 'invoices')
-            AND CASE WHEN :pay_in_assets::text[] IS NULL
-                THEN EXISTS (SELECT 1 FROM merchant_assets
-                    WHERE merchant = :merchant AND enabled AND offered AND split_part(network, ':', 2) = :mode)
-                ELSE cardinality(:pay_in_assets::text[]) = (SELECT count(*) FROM merchant_assets
-                    WHERE merchant = :merchant AND enabled AND network || ' ' || asset = ANY(:pay_in_assets::text[]))
-            END
-    )"""
+_BESIDE = """
+    holder varchar, unique_since timestamptz, event_id uuid, event_data text, replay_id bytea, request_hash bytea,
+    body text, actor varchar, actor_address varchar, rate bigint, spread_bps integer, quote_state varchar"""
 
 _QUOTE_NAMES = {"id": "quote", "invoice": "id", "expires_at": "quote_expires_at", "state": "quote_state"}
-"""What the parameters of a quote's columns are called where they would clash with those of its invoice."""
+"""What a quote's columns are called in `new` where they would clash with those of its invoice."""
 
-_QUOTE = f"""
-    , quote AS (
-        INSERT INTO quotes ({", ".join(QUOTE_COLUMNS)})
-        SELECT {", ".join(f":{_QUOTE_NAMES.get(column, column)}" for column in QUOTE_COLUMNS)} FROM invoice
-    )"""
-
-
-def _insert(lease: str, quote: str = "") -> NamedStatement:
-    """The statement that writes an invoice and all that belongs to it, once the CTE `lease` has a row."""
-    return NamedStatement(
-        f"""
-    {lease}, invoice AS (
+# The customer's choice: all of the named assets must be permitted, or any one where none are named.
+#
+# Postgres has no statistics of what a function returns. It expects a hundred rows, and one of them with a status: so it
+# looks up rows of the large tables one by one, in their indexes, and keeps that plan.
+#
+# Unique keys are written in their order: of two statements with the same keys one waits, and neither for the other.
+INSERT = NamedStatement(
+    f"""
+    WITH new AS (
+        SELECT * FROM ROWS FROM (
+            json_populate_recordset(NULL::invoices, :invoices::json),
+            json_to_recordset(:beside::json) AS ({_BESIDE})
+        )
+    ), lease AS (
+        UPDATE deposit_addresses
+        SET invoice_id = new.id, lease_count = lease_count + 1, reserved_by = NULL, reserved_until = NULL
+        FROM new
+        WHERE new.status = '{Status.AWAITING_DEPOSIT}' AND {address_is_free("new.")}
+            AND EXISTS ({asset_is_permitted("new.")})
+        RETURNING new.*
+    ), choice AS (
+        SELECT * FROM new
+        WHERE new.status = '{Status.AWAITING_CHOICE}' AND NOT EXISTS (SELECT 1 FROM switches WHERE name = 'invoices')
+            AND CASE WHEN new.pay_in_assets IS NULL
+                THEN (SELECT true FROM merchant_assets
+                    WHERE merchant = new.merchant AND enabled AND offered AND split_part(network, ':', 2) = new.mode
+                    LIMIT 1)
+                ELSE cardinality(new.pay_in_assets) = (SELECT count(*) FROM merchant_assets
+                    WHERE merchant = new.merchant AND enabled AND network || ' ' || asset = ANY(new.pay_in_assets))
+            END
+    ), invoice AS (
+        SELECT * FROM lease UNION ALL SELECT * FROM choice
+    ), written AS (
         INSERT INTO invoices ({", ".join(COLUMNS)})
-        SELECT {", ".join(f":{column}" for column in COLUMNS)} FROM lease
-        RETURNING id
-    ){quote}, event AS (
+        SELECT {", ".join(COLUMNS)} FROM invoice ORDER BY merchant, mode, order_id
+    ), quoted AS (
+        INSERT INTO quotes ({", ".join(QUOTE_COLUMNS)})
+        SELECT {", ".join(_QUOTE_NAMES.get(column, column) for column in QUOTE_COLUMNS)}
+        FROM invoice WHERE quote IS NOT NULL
+    ), event AS (
         INSERT INTO events (event_id, merchant_id, mode, type, subject_id, data, override_url, created_at)
-        SELECT :event_id, :merchant, :mode, 'invoice.created', id, :event_data, :webhook_url, :created_at
-        FROM invoice
+        SELECT event_id, merchant, mode, 'invoice.created', id, event_data, webhook_url, created_at FROM invoice
     ), replay AS (
         INSERT INTO idempotency_records (id, merchant_id, request_hash, status, body, created_at)
-        SELECT :replay_id, :merchant, :request_hash, 201, :body, :created_at
-        FROM invoice WHERE :replay_id::bytea IS NOT NULL
+        SELECT replay_id, merchant, request_hash, 201, body, created_at
+        FROM invoice WHERE replay_id IS NOT NULL ORDER BY replay_id
     ), audit AS (
         INSERT INTO audit_entries (at, actor, action, subject, merchant_id, address, details)
-        SELECT :created_at, :actor, 'invoice.created', id, :merchant, :actor_address, '{{}}'
-        FROM invoice WHERE :actor::varchar IS NOT NULL
+        SELECT created_at, actor, 'invoice.created', id, merchant, actor_address, '{{}}'
+        FROM invoice WHERE actor IS NOT NULL
     )
     SELECT id FROM invoice
     """
-    )
-
-
-INSERT = _insert(_LEASE)
-INSERT_QUOTED = _insert(_LEASE, _QUOTE)
-INSERT_CHOICE = _insert(_CHOICE)
-"""An invoice that names its asset, one with a price and its first quote, and one whose customer has yet to choose."""
+)

@@ -19,25 +19,32 @@ from app.invoices.tables import Quote
 from app.merchants.roles import Standing
 from app.merchants.terms import Mode
 
-ADDRESS_IS_FREE = """
-    id = :deposit_address AND reserved_by = :holder AND reserved_until > :created_at AND invoice_id IS NULL
+
+def address_is_free(of: str) -> str:
+    """The condition that a row of `deposit_addresses` may be leased for an amount of an asset. `of` stands before the
+    name of each value: a colon where they are parameters, else a table and a dot."""
+    return f"""
+    deposit_addresses.id = {of}deposit_address AND deposit_addresses.reserved_by = {of}holder
+    AND deposit_addresses.reserved_until > {of}created_at AND deposit_addresses.invoice_id IS NULL
     AND NOT EXISTS (
         SELECT 1 FROM invoices earlier
-        WHERE earlier.deposit_address = :deposit_address AND earlier.created_at > :unique_since
-            AND earlier.asset = :asset AND earlier.pay_in_raw = :pay_in_raw
+        WHERE earlier.deposit_address = {of}deposit_address AND earlier.created_at > {of}unique_since
+            AND earlier.asset = {of}asset AND earlier.pay_in_raw = {of}pay_in_raw
     ) AND NOT EXISTS (
         SELECT 1 FROM quotes quoted
-        WHERE quoted.deposit_address = :deposit_address AND quoted.created_at > :unique_since
-            AND quoted.asset = :asset AND quoted.pay_in_raw = :pay_in_raw
+        WHERE quoted.deposit_address = {of}deposit_address AND quoted.created_at > {of}unique_since
+            AND quoted.asset = {of}asset AND quoted.pay_in_raw = {of}pay_in_raw
     )"""
-"""Whether an address may be leased for an amount of an asset."""
 
-ASSET_IS_PERMITTED = """
-    SELECT 1 FROM merchant_assets
-    WHERE merchant = :merchant AND network = :network AND asset = :asset AND enabled
-        AND :amount_raw >= coalesce(min_raw, 0) AND :amount_raw <= coalesce(max_raw, :amount_raw)
+
+def asset_is_permitted(of: str) -> str:
+    """The query of one row where the merchant takes this amount of an asset and nothing is paused. `of` as above."""
+    return f"""
+    SELECT 1 FROM merchant_assets permitted
+    WHERE permitted.merchant = {of}merchant AND permitted.network = {of}network AND permitted.asset = {of}asset
+        AND permitted.enabled AND {of}amount_raw >= coalesce(permitted.min_raw, 0)
+        AND {of}amount_raw <= coalesce(permitted.max_raw, {of}amount_raw)
         AND NOT EXISTS (SELECT 1 FROM switches WHERE name = 'invoices')"""
-"""One row where the merchant takes this amount of an asset and nothing is paused."""
 
 
 class QuoteRow(Asked, frozen=True, kw_only=True):
@@ -205,10 +212,10 @@ async def add(new: NewQuote) -> bool:
 # SQL, since the builder knows no CTE.
 _ADD = NamedStatement(
     f"""
-    WITH permitted AS ({ASSET_IS_PERMITTED}), lease AS (
+    WITH permitted AS ({asset_is_permitted(":")}), lease AS (
         UPDATE deposit_addresses
         SET invoice_id = :invoice, lease_count = lease_count + 1, reserved_by = NULL, reserved_until = NULL
-        WHERE {ADDRESS_IS_FREE} AND EXISTS (SELECT 1 FROM permitted)
+        WHERE {address_is_free(":")} AND EXISTS (SELECT 1 FROM permitted)
             AND NOT EXISTS (SELECT 1 FROM quotes same
                 WHERE same.invoice = :invoice AND same.deposit_address = :deposit_address)
         RETURNING id

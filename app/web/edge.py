@@ -7,8 +7,8 @@ Litestar removes slashes at the end and double slashes. A guard may set `rate_li
 and the lists `headers` and `cookies`, which are sent even with an error. A layer may set `close_connection`, to end the
 connection after the answer; in a process that is about to stop each answer does.
 
-`BodyTimeout` wraps everything that answers, since a body may be read after its answer; `StrictHttp` is between it and
-Litestar. Both refuse by raising ApiError, and the handlers of the merchant API too: what they raise is answered here.
+`BodyTimeout` wraps everything that answers, since a body may be read after its answer; `StrictHttp` and `Admission` are
+between it and Litestar. They refuse by raising ApiError, and so do the handlers of the merchant API: it is answered here.
 """
 
 import time
@@ -23,6 +23,7 @@ from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.web import errors, lasting, request_id
 from app.web.access_log import AccessLog
+from app.web.admission import Admission
 from app.web.body_timeout import BodyTimeout
 from app.web.client_address import ClientAddresses
 from app.web.headers import SecurityHeaders, is_api
@@ -60,7 +61,7 @@ class Edge:
     ) -> None:
         """`straight` answers some requests itself, and passes the others to `app` (app/api/straight.py)."""
         self._app = app
-        layers = StrictHttp(Methods(straight or app))
+        layers = StrictHttp(Methods(Admission(straight or app)))
         self._layers = layers if settings.database_read_url is None else StandbyReads(layers)
         self._timed = BodyTimeout(self._answer_traced if tracing.is_on() else self._answer, settings)
         self.lifespan = app.lifespan

@@ -1,6 +1,7 @@
 """Requests that arrive together share statements and commits, and each gets its own answer."""
 
 import asyncio
+import json
 from collections import Counter
 
 import httpx
@@ -18,25 +19,43 @@ def outcome(answer: httpx.Response) -> str:
 
 async def test_a_clash_fails_only_those_that_clash(integrator: Integrator, new_integrator: NewIntegrator) -> None:
     other = await new_integrator()
-    requests = [integrator.post("/invoices", INVOICE, once=f"plain {n}") for n in range(20)]
+    await database.execute("UPDATE merchant_assets SET min_raw = 6000000 WHERE merchant = $1", other.merchant_id)
+    much = {"amount": "20.000000000000000001", "currency": "ETH"}  # more wei than 64 bits hold
+    requests = [integrator.post("/invoices", INVOICE | much, once="much")]
+    requests += [integrator.post("/invoices", INVOICE, once=f"plain {n}") for n in range(20)]
     requests += [integrator.post("/invoices", INVOICE | {"order_id": "1042"}, once=f"order {n}") for n in range(10)]
     requests += [integrator.post("/invoices", INVOICE | {"chain": "tron"}, once=f"chain {n}") for n in range(5)]
     requests += [integrator.post("/invoices", INVOICE | {"amount": "7"}, once="twin") for _ in range(5)]
-    requests += [other.post("/invoices", INVOICE | {"order_id": "1042"}, once=f"plain {n}") for n in range(1)]
+    requests += [other.post("/invoices", INVOICE | {"order_id": "1042", "amount": "6"}, once="plain 0")]
+    requests += [other.post("/invoices", INVOICE, once=f"little {n}") for n in range(3)]
 
     answers = await asyncio.gather(*requests)
 
     assert Counter(map(outcome, answers)) == {
-        "201": 20 + 1 + 5 + 1,
+        "201": 1 + 20 + 1 + 5 + 1,
         "DUPLICATE_ORDER_ID": 9,
         "PAY_IN_ASSET_NOT_ALLOWED": 5,
+        "AMOUNT_TOO_SMALL": 3,
     }
     made = {answer.json()["id"]: answer for answer in answers if answer.status_code == 201}
-    assert len(made) == 20 + 1 + 1 + 1
+    assert len(made) == 1 + 20 + 1 + 1 + 1
+    assert answers[0].json()["amount_raw"] == "20000000000000000001"
     assert len({answer.json()["pay_in"]["address"] for answer in made.values()}) == len(made)
     for noun, key in (("invoices", "id"), ("events", "subject_id")):
         assert {row[key] for row in await database.fetch_all(f"SELECT {key} FROM {noun}")} == set(made)
     assert await database.fetch_value("SELECT count(*) FROM idempotency_records") == len(made)
+    for invoice_id, answer in made.items():
+        shown = await (other if answer is answers[-4] else integrator).get(f"/invoices/{invoice_id}")
+        assert shown.json() == answer.json()
+        stored = await database.fetch_value("SELECT data FROM events WHERE subject_id = $1", invoice_id)
+        assert json.loads(stored) == {"invoice_id": invoice_id, **answer.json()}
+
+
+async def test_thirty_creations_at_once_cost_few_statements(integrator: Integrator) -> None:
+    async with statements() as seen:
+        answers = await asyncio.gather(*(integrator.post("/invoices", INVOICE, once=str(n)) for n in range(30)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert sum("INSERT INTO invoices" in statement for statement in seen) <= 10, seen
 
 
 async def test_reads_at_once_each_get_their_own_answer(integrator: Integrator, new_integrator: NewIntegrator) -> None:

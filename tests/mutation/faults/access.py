@@ -279,8 +279,8 @@ IDEMPOTENCY = (
     ),
     Fault(
         "app/invoices/creation_repository.py",
-        "FROM invoice WHERE :replay_id::bytea IS NOT NULL",
-        "FROM invoice WHERE :replay_id::bytea IS NULL",
+        "FROM invoice WHERE replay_id IS NOT NULL",
+        "FROM invoice WHERE replay_id IS NULL",
         "a request that is sent twice creates two invoices",
         ("api/test_invoices.py::test_one_key_creates_one_invoice_however_many_requests_at_once",),
     ),

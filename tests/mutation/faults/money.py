@@ -113,8 +113,8 @@ INVOICES = (
     ),
     Fault(
         "app/invoices/quotes_repository.py",
-        "AND earlier.pay_in_raw = :pay_in_raw",
-        "AND earlier.pay_in_raw = :pay_in_raw + 1",
+        "AND earlier.pay_in_raw = {of}pay_in_raw",
+        "AND earlier.pay_in_raw = {of}pay_in_raw + 1",
         "a late payment of one customer pays the invoice of another",
         ("addresses/test_pool.py::test_an_amount_at_an_address_belongs_to_one_invoice_for_a_month",),
     ),
@@ -134,8 +134,8 @@ INVOICES = (
     ),
     Fault(
         "app/invoices/quotes_repository.py",
-        "AND quoted.pay_in_raw = :pay_in_raw",
-        "AND quoted.pay_in_raw = :pay_in_raw + 1",
+        "AND quoted.pay_in_raw = {of}pay_in_raw",
+        "AND quoted.pay_in_raw = {of}pay_in_raw + 1",
         "a late payment of one customer's quote pays the invoice of another",
         ("invoices/test_quotes.py::test_an_amount_at_an_address_is_asked_once",),
     ),

@@ -178,7 +178,7 @@ class RequestTimeout(_failures.ClientError):
 
 
 class Unavailable(_failures.ServiceUnavailable):
-    """The gateway's database doesn't answer. Whether the request was carried out isn't known: repeat it with the same `Idempotency-Key`, after `Retry-After`."""
+    """The gateway's database doesn't answer, or there are more requests at once than the gateway can work on. Whether the request was carried out isn't known: repeat it with the same `Idempotency-Key`, after `Retry-After`."""
 
 
 class UnsupportedMediaType(_failures.ClientError):
