@@ -1,5 +1,7 @@
 """What the page says while a wallet in the browser pays. The page's script picks the sentence of each step."""
 
+from functools import cache
+
 import msgspec
 
 from app.checkout.view import CheckoutView
@@ -22,9 +24,16 @@ def _json(value: object) -> str:
 def wallet_words(view: CheckoutView, language: Language) -> dict[str, str]:
     """The sentences by the names that `static/js/wallets.js` and the scripts of the protocols know. In `pay`
     the script puts the wallet's name for `{wallet}`."""
+    amount = language.isolate(f"{group_digits(view.amount_decimal)} {view.asset}")
+    funds = language.gettext("This account holds less than %(amount)s.") % {"amount": amount}
+    return {**_sentences(view.chain_name, language), "funds": funds}
+
+
+@cache
+def _sentences(network_name: str, language: Language) -> dict[str, str]:
+    """Those that are the same on all pages of a network."""
     _ = language.gettext
-    network = {"network": language.isolate(view.chain_name)}
-    amount = {"amount": language.isolate(f"{group_digits(view.amount_decimal)} {view.asset}")}
+    network = {"network": language.isolate(network_name)}
     return {
         "pay": _("Pay with %(wallet)s") % {"wallet": "{wallet}"},
         "unnamed": _("your browser’s wallet"),
@@ -36,7 +45,7 @@ def wallet_words(view: CheckoutView, language: Language) -> dict[str, str]:
         "pending": _("Your wallet has another question open. Please open your wallet and answer it there."),
         "network": _("Your wallet is on another network. Change to %(network)s there, then press again.") % network,
         "account": _("The account in your wallet has changed. Please press again."),
-        "funds": _("This account holds less than %(amount)s.") % amount,
+        "funds": "",
         "fee": _("This account doesn’t hold enough for the amount and the network’s fee."),
         "changed": _("The amount on this page has changed. Please press again."),
         "failed": _("Your wallet could not do it. Nothing was sent."),

@@ -1,49 +1,43 @@
-"""How to send the amount, for `checkout/_paying.html`: its form, of which there are few, and the values in it."""
+"""How to send the amount: `checkout/_paying.html` and the values in it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
 from app.checkout.browser_wallets import wallet_context
 from app.checkout.view import CheckoutView
+from app.checkout.wording import Words
 from app.web.languages import Language
+from app.web.pages import Pages
 from app.web.qr import payment_qr
 
 
-@dataclass(frozen=True, slots=True)
-class Paying:
-    """What `filled` takes (app/web/pages.py)."""
-
-    slots: Mapping[str, object]
-    form: Mapping[str, Any]
-
-
-def paying(view: CheckoutView, network: str, warning: str, language: Language) -> Paying:
+def paying(pages: Pages, view: CheckoutView, words: Words, language: Language) -> Markup:
     """The part of a page that can be paid now, or while another deposit is reviewed."""
     _ = language.gettext
     label = _("QR code with the address") if view.has_link_code else _("QR code with amount and address")
     slots = {
-        "network": network,
+        "network": words.network,
         "grouped": _grouped(view.address_groups),
         "address": view.address,
-        "warning": warning,
+        "warning": words.network_warning,
         "payment_uri": view.payment_uri,
         "qr": payment_qr(view.qr_text or view.payment_uri, label=label),
         "link_code_url": view.link_code_url,
         "sent_url": view.sent_url,
         **wallet_context(view, language),
     }
-    form = {
-        "protocol": view.wallet.protocol if view.wallet is not None else "",
-        "announced": bool(view.announced),
-        "has_link_code": view.has_link_code,
-    }
-    return Paying(slots, form)
+    return pages.filled(
+        "checkout/_paying.html",
+        slots,
+        language=language,
+        protocol=view.wallet.protocol if view.wallet is not None else "",
+        announced=bool(view.announced),
+        has_link_code=view.has_link_code,
+    )
 
 
 def _grouped(groups: Sequence[str]) -> Markup:
     """A value in groups, for comparing by eye. Selecting it by hand still copies it without gaps."""
-    spans = [f"<span>{escape(group)}</span>" for group in groups]
+    spans = [f"<span>{group}</span>" for group in str(escape(" ".join(groups))).split()]
     return Markup("<wbr>".join(spans))  # noqa: S704 - escaped above

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.checkout.view import CheckoutView
+from app.checkout.wording import put_into_words
 from app.core.money import group_digits
 from app.web.languages import Language
 
@@ -17,6 +18,16 @@ class ReceiptWords:
     """`1 BTC = 51,200.00 EUR`: by it the price became an amount."""
     worth: str
     """`4.60 EUR`: about what the payment was worth when it counted, where no price says it."""
+
+
+def receipt_context(view: CheckoutView, language: Language) -> dict[str, object]:
+    """What `checkout/receipt.html` needs for a settled invoice."""
+    return {
+        "view": view,
+        "words": put_into_words(view, language),
+        "paid_on": language.moment(view.paid_at) if view.paid_at else "",
+        "receipt": receipt_words(view, language),
+    }
 
 
 def receipt_words(view: CheckoutView, language: Language) -> ReceiptWords:

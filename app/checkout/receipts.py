@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from litestar import Request, Response, get
 
 from app.checkout import look
+from app.checkout.receipt_words import receipt_context
 from app.checkout.view import CheckoutView
-from app.checkout.wording import page_context
 from app.core.errors import ApiError, Code
 from app.invoices.reader import PublicInvoice
 from app.web.pages import COMPRESSED, Pages, language_of
@@ -46,7 +46,7 @@ def routes(parts: Parts) -> Router:
         if not view.is_settled:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         language = language_of(request)
-        context = page_context(_alone(view, slug), language)
+        context = receipt_context(_alone(view, slug), language)
         return parts.pages.page("checkout/receipt.html", context, language=language)
 
     @get("/{slug:str}/brand.css", include_in_schema=False)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -17,14 +18,13 @@ from litestar.params import Body
 from litestar.response import Redirect
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from app.checkout import embedding, links, look, lookup, receipts, returning, sending
+from app.checkout import embedding, layout, links, look, lookup, receipts, returning, sending
 from app.checkout.following import Following, Shown, read_at
 from app.checkout.receipts import Parts
 from app.checkout.source import query
 from app.checkout.view import CheckoutView
 from app.checkout.viewing import Viewing
 from app.checkout.wallet import Choice, CustomerWallet
-from app.checkout.wording import page_context
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.invoices.reader import PublicInvoice
@@ -34,7 +34,6 @@ from app.lookups import limits
 from app.networks.config import NetworkConfig
 from app.web.client_address import site
 from app.web.headers import framed_by
-from app.web.languages import Language
 from app.web.pages import COMPRESSED, Pages, language_of
 from app.web.qr import qr_image
 from app.web.rate_limits import RateLimiter, refuse_exceeded
@@ -101,10 +100,6 @@ def routes(
         framed = embedding.is_asked(request)
         return Redirect(f"/pay/{slug}{query(language_of(request), framed=framed)}", status_code=303)
 
-    def render(request: PageRequest, template: str, view: CheckoutView) -> Response[bytes]:
-        language = language_of(request)
-        return pages.page(template, page_context(view, language), language=language)
-
     async def count(request: PageRequest, purpose: str, limit: int) -> None:
         state = request.scope["state"]
         address = site(state["client_address"])
@@ -116,7 +111,8 @@ def routes(
     async def page(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
         view = await view_of(request, slug)
-        answer = render(request, "checkout/page.html", view)
+        language = language_of(request)
+        answer = pages.answer(layout.page(pages, view, language), language)
         if view.is_framed:
             answer.headers.update(framed_by(view.frame_origins))
         return answer
@@ -146,12 +142,10 @@ def routes(
     @get("/{slug:str}/status", include_in_schema=False, middleware=[COMPRESSED])
     async def status(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        return render(request, "checkout/_status.html", await view_of(request, slug))
+        view, language = await view_of(request, slug), language_of(request)
+        return pages.answer(layout.live_part(pages, view, language), language)
 
-    def render_status(view: CheckoutView, language: Language) -> str:
-        return pages.render("checkout/_status.html", page_context(view, language), language)
-
-    following = Following(hub, services.invoice_reader, services.links, viewing, render_status)
+    following = Following(hub, services.invoice_reader, services.links, viewing, partial(layout.live_part, pages))
 
     @get("/{slug:str}/events", include_in_schema=False, middleware=[counted])
     async def events(request: PageRequest, slug: str) -> ASGIApp:

@@ -61,11 +61,8 @@ async def sent(
 
 
 async def _known_block(network: str) -> str:
-    try:
-        cursor = await blocks_repository.cursor(network)
-    except LookupError:
-        block_hash = None
-    else:
+    cursor, block_hash = await blocks_repository.cursor(network), None
+    if cursor is not None:
         height = max(cursor.start_height, cursor.scanned_height - BLOCKS_BELOW)
         block_hash = await blocks_repository.hash_at(network, height)
     if block_hash is None:

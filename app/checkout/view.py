@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from app.invoices.return_urls import is_at_home
@@ -164,7 +165,7 @@ class RateShown:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: what is asked of it often, it remembers
 class CheckoutView:
     """One invoice at one moment, as a customer may see it.
 
@@ -302,7 +303,7 @@ class CheckoutView:
         """Whether the payment link needs a QR code of its own, since the first one holds the address alone."""
         return self.qr_text == self.address
 
-    @property
+    @cached_property
     def is_payable(self) -> bool:
         """Whether to show address and QR code. Never past `expires_at`, even where the status lags."""
         return self.status is Status.AWAITING_DEPOSIT and self.seconds_left > 0 and not self.is_overfull
@@ -313,12 +314,12 @@ class CheckoutView:
         in_review = self.status is Status.MANUAL_REVIEW and self.can_be_paid_in_review
         return in_review and self.seconds_left > 0 and not self.is_overfull
 
-    @property
+    @cached_property
     def is_time_up(self) -> bool:
         """Whether `expires_at` has passed but the status has not changed yet: a last deposit may still appear."""
         return self.status is Status.AWAITING_DEPOSIT and self.seconds_left <= 0
 
-    @property
+    @cached_property
     def has_run_out(self) -> bool:
         """Whether the last quote has ended and the invoice has time left for another one."""
         if self.status is Status.AWAITING_CHOICE:
@@ -332,7 +333,7 @@ class CheckoutView:
             return None
         return next((way for way in self.ways_to_pay if way.is_chosen and way.amount_decimal), None)
 
-    @property
+    @cached_property
     def other_ways(self) -> tuple[WayToPay, ...]:
         """What the page lists to choose among: all but what is chosen."""
         return tuple(way for way in self.ways_to_pay if not way.is_chosen)
@@ -344,7 +345,7 @@ class CheckoutView:
             return 0
         return max(0, int((self.invoice_ends_at - self.now).total_seconds()))
 
-    @property
+    @cached_property
     def is_live(self) -> bool:
         """Whether the page should still update itself."""
         if self.status is Status.EXPIRED:
@@ -358,7 +359,7 @@ class CheckoutView:
             [*(["lookup"] if not self.lookup_url else []), *(["sandbox-wallet"] if self.is_settled else [])]
         )
 
-    @property
+    @cached_property
     def is_settled(self) -> bool:
         """Whether the merchant has been credited, refunds or not."""
         return self.status in SETTLED
@@ -375,7 +376,7 @@ class CheckoutView:
         """Whether the page stands in a page of the merchant."""
         return bool(self.frame_origins)
 
-    @property
+    @cached_property
     def seconds_left(self) -> int:
         """Whole seconds until expiry, rounded down, never below 0."""
         return max(0, int((self.expires_at - self.now).total_seconds()))
@@ -384,6 +385,11 @@ class CheckoutView:
     def confirmations_shown(self) -> int:
         """Confirmations, never more than are required: "25 of 20" would confuse."""
         return min(self.confirmations_seen, self.confirmations_required)
+
+    @property
+    def payee_letter(self) -> str:
+        """What stands for a merchant without a logo."""
+        return self.merchant_name[:1].upper()
 
     @property
     def shown_amount_decimal(self) -> str:

@@ -8,9 +8,7 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 from dataclasses import dataclass
 
 from app.checkout import choosing
-from app.checkout.mistakes import explain, what_happened
-from app.checkout.paying import paying
-from app.checkout.receipt_words import receipt_words
+from app.checkout.mistakes import what_happened
 from app.checkout.view import CheckoutView, FeePayer, Gone
 from app.core.money import group_digits
 from app.invoices.states import Status
@@ -59,26 +57,6 @@ class Words:
     """`1 BTC = 51,200.00 EUR, 2 minutes ago`; empty without a quote."""
     announcement: str
     """What a screen reader says when the page changes by itself."""
-
-
-def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
-    """Everything that `checkout/page.html` and `checkout/_status.html` need."""
-    words, can_pay = put_into_words(view, language), view.is_payable or view.may_still_be_paid
-    return {
-        "view": view,
-        "words": words,
-        "is_payable": view.is_payable,
-        "paying": paying(view, words.network, words.network_warning, language) if can_pay else None,
-        "mistakes": [(mistake, explain(mistake, view, language)) for mistake in view.mistakes],
-        "tone": tone(view),
-        "step": step(view),
-        "paid_on": language.moment(view.paid_at) if view.paid_at else "",
-        "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
-        "words_of_ways": choosing.words_of_ways(view, language),
-        "ways_are_many": len(view.other_ways) > choosing.MANY_WAYS,
-        "return_after_s": RETURN_AFTER_S,
-        "receipt": receipt_words(view, language) if view.is_settled else None,
-    }
 
 
 def put_into_words(view: CheckoutView, language: Language) -> Words:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.checkout import lookup, returning
+from app.checkout import layout, lookup, returning
+from app.checkout.receipt_words import receipt_context
 from app.checkout.returning import say_problem
 from app.checkout.view import (
     SETTLED,
@@ -28,7 +29,6 @@ from app.checkout.view import (
     Transfer,
     WayToPay,
 )
-from app.checkout.wording import page_context
 from app.invoices.states import Status
 from app.live import contents
 from app.lookups.judging import Finding, Verdict
@@ -542,7 +542,7 @@ class Site:
     def bring(self, name: str) -> None:
         """Sends every open page of `name` its live part as it is now, in a status event."""
         view = replace(self.views[name], now=datetime.now(UTC))
-        part = self.render("checkout/_status.html", ENGLISH, **page_context(view, ENGLISH)).decode()
+        part = layout.live_part(self._pages, view, ENGLISH)
         for listening_to, events in self._listeners:
             if listening_to == name:
                 events.put(contents.event(part).decode())
@@ -591,8 +591,11 @@ class Site:
         if rest and rest[0] == "return":
             body = self.render("checkout/return.html", language, **return_context(view, rest[1], language))
             return self._send(request, 200, body, "text/html")
-        template = {"status": "_status", "receipt": "receipt"}.get(rest[0], "") if rest else "page"
-        body = self.render(f"checkout/{template}.html", language, **page_context(view, language))
+        if rest == ["receipt"]:
+            body = self.render("checkout/receipt.html", language, **receipt_context(view, language))
+        else:
+            made = layout.live_part if rest == ["status"] else layout.page
+            body = made(self._pages, view, language).encode()
         self._send(request, 200, body, "text/html")
 
     def _send(self, request: BaseHTTPRequestHandler, status: int, body: bytes, kind: str) -> None:

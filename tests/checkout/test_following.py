@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from app.checkout import layout
 from app.checkout.following import Following, Shown
-from app.checkout.view import CheckoutView
 from app.checkout.viewing import Viewing
-from app.checkout.wording import page_context
 from app.core import clock
 from app.invoices.reader import InvoiceReader, PublicInvoice
 from app.live import contents, stream, topics
@@ -17,7 +17,7 @@ from app.live.hub import LiveHub
 from app.live.notices import changed
 from app.live.stream import HEARTBEAT, EventStream
 from app.web import languages
-from app.web.languages import ENGLISH, Language
+from app.web.languages import ENGLISH
 from app.web.pages import Pages
 from app.wiring import Services
 from tests.factories.invoices import invoice
@@ -54,11 +54,8 @@ async def hub(valkey: str) -> AsyncIterator[LiveHub]:
 def following(hub: LiveHub, services: Services, reader: CountingReader) -> Following:
     """The streams of the checkout."""
     pages = Pages()
-
-    def render(view: CheckoutView, language: Language) -> str:
-        return pages.render("checkout/_status.html", page_context(view, language), language)
-
     viewing = Viewing(services, with_wallet=False)
+    render = partial(layout.live_part, pages)
     return Following(hub, reader, services.links, viewing, render)  # type: ignore[arg-type]
 
 

@@ -89,7 +89,7 @@ async def test_a_batch_that_hangs_delays_the_next_one_for_a_moment_only() -> Non
     batcher = Batcher(hang_at_zero, max_batch=10, max_in_flight=2, patience_s=0.02)
     hung = asyncio.create_task(batcher.ask(0))
     await asyncio.sleep(0)
-    assert await asyncio.gather(batcher.ask(1), batcher.ask(2)) == [1, 2]
+    assert [*await asyncio.gather(batcher.ask(1), batcher.ask(2))] == [1, 2]
     assert batches == [[0], [1, 2]]  # together: the first one had its moment
     end.set()
     assert await hung == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.checkout.source import checkout_view
-from app.checkout.wording import page_context
+from app.checkout.wording import put_into_words
 from app.core import clock, database
 from app.core.errors import ApiError
 from app.core.settings import Settings, load
@@ -507,7 +507,7 @@ async def test_the_checkout_page_shows_a_payment_in_the_pool(
             now=clock.now(),
         )
         assert view.qr_text == f"BITCOIN:{new.pay_in.address.upper()}?amount=0.50"
-        return str(page_context(view, language)["words"])
+        return str(put_into_words(view, language))
 
     assert "Bitcoin" in await words()
     txid = await pay(bitcoin, new)
