@@ -323,9 +323,9 @@ RATE_LIMITS = (
         ("web/test_edge.py::test_a_limit_per_address_takes_a_64_as_one",),
     ),
     Fault(
-        "app/checkout/embedding.py",
-        "return invoice.frame_origins if QUERY in request.query_params else ()",
-        "return invoice.frame_origins",
+        "app/checkout/viewing.py",
+        "frame_origins=public.frame_origins if framed else ()",
+        "frame_origins=public.frame_origins",
         "a page that asks for no frame can be framed",
         ("checkout/test_embedding.py::test_only_listed_origins_frame_only_the_embedded_page",),
     ),
