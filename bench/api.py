@@ -99,7 +99,7 @@ class _Measured:
         self.report.add(f"{name}_p50", got.p50_ms, "ms", better="lower")
         self.report.add(f"{name}_p99", got.p99_ms, "ms", better="lower")
         for who, seconds in used_s.items():
-            self.report.add(f"{name}_cpu_{who.lower()}", seconds / got.answers * 1e6, "us", better="lower")
+            self.report.add(f"{name}_cpu_{who.lower()}", seconds / got.answers * 1e6, "µs", better="lower")
         if got.failures:
             self.report.add(f"{name}_failures", got.failures, "answers", better="lower", goal=Goal("at most", 0))
         return got

@@ -49,7 +49,7 @@ def _making(report: Report) -> None:
     page = layout.page(pages, payable, ENGLISH).encode()
 
     def add(name: str, make: Callable[[], object], goal: Goal | None = None, each: int = EACH_TURN) -> None:
-        report.add(name, _cpu_us(make, each), "us", better="lower", goal=goal)
+        report.add(name, _cpu_us(make, each), "µs", better="lower", goal=goal)
 
     add("page_made", lambda: layout.page(pages, payable, ENGLISH))
     add("page_of_11_ways_made", lambda: layout.page(pages, priced, ENGLISH))

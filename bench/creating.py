@@ -59,7 +59,7 @@ def _few(report: Report, stack: Stack, alone: float, together: float) -> Load:
     report.add("create_p99", got.p99_ms, "ms", better="lower", goal=Goal("at most", 40))
     report.add("create_p99_by_p50", got.p99_ms / got.p50_ms, "times", better="lower", goal=Goal("at most", 3))
     for who, seconds in used_s.items():
-        report.add(f"create_cpu_{who.lower()}", seconds / got.answers * 1e6, "us", better="lower")
+        report.add(f"create_cpu_{who.lower()}", seconds / got.answers * 1e6, "µs", better="lower")
     report.add("create_failures", got.failures, "answers", better="lower", goal=Goal("at most", 0))
     return got
 

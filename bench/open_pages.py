@@ -134,7 +134,7 @@ async def _one_by_one(stack: Stack, report: Report, pages: "Pages", invoices: Se
 
 def _cpu(stack: Stack, report: Report, before: dict[str, float], count: int, of: str) -> None:
     for process, now_s in stack.cpu_s().items():
-        report.add(f"CPU of {of}, {process}", (now_s - before[process]) / count * 1e6, "us", better="lower")
+        report.add(f"CPU of {of}, {process}", (now_s - before[process]) / count * 1e6, "µs", better="lower")
 
 
 # --- The pages ---------------------------------------------------------------------------------------------

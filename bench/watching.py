@@ -147,8 +147,8 @@ async def a_block(bench: Bench) -> None:
                 web_s, postgres_s = time.process_time() - web_s, bench.postgres_cpu_s() - postgres_s
                 add = bench.report.add
                 add(f"{OURS:,} transfers of a block {name}", took_s, "s", better="lower", limit=bare, goal=goal)
-                add(f"{name}: CPU of the watcher, each", web_s / OURS * 1e6, "us", better="lower")
-                add(f"{name}: CPU of Postgres, each", postgres_s / OURS * 1e6, "us", better="lower")
+                add(f"{name}: CPU of the watcher, each", web_s / OURS * 1e6, "µs", better="lower")
+                add(f"{name}: CPU of Postgres, each", postgres_s / OURS * 1e6, "µs", better="lower")
         assert await database.fetch_value(_WHOLE) == OURS, "a payment was not credited as it was made"
 
 

@@ -68,7 +68,7 @@ def main() -> None:
 async def _measure(report: Report, stack: Stack, sink: Receiver, home: Path) -> None:
     bare = max([await _bare(sink, connections) for connections in BARE_CONNECTIONS], key=lambda one: one.per_s)
     report.add("bare HTTP client (httpx)", bare.per_s, "/s")
-    report.add("CPU of the bare client, each", bare.cpu_us, "us", better="lower")
+    report.add("CPU of the bare client, each", bare.cpu_us, "µs", better="lower")
     environment = stack.environment | {
         "WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8",
         "WEBHOOK_CA_FILE": str(sink.ca_path),
@@ -200,7 +200,7 @@ async def _throughput(
     )
     for name, s in used.items():
         limit = Limit("the bare client", bare.cpu_us) if name == "a worker" else None
-        report.add(f"CPU of {name}, each, {by}", s * 1e6, "us", better="lower", limit=limit)
+        report.add(f"CPU of {name}, each, {by}", s * 1e6, "µs", better="lower", limit=limit)
     report.add(
         f"{WORKERS_ON_PAPER} workers on paper, from {by}",
         WORKERS_ON_PAPER / used["a worker"],

@@ -66,16 +66,26 @@ class Call:
         await self._send(answer, scope, receive, send)
 
     async def _send(self, answer: Any, scope: Any, receive: Any, send: Any) -> None:
+        status, body, headers = self._handler.status_code, b"", []
         if isinstance(answer, Response):  # with a status or headers of its own
-            request = StrictRequest(scope, receive, send)
-            respond: Callable[..., Awaitable[None]] = await self._handler.to_response(
-                scope["litestar_app"], answer, request
-            )
-            await respond(scope, receive, send)
-            return
-        headers, body = [], b""
-        if self._handler.status_code != 204:
+            if not _is_stored_json(answer):
+                request = StrictRequest(scope, receive, send)
+                respond: Callable[..., Awaitable[None]] = await self._handler.to_response(
+                    scope["litestar_app"], answer, request
+                )
+                await respond(scope, receive, send)
+                return
+            status, body = answer.status_code or status, answer.content
+            headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+        elif status != 204:
             body = _encode(answer)
-            headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": self._handler.status_code, "headers": headers})
+        if status != 204:
+            headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _is_stored_json(answer: Response[Any]) -> bool:
+    """Whether a response is bytes of JSON with nothing that Litestar would still have to do: a creation's answer."""
+    plain = answer.media_type == "application/json" and not answer.cookies and answer.background is None
+    return plain and isinstance(answer.content, bytes)
