@@ -31,7 +31,7 @@ GROW_BY = 200
 """Addresses reserved by one statement, and made at a time when none is free."""
 
 DERIVED_AT_ONCE = 20
-"""Addresses of one piece of elliptic-curve arithmetic: 0.15 ms each, less in all than Python's switch interval."""
+"""Addresses of one piece of elliptic-curve arithmetic: 0.1 ms each, less in all than Python's switch interval."""
 
 SET_APART = 400
 """Addresses beyond those of a restored backup that may have been made after it: a pool grows by GROW_BY at a time."""
