@@ -14,7 +14,6 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -41,7 +40,7 @@ PER_S = "/s"
 
 def main() -> None:
     """Print the figures, and write them."""
-    with closing(Report("api")) as report:
+    with Report("api") as report:
         _measure(report)
 
 

@@ -13,7 +13,6 @@ import statistics
 import time
 import urllib.request
 from collections.abc import Callable
-from contextlib import closing
 
 from playwright.async_api import async_playwright
 
@@ -37,7 +36,7 @@ OPEN_PAGES, TOLD_WITHIN_MS = 1_600, 100
 
 def main() -> None:
     """Print the figures, and write them."""
-    with closing(Report("checkout_page")) as report:
+    with Report("checkout_page") as report:
         _making(report)
         with running_stack() as stack:
             asyncio.run(_loading(report, _payment_url(stack)))

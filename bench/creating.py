@@ -39,7 +39,7 @@ IN_USDT = {"amount": "5.00", "currency": "USDT", "chain": "ethereum"}
 
 def main() -> None:
     """Print the figures, and write them."""
-    with closing(Report("creating")) as report, running_stack() as stack:
+    with Report("creating") as report, running_stack() as stack:
         load(_url(stack), seconds=2, script=post_script(stack.key))  # a first invoice to copy
         alone, together = (asyncio.run(_bare_creations(stack, size)) for size in (1, MAX_TOGETHER // 2))
         with _maintained(stack):

@@ -57,12 +57,8 @@ class Page:
 def main() -> None:
     """Print the figures."""
     allow_files(PAGES + 500)
-    report = Report("open_lists")
-    try:
-        with running_stack() as stack:
-            asyncio.run(_measure(stack, report))
-    finally:
-        report.close()
+    with Report("open_lists") as report, running_stack() as stack:
+        asyncio.run(_measure(stack, report))
 
 
 async def _measure(stack: Stack, report: Report) -> None:

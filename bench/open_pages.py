@@ -64,12 +64,8 @@ class Invoice:
 def main() -> None:
     """Print the figures."""
     allow_files(PAGES + 500)
-    report = Report("open_pages")
-    try:
-        with running_stack() as stack:
-            asyncio.run(_measure(stack, report))
-    finally:
-        report.close()
+    with Report("open_pages") as report, running_stack() as stack:
+        asyncio.run(_measure(stack, report))
 
 
 async def _measure(stack: Stack, report: Report) -> None:

@@ -61,18 +61,18 @@ class Start(NamedTuple):
 
 def main() -> None:
     """Print the figures, and write their JSON."""
-    report = Report("starting")
-    try:
-        with running_stack(web_processes=1) as stack, TemporaryDirectory(prefix="swap-pay-bench-") as home:
-            # The web process of the sandbox would import the sandbox's tools too.
-            environment = {**os.environ, **stack.environment, "SWAP_PAY_ENV": "test"}
-            stack.web.stop()
-            _imports(report, environment)
-            _commands(report, environment)
-            _web(report, stack, environment, Path(home))
-            _workers(report, environment, Path(home))
-    finally:
-        report.close()
+    with (
+        Report("starting") as report,
+        running_stack(web_processes=1) as stack,
+        TemporaryDirectory(prefix="swap-pay-bench-") as home,
+    ):
+        # The web process of the sandbox would import the sandbox's tools too.
+        environment = {**os.environ, **stack.environment, "SWAP_PAY_ENV": "test"}
+        stack.web.stop()
+        _imports(report, environment)
+        _commands(report, environment)
+        _web(report, stack, environment, Path(home))
+        _workers(report, environment, Path(home))
 
 
 def _imports(report: Report, environment: Mapping[str, str]) -> None:

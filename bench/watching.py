@@ -86,21 +86,20 @@ decimals = 18
 
 def main() -> None:
     """Start the servers, measure, stop them."""
-    report = Report("watching")
     home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
     server, cache = postgres.start(home / "postgres"), valkey.start(home / "valkey")
     try:
-        for measure in (a_block, backlog, steady):
-            name = measure.__name__
-            if sys.argv[1:] and name not in sys.argv[1:]:
-                continue
-            server.create_database(name)
-            asyncio.run(migrate(server.dsn(name)))
-            with scripted(Blocks, answers_in_s=ANSWERS_IN_S) as node:
-                bench = Bench(report, home, server.dsn(name), cache.url, node, server.process.pid)
-                asyncio.run(measure(bench))
+        with Report("watching") as report:
+            for measure in (a_block, backlog, steady):
+                name = measure.__name__
+                if sys.argv[1:] and name not in sys.argv[1:]:
+                    continue
+                server.create_database(name)
+                asyncio.run(migrate(server.dsn(name)))
+                with scripted(Blocks, answers_in_s=ANSWERS_IN_S) as node:
+                    bench = Bench(report, home, server.dsn(name), cache.url, node, server.process.pid)
+                    asyncio.run(measure(bench))
     finally:
-        report.close()
         processes.stop_all()
         postgres.remove(home / "postgres")
         shutil.rmtree(home, ignore_errors=True)

@@ -50,19 +50,15 @@ WORKERS_ON_PAPER, WANTED_PER_S = 4, 4_000
 
 def main() -> None:
     """Print the figures."""
-    report = Report("webhooks")
-    print(f"{ENDPOINTS:,} endpoints ({DEAD} dead, {HANGING} hanging) at one receiver over TLS")
-    try:
-        with running_stack(web_processes=1) as stack:
-            home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
-            sink = receiver.start(home, tls.ensure(home / "tls"))
-            try:
-                asyncio.run(_measure(report, stack, sink, home))
-            finally:
-                sink.stop()
-                shutil.rmtree(home, ignore_errors=True)
-    finally:
-        report.close()
+    with Report("webhooks") as report, running_stack(web_processes=1) as stack:
+        print(f"{ENDPOINTS:,} endpoints ({DEAD} dead, {HANGING} hanging) at one receiver over TLS")
+        home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
+        sink = receiver.start(home, tls.ensure(home / "tls"))
+        try:
+            asyncio.run(_measure(report, stack, sink, home))
+        finally:
+            sink.stop()
+            shutil.rmtree(home, ignore_errors=True)
 
 
 async def _measure(report: Report, stack: Stack, sink: Receiver, home: Path) -> None:

@@ -24,6 +24,15 @@ T = TypeVar("T")
 WORKER_LIMIT_S = 30.0
 """One wait in a worker or a command. Statements that may take longer name a limit of their own."""
 
+BUSY_ERRORS = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.QueryCanceledError,
+)
+"""Statements that waited too long for others' locks, or took too long themselves: what they were about is not at
+fault."""
+
 UNAVAILABLE_ERRORS = (
     OSError,  # TimeoutError too
     asyncpg.PostgresConnectionError,

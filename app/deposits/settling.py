@@ -13,7 +13,7 @@ from itertools import groupby
 from app.alerts.service import raise_alert
 from app.core import carried_traces, database, tracing
 from app.core.logging import get_logger
-from app.core.waiting import DatabaseUnavailable
+from app.core.waiting import BUSY_ERRORS, DatabaseUnavailable
 from app.deposits import repository
 from app.deposits.bookings import booking_reference
 from app.deposits.matching import Verdict
@@ -81,11 +81,11 @@ class SettlingService:
 
     async def _booked(self, network: str, rows: Sequence[DueDeposit], book: Book, now: datetime) -> list[DueDeposit]:
         """Book deposits in one transaction, and return them. Where that fails, each half in its own, so that in the end
-        only those that can't be booked are missing."""
+        only those that can't be booked are missing. Raises what is no deposit's fault: the next look tries again."""
         try:
             async with database.transaction():
                 await book(rows)
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, *BUSY_ERRORS):
             raise
         except Exception as error:  # whatever is wrong with one deposit, the others are credited
             if len(rows) == 1:

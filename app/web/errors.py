@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
-import asyncpg
 import msgspec
 from litestar import Request, Response
 from litestar.enums import ParamType
@@ -18,7 +17,7 @@ from litestar.types import ExceptionHandlersMap
 
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
-from app.core.waiting import DatabaseUnavailable
+from app.core.waiting import BUSY_ERRORS, DatabaseUnavailable
 from app.web.headers import is_api
 
 log = get_logger(__name__)
@@ -31,14 +30,6 @@ UNAVAILABLE_MESSAGE = "the database does not answer; try again in a few seconds"
 UNAVAILABLE_RETRY_S = 5
 BUSY_RETRY_S = 1
 """`Retry-After` while the database is unavailable, and where only this statement failed because of others."""
-
-BUSY = (
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.QueryCanceledError,
-)
-"""Statements that waited too long for others' locks, or took too long themselves: the request is not at fault."""
 
 MAX_MESSAGE_LENGTH = 500
 """A message may quote what the client sent, up to this length."""
@@ -126,7 +117,7 @@ def classify(error: Exception) -> ApiError:
     if isinstance(error, DatabaseUnavailable):
         log.warning("database_unavailable", error=str(error))
         return ApiError(Code.UNAVAILABLE, UNAVAILABLE_MESSAGE, retry_after_s=UNAVAILABLE_RETRY_S)
-    if isinstance(error, BUSY):
+    if isinstance(error, BUSY_ERRORS):
         log.warning("database_busy", error=str(error))
         return ApiError(Code.UNAVAILABLE, UNAVAILABLE_MESSAGE, retry_after_s=BUSY_RETRY_S)
     log.error("request_failed", exc_info=error)

@@ -3,6 +3,7 @@ no other."""
 
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from app.core import clock, database
@@ -84,6 +85,21 @@ async def test_one_deposit_that_cannot_be_booked_stops_no_other(
     feed.now += timedelta(minutes=2)
     await feed.mine()
     assert await alerts() == [("critical", deposit_id, 2)], "then it is tried again"
+
+
+async def test_a_lock_that_others_hold_is_no_deposits_fault(services: Services, feed: Feed, merchant: Terms) -> None:
+    invoices = [await invoice(services, merchant, amount="5.00") for _ in range(3)]
+    await feed.mine(*(feed.transfer(each, int(each.pay_in.amount_raw)) for each in invoices))
+    other = await asyncpg.connect(database.dsn())
+    async with other.transaction():
+        await other.execute("SELECT FROM invoices WHERE id = $1 FOR UPDATE", invoices[1].id)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await feed.confirm()
+    await other.close()
+    assert await alerts() == []
+    await feed.confirm()
+    assert [(await reread(services, each)).status for each in invoices] == ["paid"] * 3
+    assert await alerts() == []
 
 
 def transfers(feed: Feed, to: list[AskedInvoice]) -> list[Transfer]:
