@@ -83,10 +83,11 @@ async def test_a_block_is_read_once_and_each_page_is_brought_its_own_part(
     merchant, reader = await terms(service_fee_bps=0), CountingReader(services.invoice_reader)
     first, second, other = [await invoice(services, merchant) for _ in range(3)]
     follows, now = following(hub, services, reader), clock.now()
+    read = now + timedelta(seconds=5)  # after all that the hub may have missed or heard until now
     asked = [Shown(each.id, language, framed=False) for each in (first, second) for language in (ENGLISH, GERMAN)]
-    pages = [await begun(follows.stream(shown, now)) for shown in [*asked, asked[0]]]
-    untouched = await begun(follows.stream(Shown(other.id, ENGLISH, framed=False), now))
-    lost = await begun(follows.stream(Shown("INV-0000000000", ENGLISH, framed=False), now))
+    pages = [await begun(follows.stream(shown, read)) for shown in [*asked, asked[0]]]
+    untouched = await begun(follows.stream(Shown(other.id, ENGLISH, framed=False), read))
+    lost = await begun(follows.stream(Shown("INV-0000000000", ENGLISH, framed=False), read))
     for each in (first, second):
         await services.invoices.cancel(merchant.merchant_id, "test", each.id, clock.now())
     for page in pages:
