@@ -120,13 +120,13 @@ class Day:
         async with running(wire(load(self.running.stack.environment))) as services:
             await assert_invariants(services)
 
-    def memory_mb(self) -> dict[str, "Memory"]:
-        """The memory of each process: of the one that forks the web processes, of these, and of the workers."""
+    def processes(self) -> dict[str, psutil.Process]:
+        """Those of the gateway: `web` forks the numbered ones, which serve."""
         leader = psutil.Process(self.web.pid)
         serving = [process for process in leader.children() if "resource_tracker" not in " ".join(process.cmdline())]
-        found = {"web": leader} | {f"web {number}": process for number, process in enumerate(serving, 1)}
-        found |= {name: psutil.Process(self.running.stack.app[name].pid) for name in WORKERS}
-        return {name: Memory.of(process) for name, process in found.items()}
+        numbered = {f"web {number}": process for number, process in enumerate(serving, 1)}
+        workers = {name: psutil.Process(self.running.stack.app[name].pid) for name in WORKERS}
+        return {"web": leader, **numbered, **workers}
 
     async def _sale(self, http: httpx.AsyncClient, number: int) -> dict[str, Any]:
         """An invoice is made and read, and its page opened."""
@@ -225,7 +225,7 @@ class Day:
     async def _take_webhooks(self) -> set[tuple[str, str]]:
         """The webhooks about invoices that have come since the last call, each of which has a good signature."""
         receiver = self.running.interface.webhook_receiver
-        verify = await asyncio.to_thread(_trust, receiver.ca_file)
+        verify = await asyncio.to_thread(httpx.create_ssl_context, receiver.ca_file)
         async with httpx.AsyncClient(verify=verify, timeout=WAIT_S, trust_env=False) as http:
             records = (await http.get(receiver.requests_url, params={"limit": "200000"})).json()["data"]
             (await http.delete(receiver.requests_url)).raise_for_status()
@@ -253,22 +253,6 @@ class Day:
 
     def _key(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.running.interface.api_key}"}
-
-
-@dataclass(frozen=True)
-class Memory:
-    """In MB of 2^20 bytes: `own` is what no other process has (USS). What several have is divided among them in `share`
-    (PSS), and counted for each in `whole` (RSS)."""
-
-    own: float
-    share: float
-    whole: float
-
-    @classmethod
-    def of(cls, process: psutil.Process) -> "Memory":
-        """That of a process."""
-        found = process.memory_full_info()
-        return cls(found.uss / 2**20, found.pss / 2**20, found.rss / 2**20)
 
 
 @contextmanager
@@ -313,10 +297,6 @@ async def each(given: Iterable[T], work: Callable[[T], Awaitable[R]]) -> list[R]
 def _from(number: int) -> dict[str, str]:
     """Each customer has an address of their own: pages are limited for each."""
     return {"X-Forwarded-For": f"198.{18 + number // 65_536 % 2}.{number // 256 % 256}.{number % 256}"}
-
-
-def _trust(ca_file: str) -> Any:
-    return httpx.create_ssl_context(verify=ca_file)
 
 
 def _answers(url: str) -> bool:

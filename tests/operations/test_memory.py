@@ -8,11 +8,12 @@ processes, all the workers, a real EVM node and a real receiver of webhooks. Onl
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.operations.day import WORKERS, Day, Memory, Round, day
+from tests.operations.day import WORKERS, Day, Round, day
 
 if not os.environ.get("SOAK"):
     pytest.skip("only with SOAK: some minutes", allow_module_level=True)
@@ -23,11 +24,25 @@ FIRST = Round(invoices=60, paid=5, cancelled=2, followed=2, lists=1, strangers=2
 ROUNDS, WARM = int(os.environ.get("SOAK_ROUNDS", "8")), 3
 """Rounds in all, and those in which most of what a process remembers on purpose, up to fixed numbers, comes to be."""
 
+MB = 2**20
 MOST_OF_WEB_MB, MOST_OF_WORKER_MB = 110.0, 90.0
 """At rest, before the first request, with the share of what several processes have (PSS)."""
 
 MOST_GROWN_MB = 1.0
 """A round, of a process's own memory: 7 kB for each sale that a web process serves."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """In MB of 2^20 bytes: `own` is what no other process has (USS). What several have is divided among them in `share`
+    (PSS), and counted for each in `whole` (RSS)."""
+
+    own: float
+    share: float
+    whole: float
+
+    def __str__(self) -> str:
+        return f"{self.own:.1f}/{self.share:.1f}/{self.whole:.1f}"
 
 
 @pytest.fixture
@@ -39,14 +54,14 @@ def busy(tmp_path: Path) -> Iterator[Day]:
 
 @pytest.mark.timeout(1_200 + 300 * ROUNDS)
 async def test_memory_is_flat_over_a_days_load(busy: Day) -> None:
-    at_rest = busy.memory_mb()
+    at_rest = memory_of(busy)
     _print("at rest", at_rest)
     await busy.pass_round(FIRST)
     history = []
     for number in range(1, ROUNDS + 1):
         began_s = time.monotonic()
         await busy.pass_round(Round())
-        history.append(busy.memory_mb())
+        history.append(memory_of(busy))
         _print(f"round {number}, {time.monotonic() - began_s:.0f} s", history[-1])
     await busy.check_books()
 
@@ -62,6 +77,12 @@ async def test_memory_is_flat_over_a_days_load(busy: Day) -> None:
     assert {name: mb for name, mb in grown.items() if mb > MOST_GROWN_MB} == {}
 
 
+def memory_of(busy: Day) -> dict[str, Memory]:
+    """Of each process."""
+    found = {name: process.memory_full_info() for name, process in busy.processes().items()}
+    return {name: Memory(each.uss / MB, each.pss / MB, each.rss / MB) for name, each in found.items()}
+
+
 def _print(when: str, memory: dict[str, Memory]) -> None:
-    figures = (f"{name} {each.own:.1f}/{each.share:.1f}/{each.whole:.1f}" for name, each in memory.items())
+    figures = (f"{name} {each}" for name, each in memory.items())
     print(f"{when} (MB of its own / with its share / whole):", *figures, flush=True)
