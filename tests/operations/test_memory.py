@@ -1,6 +1,6 @@
 """No process holds more memory after a busy day than after its first hours, and nothing of the day is lost.
 
-The day is one of a shop with 5,000 sales, of which 1,400 are paid (day.py has what each round does), on real web
+The day is one of a shop with 4,100 sales, of which 1,400 are paid (day.py has what each round does), on real web
 processes, all the workers, a real EVM node and a real receiver of webhooks. Only with `SOAK`: some minutes.
 `SOAK_ROUNDS=40` makes the day longer.
 """
@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from app.web.qr import CODES_KEPT
-from tests.operations.day import WORKERS, Day, Round, day
+from tests.operations.day import WEB_PROCESSES, WORKERS, Day, Round, day
 
 if not os.environ.get("SOAK"):
     pytest.skip("only with SOAK: some minutes", allow_module_level=True)
 
-FIRST = Round(invoices=3 * CODES_KEPT, paid=5, cancelled=2, followed=2, lists=1, strangers=2)
-"""Imports what is imported when it is first needed, and lets each web process draw as many QR codes as it remembers,
-which are the most of what it remembers on purpose."""
+FIRST = Round(invoices=WEB_PROCESSES * CODES_KEPT, paid=5, cancelled=2, followed=2, lists=1, strangers=2)
+"""Imports what is imported when it is first needed, and lets the web processes draw about as many QR codes as they
+remember, which are the most of what they remember on purpose."""
 
 ROUNDS, WARM = int(os.environ.get("SOAK_ROUNDS", "7")), 2
 """Rounds in all, and those in which the rest of that comes to be."""
