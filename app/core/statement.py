@@ -269,11 +269,11 @@ def any_of(column: Column, values: Param | Sequence[object]) -> WhereRaw:
 
 
 def each_of(place: str) -> str:
-    """SQL of a parameter that is an array of texts, for `id = ANY(…)` of a unique column, where Postgres is to plan once
-    for all calls.
+    """SQL of a parameter that is an array of texts, for `id = ANY(…)` of a unique column: Postgres plans the statement
+    once for all calls.
 
-    It sees no array of two ids here, for which a new plan would look cheaper each time than one for any number. Planning
-    a statement that reads several tables costs Postgres a multiple of running it.
+    Of a plain parameter it sees how many ids there are. A plan for two looks cheaper than one for any number, so it
+    plans anew for each call, and for a statement that reads several tables that costs a multiple of running it.
     """
     return f"ARRAY(SELECT unnest({place}::varchar[]))"
 
