@@ -71,7 +71,7 @@ class AddressBook:
                     if len(reserved) < _ahead(network) // 2:
                         self._refill(network)
                     return reservation
-            async with waiting():
+            with waiting():
                 await asyncio.shield(self._refill(network))
 
     def give_back(self, network: NetworkConfig, reservation: Reservation) -> None:
