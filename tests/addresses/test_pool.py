@@ -30,7 +30,7 @@ async def test_open_invoices_never_share_an_address(services: Services) -> None:
 
 async def test_two_processes_never_reserve_the_same_address(services: Services) -> None:
     (network,) = services.networks
-    books = [AddressBook(services.networks) for _ in range(3)]
+    books = [AddressBook() for _ in range(3)]
     taken = await asyncio.gather(*(book.take(network, clock.now()) for book in books for _ in range(70)))
     assert len({reservation.id for reservation in taken}) == 210
 
@@ -98,7 +98,7 @@ async def test_fresh_addresses_are_used_once_and_need_no_tail(
 
 async def test_reservations_of_a_crashed_process_end(services: Services) -> None:
     (network,) = services.networks
-    dead, alive = AddressBook(services.networks), AddressBook(services.networks)
+    dead, alive = AddressBook(), AddressBook()
     held = {(await dead.take(network, clock.now())).id for _ in range(3)}
     assert (await alive.take(network, clock.now())).id not in held
     clock.shift(timedelta(minutes=2))
