@@ -31,7 +31,7 @@ FEWEST_AHEAD, MOST_AHEAD = 10, 200
 since what is not leased within RESERVATION is reserved again. The most is what a process at its limit uses in half a
 second: making them takes a fifth of that, as other requests go on meanwhile."""
 
-BUSY_S, QUIET_S = 1.0, 10.0
+BUSY, QUIET = timedelta(seconds=1), timedelta(seconds=10)
 """A refill so soon after the last one brings twice as many, one so late half as many."""
 
 DERIVE_FOR_S = 0.002
@@ -107,7 +107,7 @@ class AddressBook:
         return task
 
     async def _reserve_more(self, network: NetworkConfig) -> None:
-        count = self._demand[network.key].next_of(network)
+        count = self._demand[network.key].next_of(network, clock.now())
         while True:
             now = clock.now()
             hold = Hold(self._holder, now + RESERVATION)
@@ -129,21 +129,22 @@ class _Demand:
 
     def __init__(self) -> None:
         self._ahead = MOST_AHEAD // 2
-        self._refilled_s = 0.0
+        self._refilled_at: datetime | None = None
 
     def ahead_of(self, network: NetworkConfig) -> int:
-        """As many as now. Of a small pool few."""
+        """As many as the last time. Of a small pool few."""
         share = MOST_AHEAD if network.address_mode == "fresh" else max(1, network.pool_cap // 100)
         return min(self._ahead, share)
 
-    def next_of(self, network: NetworkConfig) -> int:
-        """As many as a refill brings now: more where they are used up sooner."""
-        now_s = time.monotonic()
-        since_s, self._refilled_s = now_s - self._refilled_s, now_s
-        if since_s < BUSY_S:
-            self._ahead = min(MOST_AHEAD, 2 * self._ahead)
-        elif since_s > QUIET_S:
-            self._ahead = max(FEWEST_AHEAD, self._ahead // 2)
+    def next_of(self, network: NetworkConfig, now: datetime) -> int:
+        """As many as are reserved now: more where they are used up sooner."""
+        if self._refilled_at is not None:
+            since = now - self._refilled_at
+            if since < BUSY:
+                self._ahead = min(MOST_AHEAD, 2 * self._ahead)
+            elif since > QUIET:
+                self._ahead = max(FEWEST_AHEAD, self._ahead // 2)
+        self._refilled_at = now
         return self.ahead_of(network)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from app.addresses.service import AddressBook
+from app.addresses.service import FEWEST_AHEAD, AddressBook
 from app.core import clock, database
 from app.core.errors import ApiError, Code
 from app.core.settings import Settings
@@ -104,3 +104,19 @@ async def test_reservations_of_a_crashed_process_end(services: Services) -> None
     clock.shift(timedelta(minutes=2))
     again = {(await alive.take(network, clock.now())).id for _ in range(250)}
     assert held <= again
+
+
+async def test_few_addresses_are_reserved_where_few_are_needed(
+    services: Services,
+) -> None:
+    (network,) = services.networks
+    book = AddressBook()
+    for _ in range(6):  # an invoice every two minutes: what was reserved before has ended each time
+        clock.shift(timedelta(minutes=2))
+        first = await book.take(network, clock.now())
+    held = "SELECT count(*) FROM deposit_addresses WHERE reserved_by = $1 AND reserved_until > $2"
+    assert await database.fetch_value(held, first.holder, clock.now()) == FEWEST_AHEAD
+
+    many = await asyncio.gather(*(book.take(network, clock.now()) for _ in range(300)))
+    assert len({first.id, *(each.id for each in many)}) == 301
+    await book.close()
