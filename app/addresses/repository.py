@@ -22,10 +22,11 @@ class ReservedAddress(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """For which process addresses are reserved, and until when."""
+    """For which process addresses are reserved, until when, and at most how many."""
 
     holder: str
     until: datetime
+    count: int
 
 
 class PoolAddress(msgspec.Struct, frozen=True):
@@ -35,7 +36,7 @@ class PoolAddress(msgspec.Struct, frozen=True):
     address: str
 
 
-async def reserve(network: str, hold: Hold, *, limit: int, now: datetime) -> list[ReservedAddress]:
+async def reserve(network: str, hold: Hold, now: datetime) -> list[ReservedAddress]:
     """Reserve free addresses, those that were released first; locked addresses are left out."""
     # SQL, since the builder writes the limit of a subquery as text, and it differs with each network. An array and not
     # IN, for which Postgres may read the whole pool.
@@ -54,7 +55,7 @@ async def reserve(network: str, hold: Hold, *, limit: int, now: datetime) -> lis
         hold.holder,
         hold.until,
         now,
-        limit,
+        hold.count,
     )
     return [ReservedAddress(*row) for row in rows]
 
@@ -62,26 +63,28 @@ async def reserve(network: str, hold: Hold, *, limit: int, now: datetime) -> lis
 async def add(
     network: str, derived: Sequence[tuple[int, str]], now: datetime, hold: Hold | None = None
 ) -> list[ReservedAddress]:
-    """Add derived addresses to a network's pool, reserved or free. Returns those that were added: what another process
-    added meanwhile is skipped."""
+    """Add derived addresses to a network's pool; those that another process added meanwhile are skipped. The first ones
+    are reserved, and returned; the others are free."""
     # SQL, since the builder knows no INSERT from a SELECT.
     rows = await database.fetch_all(
         """
         INSERT INTO deposit_addresses (network, derivation_index, address, lease_count, available_at, created_at,
             reserved_by, reserved_until)
-        SELECT $1, derived.index, derived.address, 0, $2, $2, $5, $6
-        FROM unnest($3::int[], $4::text[]) AS derived (index, address)
+        SELECT $1, derived.index, derived.address, 0, $2, $2,
+            CASE WHEN place <= $5 THEN $6::varchar END, CASE WHEN place <= $5 THEN $7::timestamptz END
+        FROM unnest($3::int[], $4::text[]) WITH ORDINALITY AS derived (index, address, place)
         ON CONFLICT DO NOTHING
-        RETURNING id, address, lease_count
+        RETURNING id, address, lease_count, reserved_by
         """,
         network,
         now,
         [index for index, _ in derived],
         [address for _, address in derived],
+        0 if hold is None else hold.count,
         None if hold is None else hold.holder,
         None if hold is None else hold.until,
     )
-    return [ReservedAddress(*row) for row in rows]
+    return [ReservedAddress(*reserved) for *reserved, holder in rows if holder is not None]
 
 
 async def end_leases(leases: Sequence[tuple[int, str]], available_at: datetime) -> None:

@@ -27,9 +27,11 @@ LAST_MOMENT = timedelta(seconds=5)
 """A reservation that ends within this time is not used any more."""
 
 FEWEST_AHEAD, MOST_AHEAD = 10, 200
-"""Addresses that one statement reserves; it makes as many where none is free. The least where few invoices are made,
-since what is not leased within RESERVATION is reserved again. The most is what a process at its limit uses in half a
-second: making them takes a fifth of that, as other requests go on meanwhile."""
+"""Addresses that one statement reserves. The least where few invoices are made, since what is not leased within
+RESERVATION is reserved again. The most is what a busy process uses in half a second."""
+
+GROW_BY = 200
+"""Addresses made at a time when none is free."""
 
 BUSY, QUIET = timedelta(seconds=1), timedelta(seconds=10)
 """A refill so soon after the last one brings twice as many, one so late half as many."""
@@ -38,7 +40,7 @@ DERIVE_FOR_S = 0.002
 """How long addresses are derived before other work of the event loop has its turn."""
 
 SET_APART = 400
-"""Addresses beyond those of a restored backup that may have been made after it: twice what one refill makes."""
+"""Addresses beyond those of a restored backup that may have been made after it: a pool grows by GROW_BY at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,10 @@ class AddressBook:
         count = self._demand[network.key].next_of(network, clock.now())
         while True:
             now = clock.now()
-            hold = Hold(self._holder, now + RESERVATION)
-            found = await repository.reserve(network.key, hold, limit=count, now=now)
+            hold = Hold(self._holder, now + RESERVATION, count)
+            found = await repository.reserve(network.key, hold, now)
             if not found:
-                derived = await _derived(network, count)
+                derived = await _derived(network, GROW_BY)
                 if not derived:
                     raise ApiError(Code.POOL_EXHAUSTED, f"no {network.chain} address is free", retry_after_s=60)
                 found = await repository.add(network.key, derived, now, hold)
@@ -128,7 +130,7 @@ class _Demand:
     """How many addresses of a network one process reserves at a time."""
 
     def __init__(self) -> None:
-        self._ahead = MOST_AHEAD // 2
+        self._ahead = MOST_AHEAD
         self._refilled_at: datetime | None = None
 
     def ahead_of(self, network: NetworkConfig) -> int:

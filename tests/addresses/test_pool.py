@@ -111,7 +111,7 @@ async def test_few_addresses_are_reserved_where_few_are_needed(
 ) -> None:
     (network,) = services.networks
     book = AddressBook()
-    for _ in range(6):  # an invoice every two minutes: what was reserved before has ended each time
+    for _ in range(7):  # an invoice every two minutes: what was reserved before has ended each time
         clock.shift(timedelta(minutes=2))
         first = await book.take(network, clock.now())
     held = "SELECT count(*) FROM deposit_addresses WHERE reserved_by = $1 AND reserved_until > $2"
