@@ -109,6 +109,7 @@ class Day:
             *((invoice["id"], "invoice.cancelled") for invoice in cancelled),
         }
         self.delivered |= arrived
+        await self._analyse()
 
     async def check_books(self) -> None:
         """Nothing was lost and nothing done twice, and I1 to I7 hold, the balances on the chain included."""
@@ -243,6 +244,14 @@ class Day:
                     await asyncio.sleep(0.2)
         except TimeoutError:
             raise AssertionError(f"{what} did not come within {WAIT_S:g} s: {found}, not {wanted}") from None
+
+    async def _analyse(self) -> None:
+        """What autovacuum does once a minute, many times in a real day's round: new tables have no statistics."""
+        connection = await asyncpg.connect(self.running.interface.database_url)
+        try:
+            await connection.execute("ANALYZE")
+        finally:
+            await connection.close()
 
     async def _count(self, statement: str, *arguments: object) -> int:
         connection = await asyncpg.connect(self.running.interface.database_url)
