@@ -9,8 +9,9 @@ import asyncio
 import secrets
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.addresses import repository
 from app.core import clock, database
@@ -37,8 +38,7 @@ SET_APART = 400
 """Addresses beyond those of a restored backup that may have been made after it: a pool grows by GROW_BY at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True):
     """An address that this process may lease until `reserved_until`."""
 
     id: int
