@@ -44,6 +44,9 @@ def create_app(
     """The ASGI application. Without `settings` they come from the environment; raises SettingsError, and
     SignerSettingsError where a spending key is within reach.
 
+    It may be made before processes are forked that serve it. So nothing here may connect, start a thread, or draw what
+    must be one process's own; that is for the lifespan, or for a first use.
+
     `wallet` makes what pays invoices at the press of a button, `sandbox_routes` the gallery of components; both are
     only for the sandbox (app/sandbox/asgi.py).
     """

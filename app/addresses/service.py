@@ -53,7 +53,7 @@ class AddressBook:
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
-        self._holder = secrets.token_hex(16)
+        self._drawn_holder = ""
         self._reserved: defaultdict[str, deque[Reservation]] = defaultdict(deque)
         self._refills: dict[str, asyncio.Task[None]] = {}
 
@@ -106,12 +106,19 @@ class AddressBook:
     async def _reserve_more(self, network: NetworkConfig) -> None:
         while True:
             now = clock.now()
-            found = await reserve(network, self._holder, now)
+            found = await reserve(network, self._holder(), now)
             if found:
                 self._reserved[network.key].extend(found)
                 return
             if not await self._grow(network, now):
                 raise ApiError(Code.POOL_EXHAUSTED, f"no {network.chain} address is free", retry_after_s=60)
+
+    def _holder(self) -> str:
+        """The name that this process reserves under. It is drawn for the first reservation: processes that are forked
+        with one book need a name each."""
+        if not self._drawn_holder:
+            self._drawn_holder = secrets.token_hex(16)
+        return self._drawn_holder
 
     async def _grow(self, network: NetworkConfig, now: datetime) -> bool:
         """Add addresses to a network's pool; False if it is at its cap."""
