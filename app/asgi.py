@@ -32,6 +32,7 @@ from app.web.edge import Edge
 from app.web.errors import exception_handlers
 from app.web.pages import Pages, static_files
 from app.web.rate_limits import RateLimiter
+from app.web.routing import App
 from app.web.stopping import Stopping, drained
 from app.wiring import Services, running, wire
 
@@ -79,7 +80,7 @@ def create_app(
 
     api = merchant_api(services, authenticator, rate_limiter, deprecated_calls)
     with leaving_out("pydantic"):  # Litestar would import it and add its plugins, and no input of ours is its
-        app = Litestar(
+        app = App(
             route_handlers=[
                 api,
                 *reference.routes(api, pages, settings.public_url),
