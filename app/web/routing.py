@@ -12,7 +12,7 @@ from typing import Any
 import litestar
 from litestar import MediaType, Response
 from litestar.handlers import HTTPRouteHandler
-from litestar.routes import BaseRoute, HTTPRoute
+from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
 from litestar.types import Scope
 
 
@@ -48,7 +48,8 @@ class App(_Remembering, litestar.Litestar):
 def _handlers_of(route: BaseRoute) -> dict[str, Any]:
     if isinstance(route, HTTPRoute):
         return {method: handler for handler in route.route_handlers for method in handler.http_methods}
-    return {"websocket" if isinstance(route, litestar.routes.WebSocketRoute) else "asgi": route.route_handler}
+    assert isinstance(route, (ASGIRoute, WebSocketRoute))
+    return {"asgi" if isinstance(route, ASGIRoute) else "websocket": route.route_handler}
 
 
 def _allowed(scope: Scope) -> Response[None]:
@@ -67,4 +68,4 @@ def _options_of_path(_: HTTPRoute, path: str) -> HTTPRouteHandler:
     return handler
 
 
-HTTPRoute.create_options_handler = _options_of_path  # type: ignore[method-assign]
+HTTPRoute.create_options_handler = _options_of_path  # type: ignore[method-assign, assignment]
