@@ -27,8 +27,8 @@ def importing() -> Iterator[None]:
 
 
 def settle() -> None:
-    """Call once, when everything is imported and the app is complete, in a process that only serves. Making it leaves no
-    garbage worth a search.
+    """Call once, when everything is imported and the app is complete, in a process that only serves. Making it leaves
+    no garbage worth a search.
 
     Processes that are forked afterwards keep sharing this one's memory, which collections would write to and so copy.
     """
