@@ -8,7 +8,7 @@ from app.sandbox import postgres
 from tests.sandbox.sandboxes import Sandbox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A running sandbox with its EVM chain."""
     sandbox = Sandbox(tmp_path_factory.mktemp("integrators") / "var")
