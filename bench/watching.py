@@ -27,8 +27,9 @@ from typing import Any
 import httpx
 import msgspec
 import psutil
+import uvloop
 
-from app.core import clock, database
+from app.core import clock, database, gc_tuning
 from app.core.migrations import migrate
 from app.deposits.watcher import Watcher
 from app.invoices.creation import NewInvoice
@@ -98,7 +99,7 @@ def main() -> None:
                 asyncio.run(migrate(server.dsn(name)))
                 with scripted(Blocks, answers_in_s=ANSWERS_IN_S) as node:
                     bench = Bench(report, home, server.dsn(name), cache.url, node, server.process.pid)
-                    asyncio.run(measure(bench))
+                    uvloop.run(measure(bench))
     finally:
         processes.stop_all()
         postgres.remove(home / "postgres")
@@ -200,6 +201,7 @@ async def steady(bench: Bench) -> None:
 @asynccontextmanager
 async def at_work(watcher: Watcher) -> AsyncIterator[None]:
     """The watcher runs meanwhile, as its worker runs it."""
+    gc_tuning.settle()
     stop = asyncio.Event()
     running = asyncio.create_task(watcher.run(stop))
     try:

@@ -4,7 +4,7 @@ import click
 import uvloop
 
 from app.cli.environment import plain_errors, settings
-from app.core import logging, tracing
+from app.core import gc_tuning, logging, tracing
 from app.signer.environment import refuse_secrets
 from app.wiring import running, wire
 from workers import process, queues
@@ -26,6 +26,7 @@ def worker(queue: str) -> None:
     async def work() -> None:
         # The queue `default` prepares exports.
         async with running(wire(of_the_environment), reads_standbys=queue == "default") as services:
+            gc_tuning.settle()
             await process.run(queues.queue(queue), services)
 
     with plain_errors():

@@ -11,7 +11,7 @@ from piccolo.query.methods.select import Select
 from piccolo.querystring import QueryString
 
 from app.core import database
-from app.core.statement import Command, Param, Statement, any_of
+from app.core.statement import Command, Param, Statement
 from app.deposits.tables import Deposit
 
 
@@ -109,25 +109,21 @@ async def due(
     return [DueDeposit(*row) for row in rows]
 
 
-class Settled(msgspec.Struct, frozen=True):
-    """A deposit that was settled, and its amount in minor units."""
-
-    id: str
-    amount_raw: int
-
-
 async def settle(deposit_ids: Collection[str], status: str, now: datetime) -> dict[str, int]:
     """Settle those of these deposits that are still `seen`; return their amounts in minor units, by id."""
-    rows = await _SETTLE.all(ids=list(deposit_ids), status=status, now=now)
-    return {row.id: row.amount_raw for row in rows}
-
-
-_SETTLE = Statement(
-    Deposit.update({Deposit.status: Param("status"), Deposit.settled_at: Param("now")})
-    .where(any_of(Deposit.id, Param("ids")), Deposit.status == "seen")
-    .returning(Deposit.id, Deposit.amount_raw),
-    Settled,
-)
+    # SQL, since the builder knows no UPDATE ... FROM. With `= ANY` Postgres may compare each deposit that is `seen`
+    # with each of these.
+    rows = await database.fetch_all(
+        """
+        UPDATE deposits SET status = $2, settled_at = $3 FROM unnest($1::text[]) AS given (id)
+        WHERE deposits.id = given.id AND deposits.status = 'seen'
+        RETURNING deposits.id, deposits.amount_raw
+        """,
+        list(deposit_ids),
+        status,
+        now,
+    )
+    return {row["id"]: row["amount_raw"] for row in rows}
 
 
 async def credit(deposit_id: str) -> None:

@@ -21,7 +21,7 @@ from app.deposits.payments import PaymentService
 from app.deposits.repository import DueDeposit
 from app.invoices import repository as invoice_repository
 from app.invoices.pricing import Share, share
-from app.invoices.service import InvoiceService, Payment
+from app.invoices.service import InvoiceService, Payment, announce
 from app.invoices.states import Status
 from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
@@ -31,8 +31,11 @@ from app.worth import service as worth
 
 log = get_logger(__name__)
 
+READ_AT_ONCE = 5_000
+"""Deposits that are read at a time: to find the next ones, all that are due are looked at."""
+
 SETTLE_AT_ONCE = 500
-"""Deposits of one round, and so of one transaction at most: it holds the ledger's lock for some tenths of a second."""
+"""Deposits of one transaction at most: it holds the ledger's lock for some tenths of a second."""
 
 TRY_AGAIN = timedelta(minutes=1)
 """How long a deposit that could not be booked is left out."""
@@ -51,18 +54,22 @@ class SettlingService:
 
     async def settle(
         self, network: str, head_height: int, confirmations: int, final_height: int | None, now: datetime
-    ) -> set[str]:
-        """Book up to SETTLE_AT_ONCE deposits that have enough confirmations, and return the ids of invoices changed;
-        none when there is nothing left to book.
+    ) -> None:
+        """Book all deposits that have enough confirmations. The pages of their invoices are told after each
+        transaction.
 
         `confirmations` is for deposits without an invoice; `final_height` is the last block whose deposits may be
-        booked, None where confirmations alone count. One transaction for the deposits of each ledger, with each invoice
-        once.
+        booked, None where confirmations alone count. A transaction has deposits of one ledger, and each invoice once.
         """
         self._left_out = {deposit: until for deposit, until in self._left_out.items() if until > now}
-        due = await repository.due(network, head_height, confirmations, final_height, SETTLE_AT_ONCE, self._left_out)
+        read = partial(repository.due, network, head_height, confirmations, final_height, READ_AT_ONCE)
+        while due := await read(self._left_out):
+            await self._settle(network, due, now)
+        await announce(*await self._payments.credit_complete(network, now))
+
+    async def _settle(self, network: str, due: Sequence[DueDeposit], now: datetime) -> None:
+        """Book these deposits, or leave them out."""
         carried = await carried_traces.kept("deposit", [row.id for row in due])
-        touched: set[str] = set()
         for (asset, exact, merchant), group in groupby(
             due, key=lambda row: (row.asset, row.verdict == Verdict.EXACT, row.merchant)
         ):
@@ -71,9 +78,9 @@ class SettlingService:
             else:
                 book = partial(_suspend, network, asset, now)
             for rows in _each_invoice_once(list(group)):
-                booked = await self._booked(network, rows, book, now)
-                touched.update(row.invoice for row in booked if row.invoice)
-        return touched | await self._payments.credit_complete(network, now)
+                for some in _in_parts(rows, SETTLE_AT_ONCE):
+                    booked = await self._booked(network, some, book, now)
+                    await announce(*(row.invoice for row in booked if row.invoice))
 
     async def is_any_due(self, network: str, head_height: int, confirmations: int) -> bool:
         """Whether a deposit has enough confirmations, so that it is booked once its block is final."""
@@ -155,6 +162,11 @@ def _each_invoice_once(rows: Sequence[DueDeposit]) -> Iterator[list[DueDeposit]]
                 batch[key] = row
         yield list(batch.values())
         rows = left
+
+
+def _in_parts(rows: Sequence[DueDeposit], size: int) -> Iterator[Sequence[DueDeposit]]:
+    for first in range(0, len(rows), size):
+        yield rows[first : first + size]
 
 
 async def _share_before(row: DueDeposit, earnings: ChainId, amount_raw: int) -> Share:

@@ -203,7 +203,7 @@ class Watcher:
         final_height = await self._final_height(scanned)
         if await self._hot_wallet.is_any_due(scanned):
             await self._hot_wallet.settle(scanned, final_height, now)
-        touched |= await self._settle(scanned, final_height, now)
+        await self._settling.settle(self._network.key, scanned, self._network.confirmations, final_height, now)
         if head_height != cursor.head_height:
             touched |= await repository.invoices_with_seen(self._network.key)
         await invoices.announce(*touched)
@@ -222,16 +222,6 @@ class Watcher:
             return None
         is_due = await self._settling.is_any_due(self._network.key, scanned, self._network.confirmations)
         return await self._chain.finality() if is_due or await self._hot_wallet.is_any_due(scanned) else -1
-
-    async def _settle(self, scanned: int, final_height: int | None, now: datetime) -> set[str]:
-        """Book all deposits that are due, and return the ids of invoices changed. Where there are many, their pages
-        are told of each round."""
-        network, touched = self._network, set[str]()
-        while settled := await self._settling.settle(network.key, scanned, network.confirmations, final_height, now):
-            if touched:
-                await invoices.announce(*touched)
-            touched = settled
-        return touched
 
     async def _tick_then_pause_s(self) -> float:
         """Run one round, log its errors, and return the pause until the next one, in seconds."""

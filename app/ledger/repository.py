@@ -1,6 +1,6 @@
 """Every statement on `ledger_heads` and `ledger_entries`. Those on checkpoints are in checkpoints_repository.py."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -123,34 +123,52 @@ _LOCK_HEAD = Statement(select(LedgerHead, _HeadRow).where(*_IS_CHAIN).lock_rows(
 _ADD_HEAD = Command(insert(LedgerHead).on_conflict(action="DO NOTHING"))
 
 
-async def add_entries(ledger: int, entries: Sequence[Entry], now: datetime) -> None:
-    """Insert the entries that continue a locked chain, oldest first. The trigger moves the head."""
-    # SQL, since the builder knows no unnest: one statement with the same text for any number of entries.
-    await database.execute(
-        """
-        INSERT INTO ledger_entries (ledger, seq, kind, available_delta_raw, locked_delta_raw, available_after_raw,
-            locked_after_raw, reference_type, reference_id, created_at, prev_hash, hash)
-        SELECT $1, e.seq, e.kind, e.available_delta, e.locked_delta, e.available_after, e.locked_after,
-            e.reference_type, e.reference_id, $2, e.prev_hash, e.hash
-        FROM unnest($3::bigint[], $4::text[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[],
-            $9::text[], $10::text[], $11::text[], $12::text[])
-            AS e (seq, kind, available_delta, locked_delta, available_after, locked_after,
-                reference_type, reference_id, prev_hash, hash)
-        ORDER BY e.seq
-        """,
-        ledger,
-        now,
-        [entry.seq for entry in entries],
-        [entry.kind for entry in entries],
-        [int(entry.available_delta_raw) for entry in entries],
-        [int(entry.locked_delta_raw) for entry in entries],
-        [int(entry.available_after_raw) for entry in entries],
-        [int(entry.locked_after_raw) for entry in entries],
-        [entry.reference.type for entry in entries],
-        [entry.reference.id for entry in entries],
-        [entry.prev_hash for entry in entries],
-        [entry.hash for entry in entries],
-    )
+class _NewEntry(msgspec.Struct, frozen=True, gc=False):
+    """An entry as it is written, its amounts as text."""
+
+    ledger: int
+    seq: int
+    kind: str
+    available_delta_raw: str
+    locked_delta_raw: str
+    available_after_raw: str
+    locked_after_raw: str
+    reference_type: str
+    reference_id: str
+    prev_hash: str
+    hash: str
+
+
+async def add_entries(continued: Mapping[int, Sequence[Entry]], now: datetime) -> None:
+    """Insert the entries that continue locked chains, by the row ids of their heads, oldest first. The trigger moves
+    the heads."""
+    rows = [
+        _NewEntry(
+            ledger,
+            entry.seq,
+            entry.kind,
+            entry.available_delta_raw,
+            entry.locked_delta_raw,
+            entry.available_after_raw,
+            entry.locked_after_raw,
+            entry.reference.type,
+            entry.reference.id,
+            entry.prev_hash,
+            entry.hash,
+        )
+        for ledger, entries in continued.items()
+        for entry in entries
+    ]
+    # SQL, since the builder knows no records: one statement with the same text for any number of entries. JSON costs
+    # Postgres what arrays do, and this process a quarter.
+    await database.execute(_ADD_ENTRIES, now, msgspec.json.encode(rows).decode())
+
+
+_ENTRY_COLUMNS = ", ".join(_NewEntry.__struct_fields__)
+_ADD_ENTRIES = f"""
+    INSERT INTO ledger_entries (created_at, {_ENTRY_COLUMNS})
+    SELECT $1, {_ENTRY_COLUMNS} FROM json_populate_recordset(NULL::ledger_entries, $2::json) ORDER BY ledger, seq
+    """
 
 
 async def booked(chains: Iterable[ChainId], reference: Reference, kinds: Sequence[str]) -> dict[ChainId, int]:

@@ -59,10 +59,12 @@ async def post(postings: Iterable[Posting], now: datetime) -> None:
     for posting in postings:
         by_chain[posting.chain].append(posting)
     await notices.changed(*(topic for chain in by_chain for topic in topics.of_posting(chain.owner, chain.network)))
+    continued = {}
     for chain in sorted(by_chain):
         head = await repository.lock_head(chain)
-        entries = _continued(chain, head.state, by_chain[chain], now)
-        await repository.add_entries(head.ledger, entries, now)
+        continued[head.ledger] = _continued(chain, head.state, by_chain[chain], now)
+    if continued:
+        await repository.add_entries(continued, now)
 
 
 async def lock(chains: Iterable[ChainId]) -> None:

@@ -139,7 +139,7 @@ async def worth_figures(merchant_id: str, mode: Mode, currency: str, now: dateti
         SELECT width_bucket(i.created_at, $3::timestamptz[]) AS day,
             coalesce(sum(worth.worth_raw) FILTER (WHERE worth.currency = $5), 0) AS worth_raw,
             count(*) FILTER (WHERE worth.currency IS DISTINCT FROM $5) AS unknown
-        FROM invoices i LEFT JOIN {WORTH} ON true
+        FROM invoices i LEFT JOIN {WORTH}
         WHERE i.merchant = $1 AND i.mode = $2 AND i.created_at >= $4 AND i.credited_raw IS NOT NULL
         GROUP BY 1
         """,

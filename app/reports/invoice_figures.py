@@ -68,7 +68,7 @@ _ADDED_UP = f"""
         coalesce(sum(taken.amount_raw - i.credited_raw), 0) AS fee_raw,
         coalesce(sum(worth.worth_raw), 0) AS worth_raw
     FROM invoices i
-    LEFT JOIN {WORTH} ON i.credited_raw IS NOT NULL
+    LEFT JOIN {WORTH}
     LEFT JOIN LATERAL (
         SELECT sum(d.amount_raw) AS amount_raw FROM deposits d
         WHERE d.invoice = i.id AND d.status = 'credited' AND (d.network, d.asset) = (i.network, i.asset)

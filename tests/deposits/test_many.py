@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from app.core import clock, database
+from app.deposits import settling
 from app.deposits.bookings import booking_reference
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
@@ -35,9 +36,11 @@ async def merchant() -> Terms:
 
 
 async def test_each_transfer_of_a_block_counts_as_it_would_alone(
-    services: Services, feed: Feed, merchant: Terms
+    services: Services, feed: Feed, merchant: Terms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One block has them all; a block for each, to another merchant, ends the same."""
+    """One block has them all; a block for each, to another merchant, ends the same. More are due than one transaction
+    books."""
+    monkeypatch.setattr(settling, "SETTLE_AT_ONCE", 4)
     other = Terms((await terms(service_fee_bps=80)).merchant_id, "test", 80, "merchant", accept_parts=True)
     together = [await invoice(services, merchant, amount="5.00") for _ in range(9)]
     alone = [await invoice(services, other, amount="5.00") for _ in range(9)]
@@ -62,8 +65,9 @@ async def test_each_transfer_of_a_block_counts_as_it_would_alone(
 
 
 async def test_one_deposit_that_cannot_be_booked_stops_no_other(
-    services: Services, feed: Feed, merchant: Terms
+    services: Services, feed: Feed, merchant: Terms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(settling, "READ_AT_ONCE", 5)
     invoices = [await invoice(services, merchant, amount="5.00") for _ in range(7)]
     await feed.mine(*(feed.transfer(each, int(each.pay_in.amount_raw)) for each in invoices))
     bad = invoices[3]
