@@ -235,9 +235,16 @@ _SELECT = f"""
     """
 
 
+def _among(parameter: int) -> str:
+    """`ANY` of a parameter's texts, whose number Postgres does not see before it runs the statement. Where it sees that
+    there are few, it takes a plan for just these to be cheaper, and makes one each time: 2 ms for a statement that
+    takes 0.4 ms."""
+    return f"ANY(ARRAY(SELECT unnest(${parameter}::text[])))"
+
+
 async def find(invoice_ids: Sequence[str]) -> dict[str, ShownInvoice]:
     """Invoices of any merchants, by id; only those that there are."""
-    rows = await database.fetch_all(f"{_SELECT} WHERE i.id = ANY($1)", invoice_ids)
+    rows = await database.fetch_all(f"{_SELECT} WHERE i.id = {_among(1)}", invoice_ids)
     return {row["id"]: ShownInvoice(*row) for row in rows}
 
 
@@ -245,7 +252,7 @@ async def find_owned(asked: Sequence[tuple[str, str, str]]) -> list[ShownInvoice
     """The invoice of each (merchant, mode, invoice id), None where the merchant has no such invoice."""
     merchants, modes, invoice_ids = zip(*asked, strict=True)
     rows = await database.fetch_all(
-        f"{_SELECT} WHERE i.id = ANY($1) AND i.merchant = ANY($2) AND i.mode = ANY($3)",
+        f"{_SELECT} WHERE i.id = {_among(1)} AND i.merchant = {_among(2)} AND i.mode = {_among(3)}",
         invoice_ids,
         set(merchants),
         set(modes),
@@ -266,7 +273,7 @@ async def find_public(invoice_ids: Sequence[str]) -> list[PublicRow | None]:
                     AND NOT EXISTS (SELECT FROM deposits d WHERE d.network = a.network AND d.txid = a.txid)
                 ORDER BY a.number
             ) AS announced
-        FROM ({_SELECT} WHERE i.id = ANY($1)) shown
+        FROM ({_SELECT} WHERE i.id = {_among(1)}) shown
         JOIN merchants m ON m.id = shown.merchant
         LEFT JOIN merchant_branding b ON b.merchant = shown.merchant
         LEFT JOIN network_cursors c ON c.network = shown.network
