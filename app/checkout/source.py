@@ -1,10 +1,11 @@
 """Makes the checkout page's view of an invoice."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
+
+from msgspec.structs import replace
 
 from app.checkout.view import (
     SETTLED,

@@ -131,21 +131,15 @@ class _Forms:
         filled_slots = tuple([name for name, value in slots.items() if value])
         between, names = self._form(template, tuple(slots), filled_slots, tuple(given.items()))
         text = list(between)
-        text[1::2] = _escaped([slots[name] for name in names])
+        text[1::2] = [
+            # Most figures and addresses have nothing to escape: a third of the time of `escape`.
+            value if type(value) is Markup or _to_escape(value) is None else escape(value)
+            for value in map(slots.__getitem__, names)
+        ]
         return Markup("".join(text))  # noqa: S704 - the template has escaped, and so have we
 
 
-def _escaped(values: Sequence[str]) -> Sequence[str]:
-    """Each value with `escape`, which is Python's own code: looking first at all, then at each, whether there is
-    anything to escape takes a quarter of the time."""
-    if _TO_ESCAPE.search("".join([value for value in values if type(value) is not Markup])) is None:
-        return values
-    return [
-        value if type(value) is Markup or _TO_ESCAPE.search(value) is None else escape(value) for value in values
-    ]
-
-
-_TO_ESCAPE = re.compile("""[&<>'"]""")
+_to_escape = re.compile("""[&<>'"]""").search
 
 
 def _form(

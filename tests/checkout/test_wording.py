@@ -1,10 +1,10 @@
 """The texts of the checkout page, without a browser."""
 
-from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from app.checkout.choosing import usual_wait
 from app.checkout.view import Anomaly, CheckoutView, FeePayer, Transfer, shorten
