@@ -19,7 +19,7 @@ def test_every_state_explains_itself_and_what_to_do(status: Status) -> None:
     words = put_into_words(a_view(status), ENGLISH)
     assert words.headline
     assert len(words.next_step) > 20
-    assert "%(" not in "".join(str(getattr(words, name)) for name in words.__slots__)
+    assert "%(" not in "".join(str(getattr(words, name)) for name in words.__struct_fields__)
 
 
 @pytest.mark.parametrize("anomaly", Anomaly)
