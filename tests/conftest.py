@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 import structlog
 from argon2 import PasswordHasher
+from litestar.utils.signature import ParsedSignature
 from playwright import async_api, sync_api
 
 from app.accounts import passwords
@@ -30,7 +31,6 @@ from app.sandbox.valkey import Valkey
 from app.wiring import Services, running, wire
 from tests.factories.deployment import DATA_KEYS, environment_of
 from tests.factories.networks import networks_toml
-from tests.handlers import prepared_when_called
 from tests.order import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from tests.services import (
     TEMPLATE,
@@ -42,6 +42,7 @@ from tests.services import (
     start_tron_node_for_tests,
     start_valkey_for_tests,
 )
+from tests.signatures import SignaturesReadOnce
 
 __all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
 
@@ -89,9 +90,11 @@ def full_cost_hasher() -> Iterator[PasswordHasher]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def handlers_prepared_when_called() -> Iterator[None]:
-    """Most tests make an app, and ask a few of its six hundred handlers."""
-    with prepared_when_called():
+def signatures_read_once() -> Iterator[None]:
+    """Litestar reads the signature of each of six hundred handlers for every app that is made, a quarter of what an app
+    costs, and most tests make one: what it has read of a function is used again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ParsedSignature, "from_fn", SignaturesReadOnce())
         yield
 
 

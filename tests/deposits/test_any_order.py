@@ -20,6 +20,9 @@ from tests.factories.merchants import terms
 
 EXAMPLES = 25 * max(1, int(os.environ.get("SOAK", "1")))
 
+pytestmark = pytest.mark.timeout(200 + 4 * EXAMPLES)
+"""On a busy machine an example takes more than a second."""
+
 FEW = runs(
     max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
 )

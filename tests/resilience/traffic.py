@@ -62,7 +62,7 @@ class Traffic:
         self._base_url = base_url
         self._stop = threading.Event()
         self._headers = {"Authorization": f"Bearer {running.interface.api_key}"}
-        self._cookie = _signed_in(running)
+        self._cookie = signed_in(running)
         self.streams = [Stream(self._path(running.new_invoice()) + "/events") for _ in range(streams)]
 
     @contextmanager
@@ -176,7 +176,7 @@ class Traffic:
         return urlsplit(str(invoice["payment_url"])).path
 
 
-def _signed_in(running: Running) -> str:
+def signed_in(running: Running) -> str:
     """The cookie of the demo merchant's owner, who has just signed in."""
 
     async def sign_in() -> str:
