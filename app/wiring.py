@@ -157,7 +157,7 @@ def wire(settings: Settings, throttle: Throttle | None = None) -> Services:
     outbound = OutboundClient(
         ssl_context=build_ssl_context(settings.webhook_ca_file), allow_networks=settings.webhook_allow_networks
     )
-    addresses, quoting = AddressBook(networks), Quoting()
+    addresses, quoting = AddressBook(), Quoting()
     creation = InvoiceCreation(
         networks,
         addresses,

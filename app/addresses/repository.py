@@ -21,6 +21,14 @@ class ReservedAddress(msgspec.Struct, frozen=True):
     lease_count: int
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """For which process addresses are reserved, until when, and at most how many."""
+
+    holder: str
+    until: datetime
+    count: int
+
+
 class PoolAddress(msgspec.Struct, frozen=True):
     """An address of a network's pool."""
 
@@ -28,9 +36,7 @@ class PoolAddress(msgspec.Struct, frozen=True):
     address: str
 
 
-async def reserve(
-    network: str, holder: str, *, reserved_until: datetime, limit: int, now: datetime
-) -> list[ReservedAddress]:
+async def reserve(network: str, hold: Hold, now: datetime) -> list[ReservedAddress]:
     """Reserve free addresses, those that were released first; locked addresses are left out."""
     # SQL, since the builder writes the limit of a subquery as text, and it differs with each network. An array and not
     # IN, for which Postgres may read the whole pool.
@@ -46,29 +52,39 @@ async def reserve(
         RETURNING id, address, lease_count
         """,
         network,
-        holder,
-        reserved_until,
+        hold.holder,
+        hold.until,
         now,
-        limit,
+        hold.count,
     )
     return [ReservedAddress(*row) for row in rows]
 
 
-async def add(network: str, derived: Sequence[tuple[int, str]], now: datetime) -> None:
-    """Add derived addresses to a network's pool; those that another process added meanwhile are skipped."""
+async def add(
+    network: str, derived: Sequence[tuple[int, str]], now: datetime, hold: Hold | None = None
+) -> list[ReservedAddress]:
+    """Add derived addresses to a network's pool; those that another process added meanwhile are skipped. The first ones
+    are reserved, and returned; the others are free."""
     # SQL, since the builder knows no INSERT from a SELECT.
-    await database.execute(
+    rows = await database.fetch_all(
         """
-        INSERT INTO deposit_addresses (network, derivation_index, address, lease_count, available_at, created_at)
-        SELECT $1, derived.index, derived.address, 0, $2, $2
-        FROM unnest($3::int[], $4::text[]) AS derived (index, address)
+        INSERT INTO deposit_addresses (network, derivation_index, address, lease_count, available_at, created_at,
+            reserved_by, reserved_until)
+        SELECT $1, derived.index, derived.address, 0, $2, $2,
+            CASE WHEN place <= $5 THEN $6::varchar END, CASE WHEN place <= $5 THEN $7::timestamptz END
+        FROM unnest($3::int[], $4::text[]) WITH ORDINALITY AS derived (index, address, place)
         ON CONFLICT DO NOTHING
+        RETURNING id, address, lease_count, reserved_by
         """,
         network,
         now,
         [index for index, _ in derived],
         [address for _, address in derived],
+        0 if hold is None else hold.count,
+        None if hold is None else hold.holder,
+        None if hold is None else hold.until,
     )
+    return [ReservedAddress(*reserved) for *reserved, holder in rows if holder is not None]
 
 
 async def end_leases(leases: Sequence[tuple[int, str]], available_at: datetime) -> None:

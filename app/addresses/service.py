@@ -7,18 +7,18 @@ the reservation still holds.
 
 import asyncio
 import secrets
+import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.addresses import repository
+from app.addresses.repository import Hold
 from app.core import clock, database
 from app.core.errors import ApiError, Code
 from app.core.waiting import run_beside, waiting
 from app.networks.config import NetworkConfig
-from app.networks.port import Chain
-from app.networks.registry import Networks
 
 RESERVATION = timedelta(seconds=60)
 """How long a process may reserve an address that it has not leased. The reservations of a crashed process end then."""
@@ -26,12 +26,18 @@ RESERVATION = timedelta(seconds=60)
 LAST_MOMENT = timedelta(seconds=5)
 """A reservation that ends within this time is not used any more."""
 
-RESERVE_AHEAD = 100
-GROW_BY = 200
-"""Addresses reserved by one statement, and made at a time when none is free."""
+FEWEST_AHEAD, MOST_AHEAD = 10, 200
+"""Addresses that one statement reserves. The least where few invoices are made, since what is not leased within
+RESERVATION is reserved again. The most is what a busy process uses in half a second."""
 
-DERIVED_AT_ONCE = 20
-"""Addresses of one piece of elliptic-curve arithmetic: 0.1 ms each, less in all than Python's switch interval."""
+GROW_BY = 200
+"""Addresses made at a time when none is free."""
+
+BUSY, QUIET = timedelta(seconds=1), timedelta(seconds=10)
+"""A refill so soon after the last one brings twice as many, one so late half as many."""
+
+DERIVE_FOR_S = 0.002
+"""How long addresses are derived before other work of the event loop has its turn."""
 
 SET_APART = 400
 """Addresses beyond those of a restored backup that may have been made after it: a pool grows by GROW_BY at a time."""
@@ -51,27 +57,27 @@ class Reservation:
 class AddressBook:
     """One process's reservations. Safe for many tasks of one event loop."""
 
-    def __init__(self, networks: Networks) -> None:
-        self._networks = networks
+    def __init__(self) -> None:
         self._holder = secrets.token_hex(16)
         self._reserved: defaultdict[str, deque[Reservation]] = defaultdict(deque)
         self._refills: dict[str, asyncio.Task[None]] = {}
+        self._demand: defaultdict[str, _Demand] = defaultdict(_Demand)
 
     async def take(self, network: NetworkConfig, now: datetime) -> Reservation:
         """An address to lease. Raises POOL_EXHAUSTED if none is free and the pool is at its cap.
 
         Not inside a transaction: the pool may have to grow, which commits. More are reserved in the
-        background before the last one is used, so that hardly any request waits.
+        background when a quarter is used, so that hardly any request waits.
         """
         reserved = self._reserved[network.key]
         while True:
             while reserved:
                 reservation = reserved.popleft()
                 if reservation.reserved_until - LAST_MOMENT > now:
-                    if len(reserved) < _ahead(network) // 2:
+                    if len(reserved) < self._demand[network.key].ahead_of(network) * 3 // 4:
                         self._refill(network)
                     return reservation
-            async with waiting():
+            with waiting():
                 await asyncio.shield(self._refill(network))
 
     def give_back(self, network: NetworkConfig, reservation: Reservation) -> None:
@@ -84,10 +90,9 @@ class AddressBook:
         Those that are free by the books rest, and the next SET_APART are added, which rest as well: what customers
         pay to any of them is seen, and goes to review. Returns how many rest.
         """
-        size = await repository.pool_size(network.key)
-        room = SET_APART if network.address_mode == "fresh" else network.pool_cap - size
-        if (count := min(SET_APART, room)) > 0:
-            await repository.add(network.key, await self._derived(network, size, count), now)
+        derived = await _derived(network, SET_APART)
+        if derived:
+            await repository.add(network.key, derived, now)
         return await repository.rest_free(network.key, until)
 
     async def close(self) -> None:
@@ -104,51 +109,66 @@ class AddressBook:
         return task
 
     async def _reserve_more(self, network: NetworkConfig) -> None:
+        count = self._demand[network.key].next_of(network, clock.now())
         while True:
             now = clock.now()
-            found = await reserve(network, self._holder, now)
-            if found:
-                self._reserved[network.key].extend(found)
+            hold = Hold(self._holder, now + RESERVATION, count)
+            found = await repository.reserve(network.key, hold, now)
+            if not found:
+                derived = await _derived(network, GROW_BY)
+                if not derived:
+                    raise ApiError(Code.POOL_EXHAUSTED, f"no {network.chain} address is free", retry_after_s=60)
+                found = await repository.add(network.key, derived, now, hold)
+            if found:  # else another process has added the same ones meanwhile
+                self._reserved[network.key].extend(
+                    Reservation(row.id, row.address, row.lease_count, hold.holder, hold.until) for row in found
+                )
                 return
-            if not await self._grow(network, now):
-                raise ApiError(Code.POOL_EXHAUSTED, f"no {network.chain} address is free", retry_after_s=60)
-
-    async def _grow(self, network: NetworkConfig, now: datetime) -> bool:
-        """Add addresses to a network's pool; False if it is at its cap."""
-        size = await repository.pool_size(network.key)
-        count = GROW_BY if network.address_mode == "fresh" else min(GROW_BY, network.pool_cap - size)
-        if count <= 0:
-            return False
-        await repository.add(network.key, await self._derived(network, size, count), now)
-        return True
-
-    async def _derived(self, network: NetworkConfig, first: int, count: int) -> list[tuple[int, str]]:
-        """Addresses and their indices. A thread derives them, but Python runs one thread at a time: in one piece, the
-        event loop would wait for tens of milliseconds."""
-        chain = self._networks.chain(network.key)
-        derived: list[tuple[int, str]] = []
-        while (left := count - len(derived)) > 0:
-            start = first + len(derived)
-            piece = range(start, start + min(left, DERIVED_AT_ONCE))
-            derived += await asyncio.to_thread(_derive, chain, piece)
-        return derived
 
 
-def _derive(chain: Chain, indices: Iterable[int]) -> list[tuple[int, str]]:
-    return [(index, chain.derive_address(index)) for index in indices]
+class _Demand:
+    """How many addresses of a network one process reserves at a time."""
+
+    def __init__(self) -> None:
+        self._ahead = MOST_AHEAD
+        self._refilled_at: datetime | None = None
+
+    def ahead_of(self, network: NetworkConfig) -> int:
+        """As many as the last time. Of a small pool few."""
+        share = MOST_AHEAD if network.address_mode == "fresh" else max(1, network.pool_cap // 100)
+        return min(self._ahead, share)
+
+    def next_of(self, network: NetworkConfig, now: datetime) -> int:
+        """As many as are reserved now: more where they are used up sooner."""
+        if self._refilled_at is not None:
+            since = now - self._refilled_at
+            if since < BUSY:
+                self._ahead = min(MOST_AHEAD, 2 * self._ahead)
+            elif since > QUIET:
+                self._ahead = max(FEWEST_AHEAD, self._ahead // 2)
+        self._refilled_at = now
+        return self.ahead_of(network)
 
 
-def _ahead(network: NetworkConfig) -> int:
-    """How many addresses a process reserves at a time. Of a small pool it reserves few."""
-    share = RESERVE_AHEAD if network.address_mode == "fresh" else network.pool_cap // 100
-    return max(1, min(RESERVE_AHEAD, share))
+async def _derived(network: NetworkConfig, count: int) -> list[tuple[int, str]]:
+    """The next addresses of a network's pool and their indices, up to its cap.
 
-
-async def reserve(network: NetworkConfig, holder: str, now: datetime) -> list[Reservation]:
-    """Reserve free addresses, those that were released first."""
-    until = now + RESERVATION
-    rows = await repository.reserve(network.key, holder, reserved_until=until, limit=_ahead(network), now=now)
-    return [Reservation(row.id, row.address, row.lease_count, holder, until) for row in rows]
+    The event loop derives them, a few at a time. A thread would be slower for all: the libraries let Python's lock
+    go for each step of arithmetic, and in a busy process it is milliseconds until they have it again.
+    """
+    first = await repository.pool_size(network.key)
+    if network.address_mode != "fresh":
+        count = min(count, network.pool_cap - first)
+    if count <= 0:
+        return []
+    derived = [(first, await asyncio.to_thread(network.receiving_address, first))]  # it may import a library
+    began_s = time.perf_counter()
+    for index in range(first + 1, first + count):
+        if time.perf_counter() - began_s > DERIVE_FOR_S:
+            await asyncio.sleep(0)
+            began_s = time.perf_counter()
+        derived.append((index, network.receiving_address(index)))
+    return derived
 
 
 async def release(address_id: int, invoice_id: str, network: NetworkConfig, now: datetime) -> None:

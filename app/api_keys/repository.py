@@ -11,7 +11,7 @@ from piccolo.querystring import QueryString
 from app.api_keys.secrets import Mode, StoredHash
 from app.api_keys.tables import ApiKey, KeyDecoy
 from app.core import database
-from app.core.statement import Command, Param, Statement, any_of
+from app.core.statement import Command, Param, Statement, any_each_of
 from app.merchants.roles import Standing
 
 
@@ -127,7 +127,7 @@ _FIND_FOR_AUTHENTICATION = Statement(
             _OF_MERCHANT[name].as_alias(name) if name in _OF_MERCHANT else getattr(ApiKey, name)
             for name in AuthenticationRow.__struct_fields__
         )
-    ).where(any_of(ApiKey.id, Param("ids"))),
+    ).where(any_each_of(ApiKey.id, Param("ids"))),
     AuthenticationRow,
 )
 

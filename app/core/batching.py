@@ -54,7 +54,7 @@ class Batcher(Generic[Q, A]):
             self._begin()
         elif not self._is_patient:
             self._be_patient()
-        async with waiting():
+        with waiting():
             return await answered
 
     def _be_patient(self) -> None:

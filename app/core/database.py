@@ -278,7 +278,7 @@ async def _call(connection: asyncpg.Connection, method: Callable[..., Awaitable[
     """The server's answer. Raises DatabaseUnavailable if it takes too long, the connection is lost, or what was
     committed is on one host only although a standby must have it."""
     try:
-        async with waiting():
+        with waiting():
             answer = await method(*args)
     except InterfaceError as error:
         if _is_lost(connection):
@@ -300,7 +300,7 @@ class _borrowed:
 
     async def __aenter__(self) -> asyncpg.Connection:
         try:
-            async with waiting():
+            with waiting():
                 self._connection: asyncpg.Connection = await self._pool.acquire(timeout=self._within_s)
         except InterfaceError as error:
             raise DatabaseUnavailable(str(error)) from error  # the pool is closing

@@ -110,12 +110,12 @@ class waiting:
     """What is awaited inside ends within the budget, or within the process's limit where there is none.
 
     Raises DatabaseUnavailable then, at most TICK_S late, and for each of `UNAVAILABLE_ERRORS`. It ends its block as
-    `asyncio.timeout` does. A request waits several times, so waits have no timers of their own.
+    `asyncio.timeout` does. A request waits several times, so waits have no timers and no coroutines of their own.
     """
 
     __slots__ = ("_began_s", "_budget", "_cancelled_before", "_has_ended", "_task", "_waits", "ends_s")
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         assert task is not None, "a coroutine runs in a task"
@@ -129,7 +129,7 @@ class waiting:
         if seconds <= 0:
             loop.call_soon(self.end)
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._waits.under_way.discard(self)
@@ -186,7 +186,7 @@ def _waits_of(loop: asyncio.AbstractEventLoop) -> _Waits:
 @asynccontextmanager
 async def turn(of: asyncio.Lock | asyncio.Semaphore) -> AsyncIterator[None]:
     """Hold a lock whose holders wait for the database: the time counts as theirs does. Raises DatabaseUnavailable."""
-    async with waiting():
+    with waiting():
         await of.acquire()
     try:
         yield

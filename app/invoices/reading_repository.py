@@ -16,6 +16,7 @@ from app.core import database
 from app.core.database import Row
 from app.core.keyset import MOST_COUNTED, Order, Page, Place, Total, direction, page_of
 from app.core.searching import Places, Search
+from app.core.statement import each_of
 from app.invoices import search_repository
 from app.invoices.pricing import FeePayer
 from app.merchants import branding
@@ -238,10 +239,12 @@ _SELECT = f"""
     FROM invoices i LEFT JOIN {WORTH}
     """
 
+_IS_ASKED_FOR = f"i.id = ANY({each_of('$1')})"
+
 
 async def find(invoice_ids: Sequence[str]) -> dict[str, ShownInvoice]:
     """Invoices of any merchants, by id; only those that there are."""
-    rows = await database.fetch_all(f"{_SELECT} WHERE i.id = ANY($1)", invoice_ids)
+    rows = await database.fetch_all(f"{_SELECT} WHERE {_IS_ASKED_FOR}", invoice_ids)
     return {row["id"]: ShownInvoice(*row) for row in rows}
 
 
@@ -249,7 +252,7 @@ async def find_owned(asked: Sequence[tuple[str, str, str]]) -> list[ShownInvoice
     """The invoice of each (merchant, mode, invoice id), None where the merchant has no such invoice."""
     merchants, modes, invoice_ids = zip(*asked, strict=True)
     rows = await database.fetch_all(
-        f"{_SELECT} WHERE i.id = ANY($1) AND i.merchant = ANY($2) AND i.mode = ANY($3)",
+        f"{_SELECT} WHERE {_IS_ASKED_FOR} AND i.merchant = ANY($2) AND i.mode = ANY($3)",
         invoice_ids,
         set(merchants),
         set(modes),
@@ -270,7 +273,7 @@ async def find_public(invoice_ids: Sequence[str]) -> list[PublicRow | None]:
                     AND NOT EXISTS (SELECT FROM deposits d WHERE d.network = a.network AND d.txid = a.txid)
                 ORDER BY a.number
             ) AS announced
-        FROM ({_SELECT} WHERE i.id = ANY($1)) shown
+        FROM ({_SELECT} WHERE {_IS_ASKED_FOR}) shown
         JOIN merchants m ON m.id = shown.merchant
         LEFT JOIN merchant_branding b ON b.merchant = shown.merchant
         LEFT JOIN network_cursors c ON c.network = shown.network

@@ -45,9 +45,8 @@ async def snapshot() -> AsyncIterator[None]:
 
 async def rows(sql: str, *args: object) -> Sequence[Row]:
     """Fetch the rows of a slow statement (up to STATEMENT_TIMEOUT_S) in the caller's snapshot."""
-    with budget(STATEMENT_TIMEOUT_S):
-        async with waiting():
-            fetched: Sequence[Row] = await database.in_transaction().fetch(sql, *args, timeout=STATEMENT_TIMEOUT_S)
+    with budget(STATEMENT_TIMEOUT_S), waiting():
+        fetched: Sequence[Row] = await database.in_transaction().fetch(sql, *args, timeout=STATEMENT_TIMEOUT_S)
     return fetched
 
 

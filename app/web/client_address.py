@@ -15,6 +15,12 @@ Network = IPv4Network | IPv6Network
 UNKNOWN = IPv4Address("0.0.0.0")  # noqa: S104 - an address, not a binding
 """For a peer without an address (a Unix socket): in no list of trusted proxies and no sensible allowlist."""
 
+ADDRESSES_KEPT = 4_096
+"""Texts of addresses that a process remembers, as they were read: some 2 MB."""
+
+LONGEST_TEXT = 100
+"""Characters of an entry that are read: more than any address has, with its brackets, zone and port."""
+
 MAX_HOPS = 32
 """Entries that are read; more proxies in a row are a forgery or a loop."""
 
@@ -28,19 +34,22 @@ class ClientAddresses:
 
     def __init__(self, trusted_proxies: Iterable[Network]) -> None:
         self._trusted = tuple(trusted_proxies)
+        self._known = lru_cache(maxsize=ADDRESSES_KEPT)(self._read)
 
     def of(self, scope: Any) -> Address:
         """The client's address of an ASGI scope. Never fails: a malformed entry ends the search."""
         client = scope.get("client")
-        address = (parse(client[0]) if client else None) or UNKNOWN
-        if not self._trusted or not self.trusts(address):
+        address, is_proxy = self._known(client[0] if client else "")
+        if address is None:
+            address, is_proxy = UNKNOWN, self.trusts(UNKNOWN)
+        if not is_proxy:  # anybody can send the header
             return address
         for entry in _forwarded_for(scope["headers"]):
-            named = parse(entry)
+            named, is_proxy = self._known(entry)
             if named is None:
                 return address
             address = named
-            if not self.trusts(address):
+            if not is_proxy:
                 return address
         return address
 
@@ -48,8 +57,12 @@ class ClientAddresses:
         """Whether it is the address of a trusted proxy."""
         return any(address in network for network in self._trusted)
 
+    def _read(self, text: str) -> tuple[Address | None, bool]:
+        """The address that a text names, and whether it is a trusted proxy's."""
+        address = parse(text)
+        return address, address is not None and self.trusts(address)
 
-@lru_cache(maxsize=4096)
+
 def parse(text: str) -> Address | None:
     """An address with or without port, brackets, quotes or zone; IPv4-mapped IPv6 as IPv4. None for anything else."""
     text = text.strip().strip('"')
@@ -78,4 +91,5 @@ def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
     """The entries of all `X-Forwarded-For` headers, nearest first."""
     lines = [value for name, value in headers if name == b"x-forwarded-for"]
     entries = b",".join(lines).decode("latin-1").split(",") if lines else []
-    return [entry for entry in reversed(entries) if entry.strip()][:MAX_HOPS]
+    named = (entry.strip()[:LONGEST_TEXT] for entry in reversed(entries))
+    return [entry for entry in named if entry][:MAX_HOPS]

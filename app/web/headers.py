@@ -1,6 +1,6 @@
 """Security headers of every answer. A header that a response has already stays unchanged."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from app.core.settings import Settings
 
@@ -62,12 +62,12 @@ class SecurityHeaders:
         self._pages = _encoded(_EVERYWHERE | _ON_PAGES | hsts)
         self._names = frozenset(name for name, _ in (*self._api, *self._pages))
 
-    def missing(self, path: str, present: Iterable[tuple[bytes, bytes]]) -> Headers:
+    def missing(self, path: str, present: Sequence[tuple[bytes, bytes]]) -> Headers:
         """The headers to add to an answer at `path` that has `present` ones already. The list is not the caller's."""
-        own = {name.lower(): value for name, value in present}
         wanted = self._api if is_api(path) else self._pages
-        if self._names.isdisjoint(own):
+        if self._names.isdisjoint([name.lower() for name, _ in present]):
             return wanted
+        own = {name.lower(): value for name, value in present}
         missing = [header for header in wanted if header[0] not in own]
         if _NAMES_ANCESTORS in own.get(b"content-security-policy", b""):
             return [header for header in missing if header[0] != b"x-frame-options"]

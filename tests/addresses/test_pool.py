@@ -7,7 +7,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from app.addresses.service import AddressBook
+from app.addresses.service import FEWEST_AHEAD, AddressBook
 from app.core import clock, database
 from app.core.errors import ApiError, Code
 from app.core.settings import Settings
@@ -30,7 +30,7 @@ async def test_open_invoices_never_share_an_address(services: Services) -> None:
 
 async def test_two_processes_never_reserve_the_same_address(services: Services) -> None:
     (network,) = services.networks
-    books = [AddressBook(services.networks) for _ in range(3)]
+    books = [AddressBook() for _ in range(3)]
     taken = await asyncio.gather(*(book.take(network, clock.now()) for book in books for _ in range(70)))
     assert len({reservation.id for reservation in taken}) == 210
 
@@ -98,9 +98,25 @@ async def test_fresh_addresses_are_used_once_and_need_no_tail(
 
 async def test_reservations_of_a_crashed_process_end(services: Services) -> None:
     (network,) = services.networks
-    dead, alive = AddressBook(services.networks), AddressBook(services.networks)
+    dead, alive = AddressBook(), AddressBook()
     held = {(await dead.take(network, clock.now())).id for _ in range(3)}
     assert (await alive.take(network, clock.now())).id not in held
     clock.shift(timedelta(minutes=2))
     again = {(await alive.take(network, clock.now())).id for _ in range(250)}
     assert held <= again
+
+
+async def test_few_addresses_are_reserved_where_few_are_needed(
+    services: Services,
+) -> None:
+    (network,) = services.networks
+    book = AddressBook()
+    for _ in range(7):  # an invoice every two minutes: what was reserved before has ended each time
+        clock.shift(timedelta(minutes=2))
+        first = await book.take(network, clock.now())
+    held = "SELECT count(*) FROM deposit_addresses WHERE reserved_by = $1 AND reserved_until > $2"
+    assert await database.fetch_value(held, first.holder, clock.now()) == FEWEST_AHEAD
+
+    many = await asyncio.gather(*(book.take(network, clock.now()) for _ in range(300)))
+    assert len({first.id, *(each.id for each in many)}) == 301
+    await book.close()

@@ -1,5 +1,6 @@
 """Compiled statements of Piccolo's builder, on real rows."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -8,9 +9,11 @@ import pytest
 from piccolo.columns.combination import WhereRaw
 
 from app.alerts.tables import Alert
+from app.api_keys import repository as keys_repository
 from app.core import database
 from app.core.keyset import Place
 from app.core.statement import Command, Listing, Param, Statement, any_of, insert, is_one, select
+from app.invoices import reading_repository
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
@@ -166,3 +169,24 @@ async def test_rows_of_the_same_moment_are_neither_lost_nor_shown_twice(db: str)
         if (place := page.following) is None:
             break
     assert seen == [f"number {number}" for number in range(9)]
+
+
+async def test_what_each_request_reads_is_planned_once(db: str) -> None:
+    read: dict[str, Callable[[int], Awaitable[object]]] = {
+        "FROM invoices": lambda number: reading_repository.find_owned([("MCH-1", "test", f"INV-{number}")]),
+        "frame_origins": lambda number: reading_repository.find_public([f"INV-{number}"]),
+        '"api_keys"': lambda number: keys_repository.find_for_authentication([f"KEY{number}"]),
+    }
+    async with database.transaction() as connection:  # prepared statements belong to a connection
+        for named, ask in read.items():
+            for number in range(20):
+                await ask(number)
+            row = await connection.fetchrow(
+                """
+                SELECT generic_plans, custom_plans FROM pg_prepared_statements
+                WHERE strpos(statement, $1) > 0 AND strpos(statement, 'pg_prepared') = 0
+                ORDER BY prepare_time DESC LIMIT 1
+                """,
+                named,
+            )
+            assert (row["generic_plans"], row["custom_plans"]) == (15, 5), named

@@ -80,6 +80,9 @@ class CoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
         if not self.xpub.startswith("coinpub"):
             raise ValueError("is not a public key of this chain")
 
+    def receiving_address(self, index: int) -> str:
+        return address_of(self.xpub, 0, index)
+
     @property
     def account_path(self) -> str:
         return "m/44'/1'/0'"
@@ -367,7 +370,7 @@ class CoinReader:
         """None: no browser has a wallet for it."""
 
     def derive_address(self, index: int) -> str:
-        return address_of(self._config.xpub, 0, index)
+        return self._config.receiving_address(index)
 
     async def aclose(self) -> None:
         """Nothing to close."""
