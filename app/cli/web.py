@@ -13,6 +13,7 @@ from granian.http import HTTP1Settings
 
 from app.cli.environment import plain_errors, settings
 from app.core import gc_tuning, tracing
+from app.core.leaving_out import leave_out_signing_models
 from app.core.settings import Settings
 from app.signer.environment import refuse_secrets
 
@@ -37,6 +38,8 @@ def web() -> None:
     with plain_errors():
         refuse_secrets()
         tracing.require(of_the_environment.traces_url)
+    if of_the_environment.environment != "sandbox":  # whose wallet signs
+        leave_out_signing_models()
     _allow_files()
     with plain_errors():
         _make_for_all(of_the_environment)

@@ -74,6 +74,22 @@ def test_what_can_sign_is_imported_by_the_signer_alone_and_tools_by_no_process(m
     assert modules & unwanted == set()
 
 
+def test_contracts_are_called_without_what_only_signing_needs() -> None:
+    modules = imported(
+        "from app.core import leaving_out; leaving_out.leave_out_signing_models();"
+        "from app.networks import contract_abi;"
+        "assert contract_abi.decode(['uint8'], contract_abi.encode(['uint8'], [7])) == (7,)"
+    )
+    assert "eth_abi" in modules
+    assert modules & (SIGNING | TOOLS) == set()
+
+
+def test_what_was_left_out_can_not_sign_by_halves() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        printed("from app.core import leaving_out; leaving_out.leave_out_signing_models(); import eth_account")
+    assert "this process doesn't sign" in failed.value.stderr
+
+
 def test_an_app_is_made_without_what_no_request_needs(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
