@@ -1,6 +1,27 @@
 """Swap Pay: docs/architecture.md is the map."""
 
 import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 # To httpx its own command is then not installed. Nobody here runs it, and its import brings Rich and Pygments.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
+
+def _put_off(name: str) -> None:
+    """Let whoever imports a module get an empty one, which loads it when something of it is used."""
+
+    def loaded(attribute: str) -> Any:
+        if sys.modules.get(name) is empty:
+            del sys.modules[name]
+        return getattr(import_module(name), attribute)
+
+    empty = ModuleType(name)
+    empty.__dict__["__getattr__"] = loaded
+    sys.modules.setdefault(name, empty)
+
+
+# Litestar imports a debugger and YAML, redis imports tokens, for what is never done here.
+for _name in ("pdb", "yaml", "jwt"):
+    _put_off(_name)

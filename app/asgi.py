@@ -32,6 +32,7 @@ from app.web.edge import Edge
 from app.web.errors import exception_handlers
 from app.web.pages import Pages, static_files
 from app.web.rate_limits import RateLimiter
+from app.web.routing import App
 from app.web.stopping import Stopping, drained
 from app.wiring import Services, running, wire
 
@@ -43,6 +44,9 @@ def create_app(
 ) -> Any:
     """The ASGI application. Without `settings` they come from the environment; raises SettingsError, and
     SignerSettingsError where a spending key is within reach.
+
+    It may be made before processes are forked that serve it. So nothing here may connect, start a thread, or draw what
+    must be one process's own; that is for the lifespan, or for a first use.
 
     `wallet` makes what pays invoices at the press of a button, `sandbox_routes` the gallery of components; both are
     only for the sandbox (app/sandbox/asgi.py).
@@ -76,7 +80,7 @@ def create_app(
 
     api = merchant_api(services, authenticator, rate_limiter, deprecated_calls)
     with leaving_out("pydantic"):  # Litestar would import it and add its plugins, and no input of ours is its
-        app = Litestar(
+        app = App(
             route_handlers=[
                 api,
                 *reference.routes(api, pages, settings.public_url),

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+
+import msgspec
 
 from app.accounts.letters import Letters
 from app.accounts.not_me import NotMe
@@ -67,8 +68,7 @@ from app.withdrawals.reader import WithdrawalReader
 from app.withdrawals.service import WithdrawalService
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class Services(msgspec.Struct, frozen=True, kw_only=True):
     """The use cases of one process."""
 
     settings: Settings

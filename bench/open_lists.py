@@ -24,7 +24,7 @@ from app.invoices.creation import NewInvoice
 from app.merchants import service as merchants
 from app.merchants.terms import PriceTerms, Terms
 from app.wiring import Services, running, wire
-from bench.pages import allow_files, memory_bytes, percentile_ms, request
+from bench.pages import allow_files, memory_of, percentile_ms, request
 from bench.report import Report
 from bench.stack import Stack, running_stack
 
@@ -78,7 +78,7 @@ async def _scenario(
     stack: Stack, report: Report, services: Services, name: str, shops: list[str], tokens: list[str]
 ) -> None:
     port = int(stack.base_url.rpartition(":")[2])
-    proxy, before = Proxy(port), memory_bytes(stack)
+    proxy, before = Proxy(port), memory_of(stack).resident
     pages = [
         Page(
             f"/cabinet/{shops[number % len(shops)]}/test",
@@ -91,7 +91,7 @@ async def _scenario(
             await _read(page, proxy)
         listening = [group.create_task(_listen(page, port, proxy)) for page in pages]
         await asyncio.sleep(2)
-        each_kb = (memory_bytes(stack) - before) / len(pages) / 1000
+        each_kb = (memory_of(stack).resident - before) / len(pages) / 1000
         report.add(f"{name}, memory that an open list adds", each_kb, "kB", better="lower")
         events: list[float] = []
         shown: list[float] = []

@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import psutil
 
@@ -24,10 +25,19 @@ def allow_files(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def memory_bytes(stack: Stack) -> int:
-    """The resident memory of the web server's processes. What they share is counted for each."""
+class Memory(NamedTuple):
+    """Bytes of the web server's processes: the sum of what is resident in each, where memory that they share counts for
+    each; and what they have in memory together."""
+
+    resident: int
+    together: int
+
+
+def memory_of(stack: Stack) -> Memory:
+    """The memory of the web server's processes."""
     parent = psutil.Process(stack.web.pid)
-    return sum(process.memory_info().rss for process in [parent, *parent.children(recursive=True)])
+    found = [process.memory_full_info() for process in (parent, *parent.children(recursive=True))]
+    return Memory(sum(each.rss for each in found), sum(each.pss for each in found))
 
 
 def percentile_ms(seconds: Sequence[float], percent: int) -> float:

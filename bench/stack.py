@@ -86,8 +86,9 @@ def cpu_s_of(process: Process) -> float:
 
 
 @contextmanager
-def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
-    """Start everything in a new folder; stop and delete it at the end."""
+def running_stack(web_processes: int = WEB_PROCESSES, *, as_deployed: bool = False) -> Iterator[Stack]:
+    """Start everything in a new folder; stop and delete it at the end. `as_deployed`: web without the sandbox's tools,
+    which take memory."""
     home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
     server = postgres.start(home / "postgres")
     cache = valkey.start(home / "valkey")
@@ -95,6 +96,7 @@ def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
         server.create_database("swap_pay")
         dsn = server.dsn("swap_pay")
         environment = environment_of(home, dsn, cache.url, NETWORKS, web_processes)
+        environment |= {"SWAP_PAY_ENV": "test"} if as_deployed else {}
         asyncio.run(migrate(dsn))
         merchant_id, key = asyncio.run(_merchant(environment))
         base_url = environment["PUBLIC_URL"]

@@ -8,9 +8,9 @@ same time: arq runs it in one process at each time of its schedule, and where ar
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from arq.cron import CronJob
 from arq.worker import Retry
 from redis.exceptions import RedisError
@@ -39,8 +39,7 @@ Loop = Callable[[asyncio.Event], Awaitable[None]]
 """Runs until the event is set. One that raises is logged and started again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A scheduled job: its name is that of `work`, and by that name it can be enqueued at any time.
 
     `max_tries` counts runs that ended with a passing error, or with the end of their process. A job that runs every
@@ -80,8 +79,7 @@ class Job:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """The work of the processes of `swap-pay worker <name>`; the functions get the process's services.
 
     `loops` run in every process. `slot_loop` too, but a job of arq starts and watches it (slot.py). `context` gives
@@ -90,9 +88,9 @@ class Queue:
 
     name: str
     jobs: Sequence[Job] = ()
-    loops: Callable[[Services], Sequence[Loop]] = field(default=lambda _: ())
+    loops: Callable[[Services], Sequence[Loop]] = msgspec.field(default=lambda _: ())
     slot_loop: Callable[[Services], Loop] | None = None
-    context: Callable[[Services], Context] = field(default=lambda _: {})
+    context: Callable[[Services], Context] = msgspec.field(default=lambda _: {})
 
     @property
     def arq_name(self) -> str:

@@ -4,10 +4,10 @@ A challenge is not stored while it waits: its page carries it, signed. What was 
 would have expired, so that an answer that somebody has seen is not taken again.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+import msgspec
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from app.accounts import passkeys_repository
@@ -24,8 +24,7 @@ CHALLENGE_BYTES = 32
 """WebAuthn, section 13.4.3, asks for at least 16."""
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(msgspec.Struct, frozen=True):
     """A challenge, and its signed form, which the page's form brings back."""
 
     raw: bytes

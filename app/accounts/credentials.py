@@ -7,8 +7,9 @@ So nothing must be found and deleted one by one, and nothing that is created at 
 works. `sessions_repository.purge` and `links_repository.purge` delete the rows later.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.accounts import people, repository, sessions, sessions_repository
 from app.accounts.repository import Person
@@ -20,8 +21,7 @@ class Outdated(Exception):
     """The credentials changed, or the session ended, after this request was authenticated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invalidation:
+class Invalidation(msgspec.Struct, frozen=True):
     """How many sessions ended, and the new token of the session that continues; None where none does."""
 
     sessions_ended: int

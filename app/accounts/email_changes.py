@@ -4,10 +4,10 @@ The old address gets a letter at once. The link ends when any of the account's c
 warned by that letter and resets the password revokes it.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
+import msgspec
 
 from app.accounts import credentials, links, links_repository, people, repository
 from app.accounts.letters import Letters
@@ -23,8 +23,7 @@ from app.mail.letters import Kind
 PER_ACCOUNT = Limit("email_change:account", 5, timedelta(hours=1))
 
 
-@dataclass(frozen=True, slots=True)
-class EmailChanged:
+class EmailChanged(msgspec.Struct, frozen=True):
     """The new address, and the new token of the session that continues; None where none does."""
 
     email: str

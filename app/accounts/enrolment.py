@@ -5,9 +5,9 @@ decrypted only for the account and session that it was created for, and while th
 setting it up changes them, so it is set up once.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import pyotp
 
 from app.accounts import (
@@ -33,8 +33,7 @@ ISSUER = "Swap Pay"
 OFFER_LIFETIME = timedelta(minutes=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(msgspec.Struct, frozen=True):
     """A secret to set up: as a URI for the QR code, in groups for typing, and sealed for the form."""
 
     uri: str
@@ -42,8 +41,7 @@ class Offer:
     sealed: str
 
 
-@dataclass(frozen=True, slots=True)
-class NewCodes:
+class NewCodes(msgspec.Struct, frozen=True):
     """Recovery codes, which are shown once, and the new token of the session, which continues."""
 
     codes: list[str]

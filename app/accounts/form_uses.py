@@ -9,8 +9,9 @@ What the answer must show once, such as a new API key, is sealed in the same row
 """
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.accounts import form_uses_repository as repository
 from app.accounts.sessions import LIFETIME
@@ -34,8 +35,7 @@ LOST_AFTER = timedelta(minutes=1)
 """No request takes this long: a claim that is older belongs to a process that died."""
 
 
-@dataclass(frozen=True, slots=True)
-class FormUse:
+class FormUse(msgspec.Struct, frozen=True):
     """The use of one form, identified by account, URL path and one-use key."""
 
     id: bytes

@@ -6,7 +6,6 @@ had filled in move to the new session, and all others are deleted.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -39,8 +38,7 @@ class KeptForm(msgspec.Struct, frozen=True):
     name: str = "form"
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(msgspec.Struct, frozen=True):
     """Whose form it is: `of_session` or `of_visit`."""
 
     name: str

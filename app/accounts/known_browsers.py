@@ -5,10 +5,11 @@ is spare an email. A copied cookie alone spares none, unless it is used from a k
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 from types import MappingProxyType
+
+import msgspec
 
 from app.accounts import known_browsers_repository as repository
 from app.accounts import links, people
@@ -47,8 +48,7 @@ WAYS: Mapping[str | None, str] = MappingProxyType(
 """How somebody signed in, by the second step that the audit log names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a sign-in comes from: the client's address, the user agent, and the token of the browser."""
 
     address: str

@@ -1,8 +1,8 @@
 """Every statement on `known_browsers`."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from piccolo.columns.combination import WhereRaw
 
 from app.accounts.tables import KnownBrowser
@@ -10,16 +10,14 @@ from app.core import database
 from app.core.statement import Command, Param
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownPlaces:
+class KnownPlaces(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an account has signed in before in a browser, and from a network in whatever browser."""
 
     browser: bool
     network: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedBrowser:
+class ListedBrowser(msgspec.Struct, frozen=True, kw_only=True):
     """A browser as its owner sees it. `id` is of one of its rows; `networks` are those it signed in from, the latest
     first."""
 

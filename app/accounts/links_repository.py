@@ -1,16 +1,15 @@
 """Every statement on `mailed_links`."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from piccolo.columns.combination import WhereRaw
 
 from app.accounts.tables import MailedLink
 from app.core.statement import Command, Param, Statement, insert
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, kw_only=True):
     """A link's data. `account_id` is None for a sign-up; only a sign-up has `name` and `password_hash`.
 
     A link ends when the account's `credentials_version` changes; a sign-up has no account and ignores it, and so does

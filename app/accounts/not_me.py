@@ -6,8 +6,9 @@ credentials too: whoever was signed in may have made one.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
+
+import msgspec
 
 from app.accounts import (
     credentials,
@@ -36,8 +37,7 @@ TellColleagues = Callable[[Person, str, datetime], Awaitable[None]]
 """Tells the merchants of a person, in the caller's transaction. The text is the client's address."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoubtfulSignIn:
+class DoubtfulSignIn(msgspec.Struct, frozen=True, kw_only=True):
     """The sign-in that a link is about, and what else signs in to its account."""
 
     signed_in_at: datetime
@@ -48,8 +48,7 @@ class DoubtfulSignIn:
     """Whether the account still has the email address that the link was sent to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disowned:
+class Disowned(msgspec.Struct, frozen=True):
     """What was done. `reset_token` is of a link that chooses a new password; None where the account has another email
     address by now."""
 

@@ -4,7 +4,7 @@ At a terminal the code is checked with the action (accounts/totp.py). At the des
 its route declares whether it needs a fresh code too.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from app.accounts import credentials, repository
 from app.accounts.passwords import dummy_hash, is_right
@@ -29,8 +29,7 @@ class ActionRefused(Exception):
     """The action isn't possible in the present state; the message is for the operator."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
     """An operator whose right to act was checked. `address` is the client's, for the audit log."""
 
     account_id: str

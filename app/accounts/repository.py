@@ -1,6 +1,5 @@
 """Every statement on `accounts`. Sessions, links, codes and throttles have their own repositories."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -12,8 +11,7 @@ from app.core import database
 from app.core.statement import Command, Param, Statement, insert
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(msgspec.Struct, frozen=True):
     """An account, for the services of accounts."""
 
     id: str
@@ -43,8 +41,7 @@ class OperatorPassword(msgspec.Struct, frozen=True):
     password_hash: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedOperator:
+class ListedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """An operator, as other operators see them. `last_action_at` is the time of their last entry in the audit log."""
 
     account_id: str

@@ -1,13 +1,12 @@
 """What signs in to an account besides the password, for people who check it after somebody else had access."""
 
-from dataclasses import dataclass
+import msgspec
 
 from app.accounts import passkeys_repository, repository
 from app.accounts.passkeys_repository import StoredPasskey
 
 
-@dataclass(frozen=True, slots=True)
-class SecondSteps:
+class SecondSteps(msgspec.Struct, frozen=True):
     """An account's authenticator app and passkeys."""
 
     has_totp: bool

@@ -1,9 +1,9 @@
 """Create accounts."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
+import msgspec
 import pyotp
 
 from app.accounts import repository
@@ -23,8 +23,7 @@ class AccountExists(ApiError):
         super().__init__(Code.INVALID_INPUT, "email: has an account already")
 
 
-@dataclass(frozen=True, slots=True)
-class NewAccount:
+class NewAccount(msgspec.Struct, frozen=True):
     """An account and the TOTP secret to set up in an authenticator; it is shown once."""
 
     id: str

@@ -4,9 +4,9 @@ Both store the version of their account's credentials with which they were creat
 account's: sessions of other credentials have ended (accounts/credentials.py).
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from piccolo.columns.combination import WhereRaw
 from piccolo.querystring import QueryString
 
@@ -16,8 +16,7 @@ from app.core import database
 from app.core.statement import Command, Param, Statement, insert
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """A session, with the person's data that every page needs."""
 
     id: str

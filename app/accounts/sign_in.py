@@ -1,8 +1,9 @@
 """Sign in: the password, then a code where two-step verification is on. No answer shows whether there is an account,
 and each step takes the same time in both cases."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.accounts import (
     codes_repository,
@@ -46,8 +47,7 @@ WRONG = "The email address or the password is wrong, or the address was not conf
 NO_RECOVERY_CODE = "That is none of the recovery codes that are left. Each works once: enter another one."
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedIn(msgspec.Struct, frozen=True):
     """An opened session: its id, and the token for the browser. `second_step` is as the audit log names it."""
 
     session_id: str
@@ -55,8 +55,7 @@ class SignedIn:
     second_step: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CodeWanted:
+class CodeWanted(msgspec.Struct, frozen=True):
     """The password was right, and a code is needed; `token` identifies this half sign-in."""
 
     token: str

@@ -7,16 +7,16 @@ there is such an account, so the count does not show that.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.accounts import throttle_repository as repository
 from app.core.crypto import hmac_sha256
 from app.core.errors import ApiError, Code
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(msgspec.Struct, frozen=True):
     """At most `tries` within `window`, which begins with the first of them. `purpose` names the count."""
 
     purpose: str

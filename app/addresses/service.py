@@ -10,8 +10,9 @@ import secrets
 import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.addresses import repository
 from app.addresses.repository import Hold
@@ -43,8 +44,7 @@ SET_APART = 400
 """Addresses beyond those of a restored backup that may have been made after it: a pool grows by GROW_BY at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True):
     """An address that this process may lease until `reserved_until`."""
 
     id: int
@@ -58,7 +58,7 @@ class AddressBook:
     """One process's reservations. Safe for many tasks of one event loop."""
 
     def __init__(self) -> None:
-        self._holder = secrets.token_hex(16)
+        self._drawn_holder = ""
         self._reserved: defaultdict[str, deque[Reservation]] = defaultdict(deque)
         self._refills: dict[str, asyncio.Task[None]] = {}
         self._demand: defaultdict[str, _Demand] = defaultdict(_Demand)
@@ -112,7 +112,7 @@ class AddressBook:
         count = self._demand[network.key].next_of(network, clock.now())
         while True:
             now = clock.now()
-            hold = Hold(self._holder, now + RESERVATION, count)
+            hold = Hold(self._holder(), now + RESERVATION, count)
             found = await repository.reserve(network.key, hold, now)
             if not found:
                 derived = await _derived(network, GROW_BY)
@@ -124,6 +124,13 @@ class AddressBook:
                     Reservation(row.id, row.address, row.lease_count, hold.holder, hold.until) for row in found
                 )
                 return
+
+    def _holder(self) -> str:
+        """The name that this process reserves under. It is drawn for the first reservation: processes that are forked
+        with one book need a name each."""
+        if not self._drawn_holder:
+            self._drawn_holder = secrets.token_hex(16)
+        return self._drawn_holder
 
 
 class _Demand:

@@ -8,9 +8,10 @@ webhooks.
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+
+import msgspec
 
 from app.alerts import repository
 from app.alerts.repository import DueNotification, OpenAlert
@@ -52,8 +53,7 @@ class Signature(Protocol):
         """Headers, fresh for each attempt."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertRoutes:
+class AlertRoutes(msgspec.Struct, frozen=True, kw_only=True):
     """Where alerts are sent. Without recipients and hook they are only in the log and the metrics."""
 
     mail_to: Sequence[EmailAddress]

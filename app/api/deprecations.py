@@ -6,11 +6,11 @@ and how long what is deprecated goes on: docs/versions.md.
 """
 
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import msgspec
 from litestar.exceptions import ImproperlyConfiguredException
 
 from app.api_keys.authentication import Principal
@@ -24,8 +24,7 @@ HEADERS = "headers"
 """Where the scope's state has headers that the answer gets, whatever it is (app/web/edge.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deprecation:
+class Deprecation(msgspec.Struct, frozen=True, kw_only=True):
     """An operation, or with `parameter` one parameter of its query or field of its body. `since` and `ends` are in UTC.
     `instead` is a sentence that says what to use. Raises ValueError where it would end too soon."""
 

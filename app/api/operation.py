@@ -29,9 +29,9 @@ The app does not start with a route of the merchant API that has no description.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 from app.core.errors import Code, invalid
@@ -44,18 +44,16 @@ Parameters = dict[str, str]
 """A request's query parameters, by name: only declared ones, each once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """A parameter of the query or the path. `schema` is JSON Schema for its decoded text."""
 
     description: str
-    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    schema: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"type": "string"})
     required: bool = False
     example: str | int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
+class Description(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of `described`."""
 
     summary: str

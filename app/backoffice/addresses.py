@@ -4,7 +4,6 @@ An address may be one of several networks of a kind: all of them are looked at.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -54,8 +53,7 @@ class SentTo(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressDetails:
+class AddressDetails(msgspec.Struct, frozen=True, kw_only=True):
     """All that the books have of an address. `hot_wallets` are the networks whose hot wallet it is."""
 
     pools: Sequence[PoolAddress]

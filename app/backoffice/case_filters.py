@@ -1,7 +1,6 @@
 """The filters of the queues of cases (approvals, reviews), and how many cases they find, with the sum of each asset."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +14,7 @@ from app.core import database
 from app.core.statement import Condition, Param, Statement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseFilters:
+class CaseFilters(msgspec.Struct, frozen=True, kw_only=True):
     """None means any.
 
     `kind` is payout or refund, `verdict` that of a deposit in review, `status` that of a payment that has ended,

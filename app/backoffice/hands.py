@@ -6,16 +6,16 @@ reports at its start (app/signer/approvers_repository.py); this compares them wi
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.core import database
 from app.core.webauthn import AnswerRefused, credential_id, fingerprint
 from app.withdrawals.conflicts import Conflict
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """What an operator's passkey has signed of a payment. `counts`: the passkey is in the signer's file."""
 
     passkey_name: str
@@ -23,8 +23,7 @@ class Signature:
     counts: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hand:
+class Hand(msgspec.Struct, frozen=True, kw_only=True):
     """One operator and one withdrawal. `approved_at` is None where they have not approved it, `conflict` where nothing
     keeps them from it. Without a second step an operator can't act at all. `counted_passkeys`: how many of their
     passkeys the signer's file names."""

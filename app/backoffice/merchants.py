@@ -1,7 +1,6 @@
 """Merchants as operators read them: a list with a search, and one merchant with all its details."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -27,8 +26,7 @@ MONTH = timedelta(days=30)
 STATUSES = ("pending", "rejected", "approved", "suspended", "banned")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedMerchant:
+class ListedMerchant(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant in a list. `paid_invoices` are live ones of the last 30 days."""
 
     id: str
@@ -42,8 +40,7 @@ class ListedMerchant:
     paid_invoices: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class Person(msgspec.Struct, frozen=True, kw_only=True):
     """A member of a merchant."""
 
     account_id: str
@@ -54,8 +51,7 @@ class Person:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Volume:
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant's invoices in an asset that were paid within 30 days: their number, and what they credited."""
 
     network: str
@@ -64,8 +60,7 @@ class Volume:
     credited_raw: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant's API keys, counted."""
 
     live: int
@@ -74,8 +69,7 @@ class Keys:
     last_used_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetSetting:
+class AssetSetting(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant's settings of an asset of the networks file, and the use of its cap. Amounts are in minor units."""
 
     network: str
@@ -86,8 +80,7 @@ class AssetSetting:
     cap: CapUse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Open:
+class Open(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of a merchant's open withdrawals, reviews, holds and paused webhooks."""
 
     withdrawals: int
@@ -96,8 +89,7 @@ class Open:
     paused_webhooks: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MerchantDetails:
+class MerchantDetails(msgspec.Struct, frozen=True, kw_only=True):
     """One merchant. `status_reason` is the reason of its last change of status."""
 
     id: str

@@ -1,13 +1,13 @@
 """The names of actors such as `account:ACC-…` or `api_key:…`, read for a whole page at once."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from app.core import database
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(msgspec.Struct, frozen=True):
     """A person or key. `detail` distinguishes equal names: the person's email address, the key's id."""
 
     name: str

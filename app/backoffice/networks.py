@@ -5,10 +5,10 @@ that wait to be sent and why, and the treasury's balance in the books.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 from piccolo.query import OrderByRaw
 from piccolo.query.functions import Coalesce
 
@@ -33,8 +33,7 @@ MOST_WAITING = 50
 MOST_TOP_UPS = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of a network's deposit addresses. `cap` is None where each invoice gets a fresh address."""
 
     created: int = 0
@@ -48,8 +47,7 @@ class Pool:
         return self.created - self.leased - self.cooling_down
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HotBalance:
+class HotBalance(msgspec.Struct, frozen=True, kw_only=True):
     """What the hot wallet held of an asset at the signer's last check. `is_low`: below `hot_low_raw`."""
 
     asset: str
@@ -60,8 +58,7 @@ class HotBalance:
     is_low: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnItsWay:
+class OnItsWay(msgspec.Struct, frozen=True, kw_only=True):
     """An approved or sent withdrawal that is not final, and what delays it."""
 
     id: str
@@ -76,8 +73,7 @@ class OnItsWay:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopUp:
+class TopUp(msgspec.Struct, frozen=True, kw_only=True):
     """A transfer to the hot wallet that is not our own."""
 
     id: int
@@ -89,8 +85,7 @@ class TopUp:
     seen_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkState:
+class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
     """One network. `coverage` is None where no watcher has read it yet; `outage_reason` says why it can't be read now.
     `treasury_raw` is by asset, in the books."""
 

@@ -5,7 +5,8 @@ that time is shown as not known.
 """
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from app.core.logging import get_logger
 from app.networks.port import Moved, NetworkError, TransactionState
@@ -17,8 +18,7 @@ LIMIT_S = 3.0
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Booked:
+class Booked(msgspec.Struct, frozen=True, kw_only=True):
     """What the books have of a transfer. `block_height` is None while it is in no block."""
 
     network: str
@@ -29,8 +29,7 @@ class Booked:
     block_height: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeLook:
+class NodeLook(msgspec.Struct, frozen=True, kw_only=True):
     """A node's answer about a booked transfer. `state` is None where no node answered. `moved` is the transfer in the
     node's transaction that is the booked one, None where it has none of this asset to this address."""
 

@@ -1,8 +1,8 @@
 """What waits for operators: counts for the navigation, and the oldest of each kind for the first page."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from piccolo.columns.combination import WhereRaw
 from piccolo.querystring import QueryString
 
@@ -17,8 +17,7 @@ SHOWN_OF_EACH = 8
 """Rows of each kind on the first page; each kind has a page of its own for the rest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """How many of each kind wait. `reviews` are those that can be decided now; others still lack confirmations.
 
     `holds` are those of ledgers, and single withdrawals that the signer refuses.
@@ -40,8 +39,7 @@ class Counts:
 NOTHING_WAITS = Counts(applications=0, approvals=0, reviews=0, holds=0, alerts=0, critical_alerts=0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingWithdrawal:
+class WaitingWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
     """A payout or refund that waits for approval, as a list shows it. `approvals` are those who have approved it, by
     name, `signatures` how many of them with a passkey; `approved_by_me`: the operator who reads the list is one of
     them; `my_conflict` is the reason why they may not approve it."""

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+import msgspec
 from piccolo.columns.combination import WhereRaw
 from piccolo.querystring import QueryString
 
@@ -26,8 +26,7 @@ Which = Literal["open", "returning", "closed"]
 MOST_LISTED = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedReview:
+class ListedReview(msgspec.Struct, frozen=True, kw_only=True):
     """A review in a list. `can_be_decided`: its money is booked, or it is no longer on chain and can only be closed.
     `is_mine`: the operator who reads the list belongs to the merchant, or did, and so may not decide it."""
 
@@ -52,8 +51,7 @@ class ListedReview:
         return self.status == "open" and self.deposit_status != "seen"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvoiceNow:
+class InvoiceNow(msgspec.Struct, frozen=True, kw_only=True):
     """The review's invoice as it is now; the review's `facts` have its state when the review was opened."""
 
     id: str
@@ -70,8 +68,7 @@ class InvoiceNow:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherDeposit:
+class OtherDeposit(msgspec.Struct, frozen=True, kw_only=True):
     """Another transfer to the same invoice, dust left out."""
 
     id: str
@@ -83,8 +80,7 @@ class OtherDeposit:
     seen_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewDetails:
+class ReviewDetails(msgspec.Struct, frozen=True, kw_only=True):
     """One review with all facts that its decision needs. `share` is how a credit would divide the deposit.
 
     `requested` is what the invoice requested when the review was opened, None where there was none. `worth` is what the

@@ -4,7 +4,6 @@ The digest is recomputed from the row here too, so that the page shows an edited
 enters a code.
 """
 
-from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 import msgspec
@@ -29,8 +28,7 @@ MOST_LISTED = 5
 MONTH = timedelta(days=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenApproval:
+class GivenApproval(msgspec.Struct, frozen=True, kw_only=True):
     """One operator's approval. `fits`: its digest is the digest of the current fields."""
 
     account_id: str
@@ -39,8 +37,7 @@ class GivenApproval:
     fits: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
+class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """One of the withdrawal's transactions. `nonce` is None on chains without accounts."""
 
     txid: str
@@ -51,8 +48,7 @@ class Transaction:
     submitted_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationHistory:
+class DestinationHistory(msgspec.Struct, frozen=True, kw_only=True):
     """Earlier payments to an address in the same asset; `other_merchants` counts other merchants that paid it.
 
     `lookalikes` are addresses that the same merchant has paid and that begin and end like this one. `paid_from_here`:
@@ -72,8 +68,7 @@ class DestinationHistory:
     payer_lookalikes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MerchantHistory:
+class MerchantHistory(msgspec.Struct, frozen=True, kw_only=True):
     """The balance of the ledger that pays, and what it has paid in this asset before."""
 
     confirmed: int
@@ -84,8 +79,7 @@ class MerchantHistory:
     cap: CapUse | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimilarWithdrawal:
+class SimilarWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
     """Another waiting withdrawal with the same amount or the same destination: easy to confuse with this one."""
 
     id: str
@@ -109,8 +103,7 @@ class ShownPreview(msgspec.Struct, frozen=True, kw_only=True):
     looked_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawalDetails:
+class WithdrawalDetails(msgspec.Struct, frozen=True, kw_only=True):
     """One withdrawal with all its details. `digest` is recomputed; `intact`: the stored one is the same. `preview` is
     None where the signer has not looked yet."""
 
@@ -162,8 +155,7 @@ class WithdrawalDetails:
         return self.is_waiting or (self.status == "approved" and not self.transactions)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """A payout or refund that has ended, as a list shows it."""
 
     id: str
@@ -314,7 +306,7 @@ async def _transactions(withdrawal_id: str) -> tuple[Transaction, ...]:
 
 _TRANSACTIONS = Statement(
     OutgoingPayment.select(
-        *(getattr(OutgoingPayment.transaction, field.name).as_alias(field.name) for field in fields(Transaction))
+        *(getattr(OutgoingPayment.transaction, name).as_alias(name) for name in Transaction.__struct_fields__)
     )
     .where(OutgoingPayment.withdrawal == Param("withdrawal"))
     .order_by(OutgoingPayment.transaction, ascending=False),

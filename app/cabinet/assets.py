@@ -1,6 +1,6 @@
 """Assets in forms and filters: one field for an asset and its chain, `USDT@ethereum`."""
 
-from dataclasses import dataclass
+import msgspec
 
 from app.cabinet.context import MemberContext
 from app.identity.forms import Form
@@ -9,8 +9,7 @@ from app.networks.config import Asset, NetworkConfig
 from app.wiring import Services
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """An asset on a chain."""
 
     network: NetworkConfig

@@ -1,8 +1,8 @@
 """The member, merchant and mode of a request to the cabinet."""
 
-from dataclasses import dataclass
 from typing import Any, cast
 
+import msgspec
 from litestar import Request
 
 from app.merchants.members import Member
@@ -10,8 +10,7 @@ from app.merchants.roles import Permission
 from app.merchants.terms import Mode
 
 
-@dataclass(frozen=True, slots=True)
-class MemberContext:
+class MemberContext(msgspec.Struct, frozen=True):
     """A member in one mode. Every request of a merchant's page has one; the guard puts it there."""
 
     member: Member

@@ -1,9 +1,9 @@
 """The dashboard: balances, charts of the last 30 days, and tasks for a person."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 
 from app.cabinet import first_steps, labels
@@ -28,8 +28,7 @@ LATEST = 6
 MOST_BALANCES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """Something that a person must deal with, and the page for it."""
 
     title: str

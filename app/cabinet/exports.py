@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 from litestar.response import Stream
 
@@ -57,8 +57,7 @@ _STATEMENT = re.compile(r"([0-9-]{7})(?:-([A-Z]{3})(-quickbooks)?)?\.csv", re.AS
 Rows = tuple[list[list[Any]], Place | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(msgspec.Struct, frozen=True, kw_only=True):
     """A list that is exported as CSV. `rows` reads a page of its cells with times in a zone, given the merchant, the
     mode and filters of the type `filters`; `count` says how many rows there are, up to a limit where one is given."""
 

@@ -4,10 +4,10 @@ Each step is ticked by what really happened (app/reports/first_steps.py). The li
 this member alone, and can be brought back from the settings.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from litestar import Response
 
 from app.cabinet import assets
@@ -24,8 +24,7 @@ from app.reports.first_steps import FirstSteps
 _OWN = NoStepUp("it changes only what this person sees")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Samples:
+class Samples(msgspec.Struct, frozen=True, kw_only=True):
     """Programs that create the first test invoice with the merchant's own values. They read the key from the
     environment, where `export` puts it."""
 

@@ -1,6 +1,5 @@
 """Invoices: the list with its search, one invoice with its history, cancelling, refunding."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -58,8 +57,7 @@ OVER = frozenset({Status.EXPIRED, Status.CANCELLED, Status.CLOSED})
 """States in which nothing is expected any more: what the exact payment would have brought is not shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """An invoice in a list."""
 
     id: str

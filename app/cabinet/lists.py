@@ -1,7 +1,8 @@
 """The query of a list in the cabinet. Invalid values are ignored: people edit URLs and have old bookmarks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from app.cabinet.assets import Choice, find
 from app.core.errors import ApiError
@@ -40,8 +41,7 @@ ORDERS = (
 """The values of the filter `order`, without which a list begins with its newest row, and their words."""
 
 
-@dataclass(frozen=True, slots=True)
-class MoneyQuery:
+class MoneyQuery(msgspec.Struct, frozen=True):
     """The query of a list of money, and its order."""
 
     query: ListQuery

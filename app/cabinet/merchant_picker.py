@@ -1,9 +1,9 @@
 """`/cabinet` leads on to a merchant; the list of a person's merchants with invitations that wait, the application for a
 new one, and a start in test mode without one."""
 
-from dataclasses import asdict
 from typing import Any, get_args
 
+import msgspec
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
@@ -159,7 +159,7 @@ def facts_of(form: Form) -> Facts:
 
 def form_of(name: str, application: Application) -> Form:
     """The form with the facts of an earlier application."""
-    facts = asdict(application)
+    facts = msgspec.structs.asdict(application)
     return Form.empty(name=name, **{field: str(facts[field]) for field in FIELDS if field != "name"})
 
 

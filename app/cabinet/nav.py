@@ -1,10 +1,10 @@
 """The side navigation of a merchant's pages, and the banners above them."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
+import msgspec
 from litestar import Request
 
 from app.cabinet.context import MemberContext, known_context
@@ -19,8 +19,7 @@ from app.webhooks.endpoints_repository import EndpointView
 from app.webhooks.pausing import answer_in_words
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the navigation: below `place`, shown to members with `permission`."""
 
     group: str

@@ -1,9 +1,9 @@
 """Invitations that nobody has accepted yet: the list on the team's page, sending one again, withdrawing one."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
@@ -23,8 +23,7 @@ from app.web.row_ids import RowId
 HOUR = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class InvitationRow:
+class InvitationRow(msgspec.Struct, frozen=True):
     """An invitation in the list. `can_change`: the member may give its role, and so send it again or withdraw it."""
 
     invitation: OpenInvitation

@@ -1,7 +1,6 @@
 """Payment links: the list, one link with its invoices, its poster, and switching it on and off. New ones and changes
 are in payment_link_forms.py."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -41,8 +40,7 @@ STATES: dict[LinkStatus, tuple[str, Tone]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A link in the list."""
 
     id: str

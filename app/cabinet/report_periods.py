@@ -1,10 +1,11 @@
 """The periods of a report: days, weeks or months in the reader's time zone, and the period before for comparison."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from itertools import pairwise
 from types import MappingProxyType
+
+import msgspec
 
 from app.core.zones import beginning
 
@@ -26,8 +27,7 @@ class BadSpan(Exception):
     """The days of one's own are none; the message is a sentence for the reader."""
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(msgspec.Struct, frozen=True):
     """Parts that follow each other, each with its name; the last ends before `end`. `unit` is day, week or month."""
 
     starts: tuple[datetime, ...]

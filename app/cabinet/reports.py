@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 
 from app.cabinet import report_periods
@@ -30,8 +30,7 @@ from app.web.standby_reads import FROM_STANDBY
 _CLASSES = ("Within a minute", "1 to 5 minutes", "5 to 15 minutes", "15 minutes to an hour", "Longer than an hour")
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(msgspec.Struct, frozen=True):
     """What volume and fees are shown in: an asset, or the reporting currency. `of` and `fee_of` take it from sums, in
     minor units; `text` writes such an amount without its unit."""
 

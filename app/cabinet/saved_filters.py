@@ -1,10 +1,10 @@
 """Saved filters above the lists: links to them, saving the present ones, removing one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+import msgspec
 from litestar import Response
 
 from app.cabinet.cabinet import Cabinet
@@ -34,8 +34,7 @@ FILTERS = frozenset(("search", "status", "asset", "from", "to", "who", "area", "
 _OWN = NoStepUp("it changes only what this person sees")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedLink:
+class SavedLink(msgspec.Struct, frozen=True, kw_only=True):
     """A saved filter as a link. `is_current`: the page shows just this."""
 
     id: int
@@ -44,8 +43,7 @@ class SavedLink:
     is_current: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedLinks:
+class SavedLinks(msgspec.Struct, frozen=True, kw_only=True):
     """What the part above a list needs. `query` is the query that would be saved, "" where nothing is filtered."""
 
     links: Sequence[SavedLink]

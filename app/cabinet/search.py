@@ -1,11 +1,11 @@
 """The search over everything of a merchant, as a page and as what the command palette shows while somebody types."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from litestar import Response, get
+from msgspec.structs import replace
 
 from app.cabinet import labels
 from app.cabinet.cabinet import Cabinet

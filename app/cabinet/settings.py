@@ -3,9 +3,9 @@ seen before it is saved.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
@@ -32,8 +32,7 @@ PREVIEWED = ("display_name", "own_accent", "accent")
 _ACCENT = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What the preview shows. `inks` are the accent on a light and on a dark background; empty without an accent."""
 
     name: str

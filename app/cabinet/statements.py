@@ -1,10 +1,10 @@
 """Statements: the list of months, one month with the sums of each ledger, its lines, and its form for paper."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 
 from app.cabinet import labels
@@ -38,8 +38,7 @@ PRINTED = 1_000
 """Lines of a month on paper, about fifty pages; the file has those of a longer one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SumRow:
+class SumRow(msgspec.Struct, frozen=True, kw_only=True):
     """A line of a ledger's sums: a balance, or all entries of a kind. What has no figure is empty. `worths` are amounts
     and their currencies, `unknown` says of how many entries the worth is not known."""
 
@@ -53,8 +52,7 @@ class SumRow:
     is_balance: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineRow:
+class LineRow(msgspec.Struct, frozen=True, kw_only=True):
     """A line of a statement as pages and paper show it. `when` is in UTC, as its month is, whoever reads it."""
 
     seq: int
@@ -71,8 +69,7 @@ class LineRow:
     hash: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """A ledger of a statement, in words. `rows` are its sums between opening and closing."""
 
     value: str

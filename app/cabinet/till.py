@@ -6,7 +6,6 @@ key does the same for a form that is sent twice.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -48,8 +47,7 @@ _SALE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 PAID = (Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED)
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(msgspec.Struct, frozen=True):
     """An asset that the customer may choose, and about how much of it that is now; empty where it can't be chosen."""
 
     value: str

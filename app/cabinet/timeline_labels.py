@@ -1,9 +1,10 @@
 """The timeline on the page of an invoice, payout or refund: a title and text for each fact."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+
+import msgspec
 
 from app.cabinet import labels
 from app.cabinet.context import MemberContext
@@ -14,8 +15,7 @@ from app.networks.registry import Networks
 from app.reports.timeline import Fact
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineEntry:
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a timeline. `href` is the page of its subject, empty where there is none."""
 
     at: datetime

@@ -1,10 +1,10 @@
 """Checks of a webhook's endpoint: the form that starts one, and its results for the page of the work."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
@@ -33,8 +33,7 @@ VERDICTS: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ShownCheck:
+class ShownCheck(msgspec.Struct, frozen=True):
     """A check with what came. `guide` is the address of what to read, where there is something to do."""
 
     check: Check

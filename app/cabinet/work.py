@@ -1,7 +1,6 @@
 """The page of long work: how far it is, a button that cancels it, what came of it, and its file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -51,8 +50,7 @@ FILE_KINDS = (*EXPORT_KINDS, EVIDENCE)
 """Work that makes a file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True):
     """A job in words. `share` is what is done of it in per cent, None where the total is not known yet."""
 
     job: Job

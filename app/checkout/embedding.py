@@ -27,7 +27,7 @@ SCRIPT_HEADERS = {
 
 def is_asked(request: Request[Any, Any, Any]) -> bool:
     """Whether a request asks for the page in a frame."""
-    return QUERY in request.query_params
+    return bool(request.scope["query_string"]) and QUERY in request.query_params
 
 
 def script() -> HTTPRouteHandler:

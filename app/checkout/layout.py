@@ -79,7 +79,7 @@ def _status(pages: Pages, view: CheckoutView, words: Words, language: Language) 
         "announced": pages.markup("checkout/_announced.html", {"view": view}, language) if view.announced else "",
         "paying": paying(pages, view, words, language) if is_payable or may_still_be_paid else "",
         "came": _rows(pages, view.deposits, "came", language) if is_payable and view.came_decimal else "",
-        "figure": figure(view.amount_decimal),
+        "figure": figure(view.amount_decimal) if may_still_be_paid else "",
         "amount": view.amount_decimal,
         "asset": view.asset,
         "on_top": words.on_top,

@@ -5,11 +5,12 @@ other link, the answer is that of a wrong payment link.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from litestar import Request, Response, get
+from msgspec.structs import replace
 
 from app.checkout import look
 from app.checkout.receipt_words import receipt_context

@@ -39,6 +39,7 @@ from app.web.qr import qr_image
 from app.web.rate_limits import RateLimiter, refuse_exceeded
 from app.web.routing import Router
 from app.web.same_origin import require_same_origin
+from app.web.straight import Html, straight
 from app.wiring import Services
 
 PAGE_LOADS_PER_MINUTE = 30
@@ -107,15 +108,12 @@ def routes(
         state["rate_limit"] = window
         refuse_exceeded(window, Code.IP_RATE_LIMITED, "your address")
 
-    @get("/{slug:str}", include_in_schema=False, middleware=[COMPRESSED])
-    async def page(request: PageRequest, slug: str) -> Response[bytes]:
+    @get("/{slug:str}", include_in_schema=False, middleware=[straight])
+    async def page(request: PageRequest, slug: str) -> ASGIApp:
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
-        view = await view_of(request, slug)
-        language = language_of(request)
-        answer = pages.answer(layout.page(pages, view, language), language)
-        if view.is_framed:
-            answer.headers.update(framed_by(view.frame_origins))
-        return answer
+        view, language = await view_of(request, slug), language_of(request)
+        headers = framed_by(view.frame_origins) if view.is_framed else None
+        return Html(layout.page(pages, view, language), language, headers)
 
     @get("/{slug:str}/receipt", include_in_schema=False)
     async def receipt(request: PageRequest, slug: str) -> Redirect:
@@ -139,15 +137,15 @@ def routes(
         context = await lookup.context(text, view, network, services, language)
         return pages.page("checkout/transaction.html", context, language=language)
 
-    @get("/{slug:str}/status", include_in_schema=False, middleware=[COMPRESSED])
-    async def status(request: PageRequest, slug: str) -> Response[bytes]:
+    @get("/{slug:str}/status", include_in_schema=False, middleware=[straight])
+    async def status(request: PageRequest, slug: str) -> ASGIApp:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         view, language = await view_of(request, slug), language_of(request)
-        return pages.answer(layout.live_part(pages, view, language), language)
+        return Html(layout.live_part(pages, view, language), language)
 
     following = Following(hub, services.invoice_reader, services.links, viewing, partial(layout.live_part, pages))
 
-    @get("/{slug:str}/events", include_in_schema=False, middleware=[counted])
+    @get("/{slug:str}/events", include_in_schema=False, middleware=[counted, straight])
     async def events(request: PageRequest, slug: str) -> ASGIApp:
         hub.take_place(request.scope, site(request.scope["state"]["client_address"]))
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)

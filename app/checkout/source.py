@@ -1,10 +1,11 @@
 """Makes the checkout page's view of an invoice."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
+
+from msgspec.structs import replace
 
 from app.checkout.view import (
     SETTLED,
@@ -89,7 +90,7 @@ def checkout_view(
     asset, pay_in, due = network.asset(invoice.pay_in.asset), invoice.pay_in, public.due
     assert asset is not None, "assets are never removed from a network that has invoices"
     waits = invoice.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
-    seen = [d for d in invoice.deposits if Verdict(d.verdict) is not Verdict.DUST]
+    seen = [d for d in invoice.deposits if d.verdict != "dust"]
     alive = [d for d in seen if not d.is_gone]
     gone = [d for d in seen if d.status in _GONE_BEFORE_A_BLOCK]
     credited_decimal, credited_asset = _credited(invoice, asset)
@@ -105,7 +106,7 @@ def checkout_view(
         mistakes=mistakes,
         review_takes=review_takes,
         is_overfull=due.missing_raw <= 0,
-        can_be_paid_in_review=not any(Verdict(d.verdict) is Verdict.CANCELLED for d in invoice.deposits),
+        can_be_paid_in_review=not any(d.verdict == "cancelled" for d in invoice.deposits),
         cent_tail=pay_in.cent_tail,
         credited_decimal=credited_decimal,
         credited_asset=credited_asset if credited_asset != asset.symbol else "",

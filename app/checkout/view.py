@@ -6,11 +6,12 @@ into words, `templates/checkout/` lays it out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from app.invoices.return_urls import is_at_home
 from app.invoices.states import AWAITS_PAYMENT, Status
@@ -59,8 +60,7 @@ class Gone(StrEnum):
     """The nodes have forgotten it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
+class Transfer(Struct, frozen=True, kw_only=True):
     """A transaction that the page shows: a deposit to the invoice, or a refund from it."""
 
     transaction_id: str
@@ -94,8 +94,7 @@ class ReturnState(StrEnum):
     """The merchant has rejected it: another one is asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
+class Mistake(Struct, frozen=True, kw_only=True):
     """A transfer that a person reviews: what was asked for, what came, and where it could be sent back to."""
 
     anomaly: Anomaly
@@ -122,8 +121,7 @@ class Mistake:
         return (self.asked_decimal, self.asked_asset) == (self.came_decimal, self.asset)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkFee:
+class NetworkFee(Struct, frozen=True, kw_only=True):
     """About what a network itself charges for a usual payment now."""
 
     figure: str
@@ -133,8 +131,7 @@ class NetworkFee:
     """It is below `figure`, which is the least that the currency can say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WayToPay:
+class WayToPay(Struct, frozen=True, kw_only=True):
     """An asset that a price can be paid with."""
 
     asset: str
@@ -156,8 +153,7 @@ class WayToPay:
     """The invoice asks for this one, or did before its quote ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateShown:
+class RateShown(Struct, frozen=True, kw_only=True):
     """The rate of the current quote."""
 
     figure: str
@@ -165,8 +161,7 @@ class RateShown:
     at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: what is asked of it often, it remembers
-class CheckoutView:
+class CheckoutView(Struct, frozen=True, kw_only=True, dict=True):  # a dict: what is asked of it often, it remembers
     """One invoice at one moment, as a customer may see it.
 
     Amounts are decimal strings in the asset's unit, exactly as the API shows them; moments are aware, in UTC.
@@ -295,7 +290,7 @@ class CheckoutView:
         for field, url in (("success_url", self.success_url), ("fail_url", self.fail_url)):
             if url is not None and not (self.test_mode and is_at_home(urlsplit(url))):
                 _require_https(field, url)
-        if self.payment_uri and urlsplit(self.payment_uri).scheme not in PAYMENT_URI_SCHEMES:
+        if self.payment_uri and self.payment_uri.partition(":")[0] not in PAYMENT_URI_SCHEMES:
             raise ValueError("payment_uri: an unknown scheme")
 
     @property
@@ -445,5 +440,5 @@ def shorten(identifier: str, *, keep_chars: int = 6) -> str:
 
 
 def _require_https(field: str, url: str | None) -> None:
-    if url is not None and urlsplit(url).scheme != "https":
+    if url is not None and not url.startswith("https:") and urlsplit(url).scheme != "https":
         raise ValueError(f"{field}: not an https URL")

@@ -5,7 +5,7 @@ afterwards, as plain text that the template escapes. Amounts of money are filled
 for the language: "1.234,5" and "1,234.5" are different sums to different wallets, and the digits identify the payment.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from app.checkout import choosing
 from app.checkout.mistakes import what_happened
@@ -21,8 +21,7 @@ RETURN_AFTER_S = 10
 NON_BREAKING_HYPHEN = "\N{NON-BREAKING HYPHEN}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Words(Struct, frozen=True, kw_only=True):
     """The sentences of one page, translated."""
 
     headline: str

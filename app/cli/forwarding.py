@@ -5,10 +5,10 @@ import binascii
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import click
 import httpx
+import msgspec
 
 from app.cli.following import Event
 from app.cli.merchant_api import checked_url
@@ -27,8 +27,7 @@ MAX_SHOWN_BYTES = 200
 """Of what a server answers to an event that it does not accept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """How one try ended: the status, or why there is none. `text` is the start of an answer that is no 2xx."""
 
     status: int | None

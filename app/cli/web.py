@@ -2,6 +2,7 @@
 
 import multiprocessing
 import resource
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +13,7 @@ from granian.http import HTTP1Settings
 
 from app.cli.environment import plain_errors, settings
 from app.core import gc_tuning, tracing
+from app.core.leaving_out import leave_out_signing_models
 from app.core.settings import Settings
 from app.signer.environment import refuse_secrets
 
@@ -36,13 +38,16 @@ def web() -> None:
     with plain_errors():
         refuse_secrets()
         tracing.require(of_the_environment.traces_url)
+    if of_the_environment.environment != "sandbox":  # whose wallet signs
+        leave_out_signing_models()
     _allow_files()
-    _import_for_all(_application(of_the_environment))
-    server(of_the_environment).serve()
+    with plain_errors():
+        _make_for_all(of_the_environment)
+    server(of_the_environment).serve(target_loader=application)
 
 
 def server(settings: Settings) -> Any:
-    """The server, before it is started. Each of its processes makes an application of its own.
+    """The server, before it is started.
 
     It speaks only HTTP/1: where Granian also offers HTTP/2 it waits for a connection's first bytes without a limit,
     and a proxy speaks HTTP/1.1 to what is behind it. Its time limit for headers begins with the connection and again
@@ -50,8 +55,7 @@ def server(settings: Settings) -> Any:
     app/web/body_timeout.py and app/web/connections.py.
     """
     return Granian(
-        f"{_application(settings)}:serve",
-        factory=True,
+        _target(settings),
         address=settings.web_host,
         port=settings.web_port,
         interface=Interfaces.ASGI,
@@ -68,20 +72,33 @@ def server(settings: Settings) -> Any:
     )
 
 
-def _application(settings: Settings) -> str:
-    """The module. That of the sandbox has a wallet that pays; it is imported only in the sandbox."""
-    return "app.sandbox.asgi" if settings.environment == "sandbox" else "app.asgi"
+def _target(settings: Settings) -> str:
+    """What makes the application. That of the sandbox has a wallet that pays; it is imported only in the sandbox."""
+    return "app.sandbox.asgi:serve" if settings.environment == "sandbox" else "app.asgi:serve"
 
 
-def _import_for_all(module: str) -> None:
-    """Import the application before the processes are forked: they share its memory, and a process that takes the place
-    of a failed one need not import it again. Nothing that an import makes belongs to one process, such as a
-    connection or a thread. Where Granian doesn't fork (macOS, Python 3.14), each process imports it by itself.
+@cache
+def application(target: str) -> Any:
+    """The ASGI application that a function makes, given as `module:function`: once, in whichever process is first."""
+    return _imported(target)()
+
+
+def _imported(target: str) -> Any:
+    module, _, function = target.partition(":")
+    with gc_tuning.importing():
+        return getattr(import_module(module), function)
+
+
+def _make_for_all(settings: Settings) -> None:
+    """Make the application before the processes are forked: they share its memory, and a process that takes the place
+    of a failed one answers at once. Nothing of it belongs to one process, such as a connection or a thread: those begin
+    with its lifespan. Only what sends traces has a thread from the start; then each process makes its own.
+
+    Where Granian doesn't fork (macOS, Python 3.14), each process imports it by itself. Raises what `create_app` raises.
     """
     if multiprocessing.get_start_method() == "fork":
-        with gc_tuning.importing():
-            import_module(module)
-        gc_tuning.share()
+        of_all = application if settings.traces_url is None else _imported
+        of_all(_target(settings))
 
 
 def _allow_files() -> None:

@@ -5,6 +5,7 @@ import uvloop
 
 from app.cli.environment import plain_errors, settings
 from app.core import gc_tuning, logging, tracing
+from app.core.leaving_out import leave_out_signing_models
 from app.signer.environment import refuse_secrets
 from app.wiring import running, wire
 from workers import process, queues
@@ -21,6 +22,7 @@ def worker(queue: str) -> None:
     if queue != "signer":
         with plain_errors():
             refuse_secrets()
+        leave_out_signing_models()
     logging.configure(level=of_the_environment.log_level, json=of_the_environment.log_format == "json")
 
     async def work() -> None:

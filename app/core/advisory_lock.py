@@ -9,11 +9,11 @@ again.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from app.core import connecting, database
 from app.core.logging import get_logger
@@ -49,8 +49,7 @@ class LockLost(DatabaseUnavailable):
     """The session that held the lock doesn't answer, or can't write: another process may hold the lock now."""
 
 
-@dataclass(frozen=True, slots=True)
-class LockKey:
+class LockKey(msgspec.Struct, frozen=True):
     """The key of a lock: a number, and within it the name of a network where there are several."""
 
     space: int

@@ -23,6 +23,7 @@ from piccolo.columns import (
     Varchar,
 )
 from piccolo.columns.column_types import Numeric
+from piccolo.columns.reference import LazyTableReference
 from piccolo.constraints import Check
 
 from app.core.money import MAX_DIGITS
@@ -94,9 +95,13 @@ def word_list(length: int) -> Array:
 
 
 def reference(table: type[Any] | str, *, null: bool = False) -> "ForeignKey[Any]":
-    """A foreign key; a row that is referred to can't be deleted."""
+    """A foreign key; a row that is referred to can't be deleted.
+
+    Piccolo puts a copy of each column of `table` on it, for joins: by a lazy reference only when one is used.
+    """
+    lazily = table if isinstance(table, str) else LazyTableReference(table.__name__, module_path=table.__module__)
     return ForeignKey(
-        references=table, default=None, null=null, on_delete=OnDelete.restrict, on_update=OnUpdate.restrict
+        references=lazily, default=None, null=null, on_delete=OnDelete.restrict, on_update=OnUpdate.restrict
     )
 
 

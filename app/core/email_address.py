@@ -4,17 +4,16 @@ Accounts, invitations, limits and letters all use it. Read by two parsers, `a,b@
 be one address to the code that counts letters and another to the mail server.
 """
 
-from dataclasses import dataclass
 from typing import Self
 
+import msgspec
 from email_validator import EmailNotValidError, validate_email
 
 MAX_LENGTH = 254
 """RFC 5321's limit of a path (256, section 4.5.3.1.3), less its brackets."""
 
 
-@dataclass(frozen=True, slots=True)
-class EmailAddress:
+class EmailAddress(msgspec.Struct, frozen=True):
     """A mailbox, in lower case. `parse` makes it.
 
     `local` is a dot-atom of at most 64 characters (RFC 5321, section 4.1.2): no quotes, no comments, no display name.

@@ -1,7 +1,8 @@
 """Moving secrets at rest to the current data key, so that an old one can be taken out of the settings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from app.core import database
 from app.core.crypto import decrypt, encrypt, needs_reencryption
@@ -10,8 +11,7 @@ from app.core.settings import DataKeys
 ROWS_AT_ONCE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class SealedColumn:
+class SealedColumn(msgspec.Struct, frozen=True):
     """A column of ciphertexts. `purpose` says what a row's secret was sealed for (core/crypto.py), given the value of
     its column `bound_to`."""
 

@@ -5,9 +5,10 @@ from one page to the next.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from app.core.database import Row
 
@@ -22,8 +23,7 @@ MOST_NEWER = 100
 """Newer rows are counted up to this number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """The place of a page: it begins after the row with this key, or, with `is_end`, ends before it.
 
     With `is_head` it begins with this row: the first page as it was when this row was the first of it.
@@ -116,8 +116,7 @@ MOST_COUNTED = 10_000
 """Rows that a list's total reads at most: it costs the same few milliseconds, whatever the list's length."""
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(msgspec.Struct, frozen=True):
     """How many rows a list has. `is_exact` is False where only the newest MOST_COUNTED were looked at."""
 
     counted: int

@@ -3,9 +3,9 @@
 import contextlib
 import io
 import os
-from dataclasses import dataclass
 
 import asyncpg
+import msgspec
 
 from app.core import connecting, database
 from app.core.deployment import DeploymentError
@@ -21,8 +21,7 @@ class MigrationFailed(DeploymentError):
     """A migration could not be applied; the message says why. Those before it stay applied."""
 
 
-@dataclass(frozen=True, slots=True)
-class Migrated:
+class Migrated(msgspec.Struct, frozen=True):
     """What a run did. Names are those of the files in `piccolo_migrations`, oldest first."""
 
     applied: tuple[str, ...]

@@ -5,7 +5,8 @@ Pure: nothing is looked up here. A text may be several things at once, and then 
 
 import re
 import uuid
-from dataclasses import dataclass
+
+import msgspec
 
 from app.core.email_address import EmailAddress
 
@@ -34,8 +35,7 @@ _GROUP_MARKS = re.compile(r"['\s\u00a0\u202f]")
 _TXID_LENGTH = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchText:
+class SearchText(msgspec.Struct, frozen=True, kw_only=True):
     """A search text and what it may be. `lower` is the text in small letters.
 
     `id_part` is what it says of one of our ids, behind the prefix, in the ids' own letters: I and L are read as 1, O as

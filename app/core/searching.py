@@ -1,7 +1,8 @@
 """What repositories look for in a search, and the conditions that they share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from app.core.search_text import LAST_CHARACTER, SearchText
 
@@ -12,8 +13,7 @@ NEWEST = 5_000
 """The newest invoices in which a part is looked for anywhere, not only at the ends of an id."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class Search(msgspec.Struct, frozen=True, kw_only=True):
     """A search text with what it means here.
 
     `addresses` are the forms, in small letters, in which it may be stored as an address; `amounts` are pairs of a unit

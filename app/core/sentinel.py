@@ -12,9 +12,9 @@ import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from redis.asyncio import ConnectionPool, Redis, SSLConnection
 from redis.asyncio.sentinel import MasterNotFoundError, SentinelConnectionPool, SentinelManagedConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -34,8 +34,7 @@ LOST_AFTER_S = 5.0
 the other side of a partition, open pages would wait for notices that are published there."""
 
 
-@dataclass(slots=True)
-class _Watched:
+class _Watched(msgspec.Struct):
     """A sentinel, and the primary that it named last; None while it does not answer."""
 
     client: Redis
@@ -43,8 +42,7 @@ class _Watched:
     has_been_asked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Opinion:
+class Opinion(msgspec.Struct, frozen=True):
     """What one sentinel says: the primary, or why it names none."""
 
     sentinel: HostPort

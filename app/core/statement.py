@@ -15,7 +15,6 @@ whose shape depends on the call can also be made inside a function, off the path
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -302,8 +301,6 @@ def _takes_places(row: type[Any]) -> bool:
 
 
 def _names_of(row: type[Any]) -> tuple[str, ...]:
-    if is_dataclass(row):
-        return tuple(field.name for field in fields(row))
     if issubclass(row, msgspec.Struct):
         return row.__struct_fields__
     return getattr(row, "_fields", ())

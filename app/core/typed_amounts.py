@@ -5,7 +5,8 @@ What has one meaning is understood; `1,250` has two.
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 MAX_LENGTH = 120
 
@@ -13,8 +14,7 @@ _PARTS = re.compile(r"(?P<before>[^\W\d_]{2,10})?\s*(?P<number>[0-9][0-9.,'’\s
 _GAPS = re.compile(r"['’\s]")
 
 
-@dataclass(frozen=True, slots=True)
-class TypedAmount:
+class TypedAmount(msgspec.Struct, frozen=True):
     """What was typed: the number as it stands, the plain decimal that it means, None where it has no meaning or two,
     and the units that stand beside it."""
 

@@ -11,10 +11,11 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
+
+import msgspec
 
 from app.core.crypto import sha256
 
@@ -59,8 +60,7 @@ class RelyingParty(NamedTuple):
         return cls(parts.hostname or "", f"{parts.scheme}://{parts.netloc}")
 
 
-@dataclass(frozen=True, slots=True)
-class NewPasskey:
+class NewPasskey(msgspec.Struct, frozen=True):
     """A passkey that a browser has made. `public_key` is a COSE key (RFC 9052); `is_synced` says that its owner's
     password manager copies it to other devices."""
 

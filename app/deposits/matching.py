@@ -6,9 +6,10 @@ verdict needs an operator (contract, section 3).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from app.invoices.pricing import BPS
 from app.invoices.states import AWAITS_PAYMENT, KEEPS_ADDRESS, Status
@@ -41,8 +42,7 @@ NEEDS_NO_REVIEW = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})
 """Verdicts that need no operator. Each of the others opens a review."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """An invoice that the address has served within the window, newest first in a list of them.
 
     Of an invoice with a price it is the quote for which the address was leased: `quote_id`, with the quote's own asset,
@@ -82,8 +82,7 @@ class Candidate:
         return abs(amount_raw - self.pay_in_raw) * BPS <= self.pay_in_raw * self.tolerance_bps
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """A transfer's invoice, if it has one, and how the transfer compares with it; of an invoice with a price, the quote
     that it came for."""
 
@@ -150,8 +149,7 @@ def _why_not_paid(candidate: Candidate) -> Verdict:
     return Verdict.SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class TimelyDeposit:
+class TimelyDeposit(msgspec.Struct, frozen=True):
     """A deposit of an invoice, in its asset and made in time, on which no operator has decided."""
 
     id: str

@@ -13,9 +13,10 @@ rate in basis points of the deposit. Both are rounded up to the minor unit.
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+import msgspec
 
 from app.audit import service as audit
 from app.core import database
@@ -56,8 +57,7 @@ class ReviewRefused(Exception):
     """The review does not allow the decision; the message is for the operator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """Who decides, and why. `reason` is for the audit log, `message` for the merchant; `address` is the operator's."""
 
     operator_id: str
@@ -364,8 +364,7 @@ async def would_credit(deposit_id: str) -> Share | None:
     return None if division is None else _share(division.deposit_asset, division.deposit_raw, division)
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(msgspec.Struct, frozen=True):
     """How a deposit that is too large would be divided: `share` of what was asked, and the rest that would be returned,
     in minor units."""
 

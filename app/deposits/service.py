@@ -7,8 +7,10 @@ or neither.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from app.addresses import repository as address_repository
 from app.core import carried_traces, database, tracing
@@ -23,16 +25,14 @@ from app.invoices.service import FirstPayment, InvoiceService
 from app.invoices.states import AWAITS_PAYMENT, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """An address of ours, and the invoices that it has served lately, the newest first."""
 
     address_id: int
     candidates: list[Candidate]
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(msgspec.Struct, frozen=True):
     """A transfer that pays its invoice, and has nothing to do with any other one."""
 
     sighting: Sighting

@@ -1,7 +1,8 @@
 """The results of the doctor's checks: one line each, with a severity."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Severity = Literal["ok", "advice", "warning", "unsafe"]
 
@@ -10,8 +11,7 @@ ORDER: tuple[Severity, ...] = ("unsafe", "warning", "advice", "ok")
 EXIT_CODES = {"ok": 0, "advice": 0, "warning": 1, "unsafe": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Symptom:
+class Symptom(msgspec.Struct, frozen=True):
     """The result of one check. `unsafe`: money or secrets are at risk now; `warning`: they may be later, or something
     does not work; `advice`: an improvement. The message says what to do, and never contains a secret."""
 

@@ -2,8 +2,8 @@
 group, which a script shows as tabs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+import msgspec
 from markdown_it.token import Token
 from markupsafe import Markup
 
@@ -34,13 +34,12 @@ _LABELS = {
 }
 
 
-@dataclass
-class Sample:
+class Sample(msgspec.Struct):
     """A block of code, and the texts that it prints."""
 
     language: str
     code: str
-    output: list[str] = field(default_factory=list)
+    output: list[str] = msgspec.field(default_factory=list)
 
     @property
     def label(self) -> str:

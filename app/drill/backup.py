@@ -8,9 +8,10 @@ such a folder, a restore command fetches the segments, and Postgres alone finds 
 import re
 import shlex
 import subprocess
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from app.drill.refusal import DrillRefused
 
@@ -29,8 +30,7 @@ _STARTS = re.compile(r"^START WAL LOCATION: \S+ \(file ([0-9A-F]{24})\)$", re.MU
 _BEGAN = re.compile(r"^START TIME: (\S+ \S+) (?:UTC|GMT)$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(msgspec.Struct, frozen=True):
     """A base backup. `began_at` is None where it is written in a time zone that only Postgres knows."""
 
     folder: Path
@@ -40,8 +40,7 @@ class Base:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(msgspec.Struct, frozen=True):
     """Where segments come from. `newest_at` is when the newest file was archived; it and `missing` are known only of a
     folder."""
 

@@ -15,12 +15,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
+
+import msgspec
 
 from app.drill.backup import Archive, Base, gap_in_words
 from app.drill.refusal import DrillRefused
@@ -44,8 +45,7 @@ INCOMPLETE = "WAL ends before end of online backup"
 _LAST_TRANSACTION = re.compile(r"last completed transaction was at log time (\S+ \S+?)\+00")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where the copy is made, and as whom Postgres runs there. `user_id` is None for the user of this process."""
 
     target: Path
@@ -58,15 +58,14 @@ class Place:
         return self.target / "data"
 
 
-@dataclass(slots=True)
-class Copy:
+class Copy(msgspec.Struct):
     """A Postgres that has replayed the archive up to a moment."""
 
     place: Place
     process: "subprocess.Popen[bytes]"
     socket_folder: Path
     last_transaction_at: datetime | None
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
 
     def dsn(self, live_dsn: str) -> str:
         """The URL of the copy for the role and the database that the URL of the live one names."""

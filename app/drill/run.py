@@ -6,9 +6,11 @@ requests to nodes. It loads no key and starts no worker, so nothing is signed, a
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+
+import msgspec
 
 from app.core import clock, database
 from app.core.settings import Settings
@@ -29,8 +31,7 @@ Say = Callable[[str], None]
 """Called with what begins now, for people who wait."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator asks for. Without `archive`, `restore_command` fetches the segments. `journal` is None where the
     deployment's signer has none. `published`: checkpoints, as they were published."""
 
@@ -45,8 +46,7 @@ class Wanted:
     published: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """What was found to be possible, before anything is copied."""
 
     base: Base

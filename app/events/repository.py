@@ -6,7 +6,6 @@ numbered it, within about a second of its commit.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -21,8 +20,7 @@ SEQUENCER_LOCK = 7_226_002
 """Advisory lock key, held to the end of the transaction."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventView:
+class EventView(msgspec.Struct, frozen=True):
     """A numbered event. `body` is the JSON that is delivered, byte for byte."""
 
     id: int

@@ -6,8 +6,9 @@ at a time, under an advisory lock, numbers events after their commit.
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.core import carried_traces, clock, database, tracing
 from app.events import repository
@@ -17,8 +18,7 @@ BATCH = 500
 """Events numbered in one transaction: a few tens of milliseconds' work."""
 
 
-@dataclass(frozen=True, slots=True)
-class NumberedEvent:
+class NumberedEvent(msgspec.Struct, frozen=True):
     """A newly numbered event, with the fields that fan-out needs."""
 
     id: int

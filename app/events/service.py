@@ -3,9 +3,10 @@
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+import msgspec
 
 from app.core import carried_traces, database, ids, redis, tracing
 from app.core.errors import ApiError, Code
@@ -20,8 +21,7 @@ WAKE_CHANNEL = "wake:events"
 """Redis channel on which committers of events wake the sequencer; it also polls."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvent:
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What an event says. `data` is the JSON of its `data` field.
 
     It is delivered to every endpoint that subscribes to its type; with `override_url` (an invoice's own webhook) or

@@ -5,7 +5,8 @@ beside the drawing, so that they are not stretched. Values are raw amounts or co
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from app.core.money import group_digits
 
@@ -31,8 +32,7 @@ SPARK_WIDTH = 120
 SPARK_HEIGHT = 28
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(msgspec.Struct, frozen=True):
     """One bar from the floor up. `label` is its name, `value` what it shows. `before_y` is the height of the mark that
     shows the period before, None without one."""
 
@@ -45,16 +45,14 @@ class Bar:
     before_y: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """A line across the chart at `y`, which is the height of `value`."""
 
     y: int
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class BarChart:
+class BarChart(msgspec.Struct, frozen=True):
     """Bars side by side. `top` is the value of the highest line, 0 where there is nothing to show."""
 
     width: int
@@ -69,8 +67,7 @@ class BarChart:
         return self.top == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     """One stage of a funnel. `share_bps` is of the first stage, `kept_bps` of the one before; 10 000 is all."""
 
     label: str
@@ -79,8 +76,7 @@ class Stage:
     kept_bps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sparkline:
+class Sparkline(msgspec.Struct, frozen=True):
     """A line without axes: `points` for a polyline, `area` for the polygon below it."""
 
     width: int

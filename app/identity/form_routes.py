@@ -7,11 +7,11 @@ before the handler runs, and a second submission gets the redirect of the first 
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import wraps
 from typing import Any, cast
 
+import msgspec
 from litestar import Response, post
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import HTTPRouteHandler
@@ -58,15 +58,13 @@ class StepUp(Enum):
     CODE_EACH_TIME = "a code with each form"
 
 
-@dataclass(frozen=True, slots=True)
-class NoStepUp:
+class NoStepUp(msgspec.Struct, frozen=True):
     """No code is needed, and why."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class FormDeclaration:
+class FormDeclaration(msgspec.Struct, frozen=True):
     """The declaration of a route. `page` is the path of the page with its form, below the same base; None for the
     route's own path. `name` is which of that page's forms it is, where the page shows it again with its errors; None
     where it is a button, and its answer asks for what is missing. `carries` are fields that the page's URL has as well.

@@ -8,10 +8,10 @@ within `gathering()`, and `refuse_if_wrong()` raises. The first error of a field
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
+import msgspec
 from litestar import Request
 from litestar.datastructures import UploadFile
 
@@ -53,8 +53,7 @@ class FormRefused(Exception):
         self.form = form
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(msgspec.Struct, frozen=True):
     """An uploaded file. Its name and media type are what the client claims."""
 
     name: str
@@ -62,18 +61,17 @@ class File:
     data: bytes
 
 
-@dataclass(slots=True)
-class Form:
+class Form(msgspec.Struct):
     """A form's fields. `values` has the last of each name, `lists` all of them; `errors` has sentences by field,
     under `""` those about the whole form. `proofs` is what stands for a password that was given in an earlier round,
     and `notes` has sentences about fields that are right, such as what a payout would cost."""
 
-    values: dict[str, str] = field(default_factory=dict)
-    lists: dict[str, list[str]] = field(default_factory=dict)
-    files: dict[str, File] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-    proofs: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = msgspec.field(default_factory=dict)
+    lists: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    files: dict[str, File] = msgspec.field(default_factory=dict)
+    errors: dict[str, str] = msgspec.field(default_factory=dict)
+    proofs: dict[str, str] = msgspec.field(default_factory=dict)
+    notes: dict[str, str] = msgspec.field(default_factory=dict)
 
     @classmethod
     def of(cls, fields: Sequence[tuple[str, str]], files: Mapping[str, File] | None = None) -> Self:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response
+from msgspec.structs import replace
 
 from app.accounts import form_uses, known_browsers, people, sessions, totp
 from app.accounts import repository as accounts_repository

@@ -4,17 +4,17 @@ The cabinet (app/cabinet/lists.py) ignores invalid values, the desk (app/operato
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any
+
+import msgspec
 
 from app.core.keyset import Page, Place
 from app.identity import days, paging
 from app.identity.paging import Pager
 
 
-@dataclass(frozen=True, slots=True)
-class ListQuery:
+class ListQuery(msgspec.Struct, frozen=True):
     """The path of a list, its filters that have a value, the place of the page, None for the first one, and how many
     rows it has at most.
 
@@ -27,7 +27,7 @@ class ListQuery:
     place: Place | None = None
     zone: tzinfo = UTC
     rows: int = paging.PAGE_LENGTH
-    tab: Mapping[str, str] = field(default_factory=dict)
+    tab: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def get(self, name: str) -> str | None:
         """A filter's value, None where it is not set."""
@@ -81,8 +81,7 @@ class ListQuery:
         return paging.address(path or self.path, parameters)
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
+class Chip(msgspec.Struct, frozen=True):
     """A filter that is set, in words, and the URL of the list without it."""
 
     label: str

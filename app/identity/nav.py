@@ -1,7 +1,8 @@
 """The data around a signed-in page's content: navigation, modes and banners."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Area = Literal["cabinet", "desk", "account"]
 
@@ -11,8 +12,7 @@ TEST_MODE = "Test"
 """The label of the mode without real money; the whole frame looks different in it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NavItem:
+class NavItem(msgspec.Struct, frozen=True, kw_only=True):
     """One page in the side navigation. `icon` is a name of templates/components/icons.html; `count` shows when > 0."""
 
     label: str
@@ -22,8 +22,7 @@ class NavItem:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Banner:
+class Banner(msgspec.Struct, frozen=True, kw_only=True):
     """A message above every page of the area, for as long as its cause lasts."""
 
     text: str
@@ -33,8 +32,7 @@ class Banner:
     link: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nav:
+class Nav(msgspec.Struct, frozen=True, kw_only=True):
     """The frame of one page.
 
     `title` is the merchant's name or "Operator desk". `groups` are (label, items), the label empty for the first.

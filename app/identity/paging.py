@@ -6,10 +6,11 @@ that follow changes: the first page, from the row on with which it began.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+
+import msgspec
 
 from app.core.errors import invalid
 from app.core.keyset import Key, Page, Place
@@ -31,8 +32,7 @@ AsKey = Callable[[str], Key]
 """A row's key from the text in the URL. Raises INVALID_INPUT for a text that is no key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pager:
+class Pager(msgspec.Struct, frozen=True):
     """The URLs of the pages beside this one; empty where there is none.
 
     `head` names the first row of a first page: with `?head=` the page begins with that row again, and `newer` counts

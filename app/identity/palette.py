@@ -1,14 +1,14 @@
 """What a search shows, the same in the cabinet and at the desk: groups of things to go to."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.identity.nav import Nav
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """Something to go to. `detail` stands below `label`; `state` is (name, words) where it has one, `amount` a decimal
     with its unit."""
 
@@ -24,8 +24,7 @@ class Hit:
     """Further words by which a page is found; they are not shown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Hits of one kind. `more` is the list with all of them, "" where these are all."""
 
     label: str

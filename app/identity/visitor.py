@@ -1,15 +1,15 @@
 """The signed-in person of a request."""
 
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
+
+import msgspec
 
 from app.accounts.sessions import FRESH_CODE
 from app.accounts.sessions_repository import Session
 from app.core import zones
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(msgspec.Struct, frozen=True):
     """A signed-in person."""
 
     session: Session

@@ -1,6 +1,5 @@
 """What an invoice or a quote asks for: the figures of both, their bounds, and why one of them is refused."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -22,8 +21,7 @@ KEPT_IDS = 1_000
 """Ids of kept rates that a process remembers: more than the pairs that are refreshed within a minute."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
+class Quoted(msgspec.Struct, frozen=True):
     """What a price is in an asset by a rate that is kept under `rate_id`; in minor units of the asset."""
 
     price: PriceOf

@@ -8,11 +8,11 @@ only after a refusal.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 
 from app.addresses.service import AddressBook
 from app.core import currencies, ids
@@ -42,8 +42,7 @@ MAX_TRIES = 20
 """Attempts with another address or id before giving up: each fails only by a rare clash."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewInvoice:
+class NewInvoice(msgspec.Struct, frozen=True, kw_only=True):
     """An invoice that a merchant requests, its form checked; asset and amount are checked when it is created."""
 
     amount: str

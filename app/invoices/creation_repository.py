@@ -10,7 +10,6 @@ another.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -59,8 +58,7 @@ class Bounds(msgspec.Struct, frozen=True):
     max_raw: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class NewRows:
+class NewRows(msgspec.Struct, frozen=True):
     """The rows that a creation writes: the invoice, its JSON for event and replay, and the audit row's member."""
 
     invoice: InvoiceRow
@@ -72,7 +70,7 @@ class NewRows:
     """The member who creates it in the cabinet; a creation by key has no audit row."""
     quote: QuoteRow | None = None
     admit: Admission | None = None
-    event_id: UUID = field(default_factory=ids.new_event_id)
+    event_id: UUID = msgspec.field(default_factory=ids.new_event_id)
 
     def beside(self) -> dict[str, object]:
         """What the statement needs besides the invoice's columns: see _BESIDE."""

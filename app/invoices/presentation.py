@@ -1,7 +1,6 @@
 """The public form of an invoice, which the API, events and stored replays share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal as ExactDecimal
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -270,8 +269,7 @@ QUOTE_IS_USED = frozenset(Status) - {Status.AWAITING_CHOICE, Status.AWAITING_DEP
 _UNREVIEWED = frozenset({"exact", "part", "dust"})
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """The amount to send now: the whole, or the missing amount where parts are accepted. `missing_raw` is below zero
     where more was received."""
 

@@ -1,8 +1,9 @@
 """What the customer pays and what the merchant gets, in minor units."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from app.core.money import tail_unit_raw
 
@@ -15,8 +16,7 @@ MAX_TAIL = 99
 """The largest tail (contract, section 3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(msgspec.Struct, frozen=True):
     """`pay_in_raw` is the exact amount to send; `net_raw` of it is the merchant's. In minor units."""
 
     service_fee_raw: int
@@ -37,8 +37,7 @@ def price(amount_raw: int, fee_bps: int, fee_payer: FeePayer, tail: int, decimal
     return Price(service_fee_raw, pay_in_raw, pay_in_raw - service_fee_raw)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(msgspec.Struct, frozen=True):
     """How a deposit is divided: `net_raw` is the merchant's. In minor units."""
 
     service_fee_raw: int

@@ -5,7 +5,6 @@ made before that pays the invoice, whichever quote was chosen last (deposits/mat
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -42,8 +41,7 @@ LEAST_LEFT = timedelta(minutes=2)
 addresses. One that ends sooner would be over before the customer has paid."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """An asset that an invoice can be paid with, and about how much of it that would be now, fee included; in minor
     units. The amount is None where there is no rate, and the asset can't be chosen now.
 

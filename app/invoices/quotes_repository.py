@@ -2,7 +2,6 @@
 (creation_repository.py)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -187,8 +186,7 @@ _LIVING = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewQuote:
+class NewQuote(msgspec.Struct, frozen=True, kw_only=True):
     """A quote to write, and the process that has reserved its address."""
 
     row: QuoteRow

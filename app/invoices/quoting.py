@@ -9,8 +9,9 @@ where one minor unit of the asset is worth more than that, it is over by less th
 on top of it or out of it as for any invoice (pricing.py).
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from app.core import currencies
 from app.core.errors import invalid
@@ -18,8 +19,7 @@ from app.core.money import format_amount, parse_amount
 from app.invoices.pricing import BPS
 
 
-@dataclass(frozen=True, slots=True)
-class PriceOf:
+class PriceOf(msgspec.Struct, frozen=True):
     """A price in minor units of a national currency."""
 
     raw: int

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,8 +24,7 @@ _ID = re.compile(r"INV-[0-9A-Z]{1,16}", re.ASCII)
 """The form of an invoice's id. A request with another form gets no place in the shared statement."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicInvoice:
+class PublicInvoice(msgspec.Struct, frozen=True, kw_only=True):
     """An invoice for its customer: with the amount to send now, the merchant, and when its network was last checked.
 
     `due` is None while the customer has yet to choose what to pay with. Pages of `frame_origins` may frame its page.

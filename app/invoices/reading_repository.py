@@ -5,12 +5,12 @@ above invoices.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from app.core import database
 from app.core.database import Row
@@ -166,8 +166,7 @@ class PublicRow(msgspec.Struct, frozen=True):
     """Transactions on that network that the page says were sent, and that neither a block nor a pool has shown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """Exact filters of the list; None leaves one out. `created_from` is inclusive, `created_to` exclusive. `search` is
     what a text means (app/reports/search.py)."""
 

@@ -4,7 +4,6 @@ through `_move`, under the row's lock, with its event.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -43,8 +42,7 @@ REORG_PATIENCE = timedelta(hours=3)
 keep such a transaction for this time (geth's --txpool.lifetime); after that it is unlikely to come back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One change of an invoice, from `current` to `target`, which may be the same; other columns are set to `changes`.
 
     The event is `invoice.<target>` unless named; None writes none. `take` is the quote that the invoice asks for from
@@ -65,8 +63,7 @@ class Step:
         return self.current in KEEPS_ADDRESS and self.target not in KEEPS_ADDRESS
 
 
-@dataclass(frozen=True, slots=True)
-class FirstPayment:
+class FirstPayment(msgspec.Struct, frozen=True):
     """The exact payment of an invoice that waits for it, seen in a block or in the pool. `received_raw` is what came in
     all; `quote_id` is the quote that it pays, `trace` the context of the trace in which it was seen."""
 
@@ -77,8 +74,7 @@ class FirstPayment:
     trace: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(msgspec.Struct, frozen=True):
     """A payment that is final and booked: `due` is how it was divided, `trace` the context of its trace."""
 
     invoice_id: str

@@ -9,7 +9,6 @@ import json
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,8 +50,7 @@ class JobStopped(Exception):
     """The work can't go on; the message is a sentence for the person who asked for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What a step did: `done` units so far, where the next one goes on, and a part of the file. With `outcome` it is
     the last. `place` and `outcome` must be JSON's."""
 

@@ -6,9 +6,9 @@ Pure functions over values. `docs/ledger.md` and `docs/verify_ledger.py` show ho
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -20,8 +20,7 @@ from app.ledger.hashchain import ChainId, State
 FORMAT = "swap-pay-checkpoint/1"
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(msgspec.Struct, frozen=True):
     """The state of one ledger in a checkpoint."""
 
     chain: ChainId
@@ -44,8 +43,7 @@ class Leaf:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True):
     """A signed checkpoint. `document` is exactly the text that was signed; `hash` is its SHA-256."""
 
     number: int
@@ -73,8 +71,7 @@ class Checkpoint:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(msgspec.Struct, frozen=True):
     """Proof that a leaf is part of a checkpoint."""
 
     leaf: Leaf

@@ -7,9 +7,9 @@ entry existed: if a superuser rewrites a ledger or deletes its last entries, the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.core import database
@@ -71,8 +71,7 @@ async def prove(chain: ChainId, number: int | None = None) -> Proof | None:
     return Proof(leaf, index, tuple(node.hex() for node in path), checkpoint)
 
 
-@dataclass(frozen=True, slots=True)
-class _Tree:
+class _Tree(msgspec.Struct, frozen=True):
     leaves: Mapping[ChainId, tuple[int, Leaf]]
     hashes: Sequence[bytes]
 

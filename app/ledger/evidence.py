@@ -15,7 +15,6 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
@@ -45,8 +44,7 @@ class BadEvidence(Exception):
     """The archive is not evidence, or something of it was changed; the message names the file and what is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedLedger:
+class VerifiedLedger(msgspec.Struct, frozen=True):
     """A ledger's entries from the one after `opening` to `closing`, which are what the checkpoint signed."""
 
     chain: ChainId
@@ -55,8 +53,7 @@ class VerifiedLedger:
     transactions: int
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedEvidence:
+class VerifiedEvidence(msgspec.Struct, frozen=True):
     """What an archive proves: the ledgers of a merchant in a month, as checkpoint `checkpoint` signed them."""
 
     merchant_id: str

@@ -4,7 +4,6 @@
 would need new chains; existing ones never change.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -18,8 +17,7 @@ GENESIS_HASH = "0" * 64
 """`prev_hash` of a chain's first entry (contract, section 5)."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ChainId:
+class ChainId(msgspec.Struct, frozen=True, order=True):
     """The key of a chain: an owner (a merchant's id or a platform ledger), an asset, a network (`ethereum:test`).
 
     Ordered: heads are locked in this order, everywhere.
@@ -58,8 +56,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """The state of a chain after an entry: its seq, hash and balances."""
 
     seq: int = 0
@@ -68,16 +65,14 @@ class State:
     hash: str = GENESIS_HASH
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(msgspec.Struct, frozen=True):
     """The state of a chain that a checkpoint signed."""
 
     checkpoint: int
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """The first entry at which a chain is wrong, and how."""
 
     seq: int

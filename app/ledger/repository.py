@@ -1,7 +1,6 @@
 """Every statement on `ledger_heads` and `ledger_entries`. Those on checkpoints are in checkpoints_repository.py."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -22,8 +21,7 @@ READ_AHEAD = 2_000
 """Entries fetched at a time when a chain is read whole: about 1 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """A chain and the state that its head stores. `ledger` is the head's row id."""
 
     ledger: int

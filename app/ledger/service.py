@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+import msgspec
 
 from app.core import database
 from app.core.errors import ApiError, Code
@@ -37,8 +38,7 @@ Kind = Literal[
 """The kinds of entries. Only `deposit_reversal` may reduce `available` below zero (ledger/tables.py)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(msgspec.Struct, frozen=True):
     """A movement to post. Deltas are raw amounts; a positive one increases the balance."""
 
     chain: ChainId

@@ -3,7 +3,6 @@
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -26,8 +25,7 @@ REPORTED_EACH = 5_000
 """Entries between two reports of a long verification."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(msgspec.Struct, frozen=True):
     """The result of re-computing one chain. `seq` is the last entry that was read."""
 
     chain: ChainId

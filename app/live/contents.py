@@ -22,8 +22,8 @@ K = TypeVar("K", bound=Hashable)
 MOST_TOGETHER = 1_000
 """Pages that one call makes. The next ones are read when these have been given out."""
 
-_LINE_END = re.compile(r"\r\n?|\n")
-"""What ends a line of a stream (HTML, section 9.2.5): no content may begin a field of its own."""
+_RETURN = re.compile(r"\r\n?")
+"""What ends a line of a stream too (HTML, section 9.2.5): no content may begin a field of its own."""
 
 
 class Contents(Generic[K]):
@@ -60,7 +60,8 @@ class Contents(Generic[K]):
 
 def event(content: str) -> bytes:
     """The event that gives a page its content."""
-    return b"event: part\ndata: %b\n\n" % _LINE_END.sub("\ndata: ", content).encode()
+    lines = _RETURN.sub("\n", content) if "\r" in content else content
+    return b"event: part\ndata: %b\n\n" % lines.replace("\n", "\ndata: ").encode()
 
 
 CHANGED = b"event: changed\ndata:\n\n"

@@ -6,8 +6,9 @@ is checked for each before, but not in what is read. Only for data that is the s
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
+
+import msgspec
 
 from app.core import waiting
 from app.live.hub import LiveHub
@@ -18,8 +19,7 @@ KEPT_S = 2.0
 """How long what was read is given to others: pages that follow a change ask within this time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(msgspec.Struct, frozen=True):
     task: "asyncio.Task[Any]"
     version: int
     began_s: float

@@ -1,8 +1,9 @@
 """What is known of a transaction that somebody asks about: plain values, for the rules in judging.py."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from app.deposits import matching
 from app.networks.port import TransactionState
@@ -19,8 +20,7 @@ class Who(StrEnum):
     """Learns of all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Viewer:
+class Viewer(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks. `invoice_id` is the invoice that the transaction should have paid, where that is known: always for a
     customer. `merchant_id` and `mode` are None for operators."""
 
@@ -45,8 +45,7 @@ class Viewer:
         return cls(who=Who.OPERATOR)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredDeposit:
+class StoredDeposit(msgspec.Struct, frozen=True, kw_only=True):
     """A deposit of the transaction, as the books have it. `is_visible`: the one who asks may know of it; only deposits
     that have an invoice are, except for operators. `head_height` is the newest block that was seen of its network."""
 
@@ -67,8 +66,7 @@ class StoredDeposit:
     is_visible: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldAddress:
+class HeldAddress(msgspec.Struct, frozen=True, kw_only=True):
     """An address of ours that the one who asks may know of: that of an invoice, the newest one that they may see.
     `invoice_id` and `asset` are None where no invoice has had the address, which operators alone see."""
 
@@ -79,8 +77,7 @@ class HeldAddress:
     confirmations_required: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that a verdict depends on.
 
     `asked` is the network on which the transaction was asked for, `found` the one that has it, else the same.
@@ -99,6 +96,6 @@ class Facts:
     addresses: tuple[HeldAddress, ...] = ()
     is_replaced: bool = False
     replaced_by: str | None = None
-    token_names: Mapping[str, str] = field(default_factory=dict)
+    token_names: Mapping[str, str] = msgspec.field(default_factory=dict)
     symbols: frozenset[str] = frozenset()
     """The symbols of the assets of `found`."""

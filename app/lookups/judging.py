@@ -5,8 +5,10 @@ somebody else's. So a transaction that pays another merchant's invoice gets the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from app.deposits import matching
 from app.lookups.facts import Facts, HeldAddress, StoredDeposit
@@ -61,8 +63,7 @@ class Verdict(StrEnum):
     """It has waited, and the network has forgotten it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
     """What a transaction brings to an address of ours. `asset` is None for a token that is not configured."""
 
     index: int
@@ -73,8 +74,7 @@ class Brought:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A verdict with its figures. What does not belong to the verdict is None.
 
     `network` is where the transaction is, else where it was asked for; `expected_network` is where it should be.

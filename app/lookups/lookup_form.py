@@ -1,7 +1,8 @@
 """The form of cabinet and desk that asks where a transaction is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from app.lookups import wording
 from app.lookups.asking import MOST_CHARACTERS, txid_in
@@ -13,8 +14,7 @@ from app.networks.registry import Networks, UnknownNetwork
 MOST_ID_CHARACTERS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """What was asked: the text that was pasted, the key of a network (empty: any), and the invoice that it should have
     paid (empty: none is named)."""
 

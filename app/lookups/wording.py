@@ -1,6 +1,6 @@
 """Verdicts in English, for merchants and operators: API, cabinet and desk. Customers read `app/checkout/lookup.py`."""
 
-from dataclasses import dataclass
+import msgspec
 
 from app.core.money import format_amount, group_digits
 from app.lookups.judging import Brought, Finding, Verdict
@@ -8,8 +8,7 @@ from app.networks.config import NetworkConfig
 from app.networks.registry import Networks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """An answer as the pages of cabinet and desk show it. `brought` are transfers with their amounts in words."""
 
     title: str

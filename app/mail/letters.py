@@ -6,10 +6,11 @@ mail program finds nothing in their words of a body that it would show as a link
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from types import MappingProxyType
+
+import msgspec
 
 from app.core.zones import named
 
@@ -33,8 +34,7 @@ class Kind(StrEnum):
     """To the operators' addresses in the settings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(msgspec.Struct, frozen=True):
     """How many letters of a kind one mailbox gets at most."""
 
     per_hour: int
@@ -54,8 +54,7 @@ ALLOWANCES: Mapping[Kind, Allowance] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True):
     """One plain-text letter. Make it by `letter`."""
 
     kind: Kind

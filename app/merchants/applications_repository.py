@@ -1,9 +1,9 @@
 """Every statement on `merchant_applications`."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+import msgspec
 from piccolo.querystring import QueryString
 
 from app.accounts.tables import Account
@@ -13,8 +13,7 @@ from app.merchants.tables import Membership, MerchantApplication
 Status = Literal["pending", "approved", "rejected"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a business says about itself. Its customers read `name`; `business` is what it sells and to whom."""
 
     name: str
@@ -25,8 +24,7 @@ class Facts:
     monthly_volume: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Application:
+class Application(msgspec.Struct, frozen=True, kw_only=True):
     """One application and its decision. `applicant` is a person's name and address."""
 
     id: int

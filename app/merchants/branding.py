@@ -5,8 +5,9 @@ checked here and served from our own origin (app/web/brand.py).
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.core.crypto import sha256
 from app.core.database import Row
@@ -30,8 +31,7 @@ MAX_NAME_CHARS = 60
 _ACCENT = re.compile(r"#[0-9a-f]{6}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Branding:
+class Branding(msgspec.Struct, frozen=True, kw_only=True):
     """What a merchant chose; None is the gateway's own. `logo_tag` changes with the logo."""
 
     display_name: str | None = None
@@ -39,8 +39,7 @@ class Branding:
     logo_tag: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Logo:
+class Logo(msgspec.Struct, frozen=True):
     """A logo's bytes, of one of the three types that `image_types` knows."""
 
     data: bytes

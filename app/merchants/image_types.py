@@ -4,7 +4,8 @@ Only three raster formats: an SVG is a document that can carry scripts.
 """
 
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"  # W3C PNG, section 5.2
 JPEG_START = b"\xff\xd8\xff"  # ITU-T T.81, annex B: SOI and the next marker
@@ -13,8 +14,7 @@ _JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Start-of-frame markers, which hold the size; the three left out are tables (ITU-T T.81, table B.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Raster:
+class Raster(msgspec.Struct, frozen=True):
     """A picture's media type and size in pixels."""
 
     media_type: str

@@ -12,8 +12,9 @@ lose it. Reminders are in invitation_reminders.py.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.accounts import service as accounts
 from app.core import database, ids
@@ -36,8 +37,7 @@ SHOWN_AFTER = timedelta(days=30)
 """So long an invitation that has expired is listed, to be sent again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenInvitation:
+class OpenInvitation(msgspec.Struct, frozen=True, kw_only=True):
     """An invitation that can still be accepted; in the list of the team also one that has expired."""
 
     id: int
@@ -260,7 +260,7 @@ async def _join(
 
 
 def _open(found: CurrentInvitation) -> OpenInvitation:
-    return OpenInvitation(**{name: getattr(found, name) for name in OpenInvitation.__slots__})
+    return OpenInvitation(**{name: getattr(found, name) for name in OpenInvitation.__struct_fields__})
 
 
 def sender_may_invite(found: CurrentInvitation) -> bool:

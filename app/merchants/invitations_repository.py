@@ -1,6 +1,5 @@
 """Every statement on `merchant_invitations`."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -46,8 +45,7 @@ class Invitee(msgspec.Struct, frozen=True):
     email: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentInvitation:
+class SentInvitation(msgspec.Struct, frozen=True, kw_only=True):
     """An invitation by its sender. `account_id` and `name` are the account that joined, None where none has."""
 
     email: str

@@ -1,7 +1,6 @@
 """Members of merchants and their permissions, which every use case of the cabinet checks first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
@@ -33,8 +32,7 @@ class Decider(Protocol):
         """The client's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(msgspec.Struct, frozen=True, kw_only=True):
     """A signed-in person at a merchant, looked up for this request. `address` is the client's, for the audit log."""
 
     account_id: str

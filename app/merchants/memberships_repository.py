@@ -1,7 +1,6 @@
 """Every statement on `memberships` and `former_members`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -22,8 +21,7 @@ class MemberRow(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MembershipView:
+class MembershipView(msgspec.Struct, frozen=True, kw_only=True):
     """One of a person's merchants."""
 
     merchant_id: str
@@ -33,8 +31,7 @@ class MembershipView:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class Person(msgspec.Struct, frozen=True, kw_only=True):
     """A member as colleagues see them."""
 
     account_id: str
@@ -45,8 +42,7 @@ class Person:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Colleague:
+class Colleague(msgspec.Struct, frozen=True, kw_only=True):
     """A member of a merchant, or a former one."""
 
     account_id: str

@@ -7,9 +7,10 @@ worker makes each notice into emails, in one transaction with the notice's end: 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+
+import msgspec
 
 from app.accounts.email_choices import Topic
 from app.core import database
@@ -37,8 +38,7 @@ BOOKKEEPERS: tuple[Role, ...] = (*HEADS, "accountant")
 _BACK = "The amount and its fee are back in your balance."
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(msgspec.Struct, frozen=True):
     """The words about one kind of notice. `what` has a place for each fact. `page` is where the subject is shown, below
     the merchant's pages; `{subject}` is its id. `advice` says what to do if it was unexpected."""
 

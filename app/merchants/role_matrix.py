@@ -4,8 +4,9 @@ The marks come from the tables that enforce it (merchants/roles.py); here are on
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+import msgspec
 
 from app.merchants.roles import ALLOWED, OPEN_WHILE, ROLES, Permission, may
 
@@ -53,8 +54,7 @@ STANDINGS = ("Before approval, live mode", "Before approval, test mode", "Approv
 """The columns of the second table: what a merchant's standing leaves of the rights of its owner."""
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixRow:
+class MatrixRow(msgspec.Struct, frozen=True):
     """Something that one can do, and for each column of its table whether it is allowed."""
 
     words: str

@@ -1,15 +1,15 @@
 """Every statement on `saved_filters`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.core.statement import Command, Param, Statement, insert, select
 from app.merchants.tables import SavedFilter
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(msgspec.Struct, frozen=True):
     """The filters of a list under a name. `query` is the query of the list's address."""
 
     id: int

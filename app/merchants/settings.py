@@ -1,10 +1,11 @@
 """Settings that members of a merchant may change. Operators set fees, caps and assets (administration.py)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import get_args
+
+import msgspec
 
 from app.core import currencies, database
 from app.core.errors import Problems, invalid
@@ -23,8 +24,7 @@ PRICE_TERMS_BOUNDS: Mapping[str, tuple[int, int]] = MappingProxyType(
 """The least and the most of each; the database refuses others. A quote's life: contract, section 10."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceSettings:
+class PriceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a merchant prices in national currencies (`Merchant`)."""
 
     currencies: tuple[str, ...]
@@ -125,8 +125,8 @@ async def set_prices(
     async with database.transaction():
         was = await repository.lock(by.merchant_id)
         assert was is not None, "a member's merchant exists"
-        await repository.set_price_terms(by.merchant_id, **asdict(new))
-        for name, value in asdict(new).items():
+        await repository.set_price_terms(by.merchant_id, **msgspec.structs.asdict(new))
+        for name, value in msgspec.structs.asdict(new).items():
             before = getattr(was, name)
             if list(before) != list(value) if name == "currencies" else before != value:
                 await by.record(f"merchant.{name}_changed", by.merchant_id, now, was=before, is_now=value)

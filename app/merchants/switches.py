@@ -1,8 +1,9 @@
 """The platform's switches: operators pause and resume them, with a reason, and each change is in the audit log."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
+
+import msgspec
 
 from app.accounts.operators import ActionRefused, Operator, stated_reason
 from app.audit import service as audit
@@ -16,8 +17,7 @@ SWITCH_LOCK = 7_226_011
 """Advisory lock key: two operators who change a switch at once do it one after the other."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchState:
+class SwitchState(msgspec.Struct, frozen=True, kw_only=True):
     """Whether new invoices, payouts or refunds are accepted. `paused_at` and `reason` are None while they are."""
 
     name: SwitchName

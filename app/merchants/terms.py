@@ -1,13 +1,13 @@
 """A merchant's terms that an invoice depends on."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Mode = Literal["live", "test"]
 
 
-@dataclass(frozen=True, slots=True)
-class PriceTerms:
+class PriceTerms(msgspec.Struct, frozen=True):
     """How a merchant prices in national currencies: which ones (ISO 4217), what is added to a price in 1/10,000, and
     how many minutes a quote is good for."""
 
@@ -16,8 +16,7 @@ class PriceTerms:
     quote_minutes: int = 15
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """A merchant in one mode. The fee is in 1/10,000; `fee_payer` holds unless an invoice names one.
 
     `accept_parts`: several deposits may pay an invoice together.

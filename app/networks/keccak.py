@@ -2,6 +2,11 @@
 
 from eth_hash.auto import keccak as _keccak
 
+from app.core.leaving_out import leaving_out
+
+with leaving_out("cffi"):  # pycryptodome is as fast without; cffi would bring a parser of C
+    _keccak(b"")  # loads it
+
 
 def keccak(data: bytes) -> bytes:
     """The hash, 32 bytes."""

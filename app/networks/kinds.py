@@ -1,8 +1,9 @@
 """The kinds of chain: what each needs in the networks file, and its adapters."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from app.networks.bitcoin import inspection as bitcoin_inspection
 from app.networks.bitcoin.chain import BitcoinChain
@@ -26,8 +27,7 @@ from app.networks.tron.sending import TronSender
 from app.networks.tron.wallets import TronWallets
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """One kind of chain. `chain` and `sender` are given a configuration of the class `config`, what says in which
     blocks our transactions are, and what counts requests; `sender` is None where nothing can be sent on the kind yet.
 

@@ -1,8 +1,8 @@
 """Alerts: open ones by what is wrong, with what to do about it, and acknowledged ones with a note on what was done."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
@@ -28,8 +28,7 @@ _ORDER = tuple(value for value, _ in SEVERITIES)
 PATH = "/desk/alerts"
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """The alerts of one kind, the newest first, and what to do about them."""
 
     kind: str

@@ -6,9 +6,9 @@ the same way. A decision leads to the next case of the list as it was filtered.
 """
 
 import binascii
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
@@ -46,8 +46,7 @@ STATES = ("waiting", "moving", "decided")
 ACTIONS_SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """A payout or refund, in the queue from which it was opened. `next_id` is the next one that the operator may
     approve, None where there is none."""
 

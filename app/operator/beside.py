@@ -2,8 +2,8 @@
 word how both fit together. Pure rules over what was read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 from markupsafe import Markup
 
 from app.backoffice.networks import Snapshot
@@ -11,8 +11,7 @@ from app.backoffice.withdrawals import WithdrawalDetails
 from app.operator.labels import Labels, Tone
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(msgspec.Struct, frozen=True):
     """One line: what is asked or known here, what the chain says, and the word for both."""
 
     name: str

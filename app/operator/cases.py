@@ -3,9 +3,10 @@ each decision leads on to the next case of the same queue.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+
+import msgspec
 
 from app.backoffice.case_filters import CaseFilters
 from app.identity.identity import PageRequest
@@ -42,8 +43,7 @@ UNDECIDED_VERDICTS = ("underpaid", "overpaid", "late", "cancelled", "second", "w
 """The verdicts that a deposit in review may have."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseQueue:
+class CaseQueue(msgspec.Struct, frozen=True):
     """The list at `path` with the filters that have a value, as they stand in the URL."""
 
     path: str

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from litestar import Response
 
 from app.accounts.operators import ActionRefused, Operator, operator_from_session, stated_reason
@@ -27,8 +27,7 @@ REFUSALS = (ActionRefused, ApprovalRefused, ReviewRefused, HoldRefused)
 """Refusals of services whose texts are written for operators."""
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(msgspec.Struct, frozen=True):
     """The desk of one process."""
 
     services: Services

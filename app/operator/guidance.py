@@ -1,14 +1,14 @@
 """What each kind of alert means and what to do about it, in short: docs/operations.md has the whole of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+import msgspec
 
 from app.core.newer import plain
 
 
-@dataclass(frozen=True, slots=True)
-class Guidance:
+class Guidance(msgspec.Struct, frozen=True):
     """The title of a kind of alert, and what to do. `page` is where at the desk, empty where that is elsewhere; `link`
     its words."""
 

@@ -3,10 +3,9 @@
 Both are on one list, whole: a person decides on all of them. It is read again longer where they are many.
 """
 
-from dataclasses import replace
-
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from msgspec.structs import replace
 
 from app.backoffice import holds as on_hold
 from app.core import clock

@@ -1,7 +1,8 @@
 """Notes on a case: what the page of a payout, refund, review or alert shows of them, and the form that leaves one."""
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from app.case_notes import service as case_notes
 from app.case_notes.service import Kind, Note
@@ -17,8 +18,7 @@ NOTE_LEFT = "Your note is kept. The other operators see it with your name."
 _OWN_NAMES = {"note": "case-note", "code": "case-note-code"}
 
 
-@dataclass(frozen=True, slots=True)
-class CaseNotes:
+class CaseNotes(msgspec.Struct, frozen=True):
     """The notes of a case, the form for another one, and where it is sent."""
 
     notes: list[Note]

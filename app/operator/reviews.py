@@ -3,11 +3,11 @@ with its facts; and the form of each decision. A decision leads to the next case
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import cast, get_args
 
+import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
@@ -42,8 +42,7 @@ WITH_ADDRESS = ("return", "split")
 """The decisions whose form asks for an address."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Given(msgspec.Struct, frozen=True, kw_only=True):
     """What a form gives with a decision: `reason` for the audit log, `message` for the merchant, empty where it is told
     nothing more; `destination` is empty where nothing is sent."""
 
@@ -52,8 +51,7 @@ class Given:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """A way to decide a review: the texts of its form, when it is possible, and its action.
 
     `decide` takes the services, the review's deposit, what the form gives, the operator and the time, and returns a
@@ -137,8 +135,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
 """Decisions by the last part of their page's URL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """A review, in the queue from which it was opened. `next_id` is the deposit of the next one that the operator may
     decide, None where there is none."""
 

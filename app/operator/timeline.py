@@ -4,9 +4,10 @@ People's actions are beside it, from the audit log, with names.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+
+import msgspec
 
 from app.core.newer import plain
 from app.operator import words
@@ -14,8 +15,7 @@ from app.operator.labels import VERDICTS, Tone
 from app.reports.timeline import Fact
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry. `money` is (network, asset, minor units) where money is moved; `href` is the page of its subject."""
 
     at: datetime

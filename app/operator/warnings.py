@@ -1,8 +1,9 @@
 """Warnings for an operator before a payment is approved: pure rules over the details of one withdrawal."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from app.backoffice.withdrawals import WithdrawalDetails
 from app.networks.config import Asset
@@ -17,8 +18,7 @@ MUCH_LARGER = 3
 """An amount of at least this many times the largest one paid so far gets a warning."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalWarning:
+class ApprovalWarning(msgspec.Struct, frozen=True):
     """A warning. `tone` is critical where the payment is probably wrong."""
 
     tone: Tone

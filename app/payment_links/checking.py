@@ -1,8 +1,9 @@
 """What a payment link asks for, checked: from what was sent to the columns of its row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.core import currencies
 from app.core.errors import ApiError, Code, invalid
@@ -22,8 +23,7 @@ MAX_PAYMENTS = 10_000
 """The largest limit of payments: they are counted before each invoice. A link without a limit may have any number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkTerms:
+class LinkTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What a merchant asks for with a link, its form checked. Amounts are decimals in `currency`.
 
     `chain` is None for a price in a national currency. `amount` is None where the customer enters one, from
@@ -44,8 +44,7 @@ class LinkTerms:
     active: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(msgspec.Struct, frozen=True):
     """What a link's amounts are in: an asset on a network, or a national currency."""
 
     currency: str
@@ -79,8 +78,7 @@ class Unit:
         return format_price(raw, self.currency) if self.asset is None else format_amount(raw, self.asset.decimals)
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
+class Amounts(msgspec.Struct, frozen=True):
     """What is asked for, in minor units: one amount, or the bounds of the customer's own."""
 
     amount_raw: int | None

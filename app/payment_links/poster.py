@@ -1,12 +1,11 @@
 """The words of a payment link's poster, in a language of the merchant's customers."""
 
-from dataclasses import dataclass
+import msgspec
 
 from app.web.languages import Language
 
 
-@dataclass(frozen=True, slots=True)
-class PosterWords:
+class PosterWords(msgspec.Struct, frozen=True):
     """What stands around the code."""
 
     headline: str

@@ -6,13 +6,13 @@ are taken. So customers who press at the same moment can't take more than there 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 
 from app.audit import service as audit
 from app.core import database, ids
@@ -49,8 +49,7 @@ CHANGEABLE = frozenset(
 """Fields of LinkTerms that may change. Another currency is another link."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """The invoices of a link: how many were made, are paid, and may still be; and by asset what was credited, as
     decimal, symbol and network."""
 

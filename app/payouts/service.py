@@ -1,7 +1,9 @@
 """Payouts: requested and cancelled by the merchant. The steps between are those of every withdrawal."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from app.core import database, ids
 from app.core.errors import ApiError, Code, Problems, invalid
@@ -23,8 +25,7 @@ from app.withdrawals.service import WithdrawalService, announce
 from app.withdrawals.states import IllegalTransition, Status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPayout:
+class NewPayout(msgspec.Struct, frozen=True, kw_only=True):
     """What the merchant requests, checked for form. `requested_by` is `api_key:…` or `account:ACC-…`."""
 
     asset: str
@@ -37,8 +38,7 @@ class NewPayout:
     requested_by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """The costs of a payout if it were requested now. Amounts are in minor units."""
 
     asset: Asset
@@ -57,8 +57,7 @@ class Costs:
         return self.available_raw - self.total_raw
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote(Costs):
+class Quote(Costs, frozen=True, kw_only=True):
     """The costs of a payout whose destination was checked, and how many operators must approve it."""
 
     network: NetworkConfig

@@ -5,7 +5,6 @@ A run's reads of other nouns' tables are in snapshot.py and checks/.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,8 +26,7 @@ MAX_PROGRESS_CHARS = 100
 """The lengths of the columns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """One run. `blocks` is height and hash by network, `figures` the figures of each check.
 
     `progress` is the present step of a running one; `requested_by` the operator who requested it, if one did.
@@ -51,8 +49,7 @@ class Run:
         return self.status not in ("requested", "running")
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedFinding:
+class RecordedFinding(msgspec.Struct, frozen=True):
     """One finding of a run."""
 
     check: str

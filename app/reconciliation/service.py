@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+import msgspec
 
 from app.alerts.service import raise_alert
 from app.core import clock, database
@@ -44,8 +45,7 @@ class RunInProgress(Exception):
     """Another process runs reconciliation; its record is the newest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciliation:
+class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     """Runs reconciliation. Without `checkpoint_keys` the signed checkpoints are not checked."""
 
     networks: Networks

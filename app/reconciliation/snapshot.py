@@ -9,7 +9,8 @@ snapshot too; transfers above it are money in flight (checks/holdings.py).
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from app.core import database
 from app.core.database import Row
@@ -25,8 +26,7 @@ STATEMENT_TIMEOUT_S = 900
 MAX_HEIGHT = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class NamedBlock:
+class NamedBlock(msgspec.Struct, frozen=True):
     """The block at which the ledgers are compared with a network."""
 
     network: str

@@ -4,8 +4,9 @@ It runs in the `default` worker. That this worker itself runs must be monitored 
 time since the last reconciliation for that (docs/operations.md).
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.alerts.service import raise_alert
 from app.core import clock
@@ -26,8 +27,7 @@ CHECKPOINT_WITHIN = timedelta(minutes=130)
 """Checkpoints are hourly: two were missed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watchdog:
+class Watchdog(msgspec.Struct, frozen=True, kw_only=True):
     """Checks that reconciliation, watchers and checkpoints run. `checkpoints`: whether a checkpoint key is set."""
 
     networks: Networks

@@ -1,7 +1,6 @@
 """Statements on `refunds`, and what a refund reads of its invoice."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import msgspec
 
@@ -28,8 +27,7 @@ class InvoiceCredit(msgspec.Struct, frozen=True):
     credited_raw: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class SentBack:
+class SentBack(msgspec.Struct, frozen=True):
     """A refund that its customer may see: submitted or confirmed. The amount is in minor units."""
 
     txid: str

@@ -1,7 +1,9 @@
 """Refunds of an invoice, requested by its merchant. Deposits that were never credited: refunds/returns.py."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from app.core import ids
 from app.core.errors import ApiError, Code, Problems
@@ -21,8 +23,7 @@ from app.withdrawals.requests import MerchantRequest
 from app.withdrawals.service import WithdrawalService
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRefund:
+class NewRefund(msgspec.Struct, frozen=True, kw_only=True):
     """What the merchant requests, checked for form. `requested_by` is `api_key:…` or `account:ACC-…`."""
 
     amount: str

@@ -1,7 +1,8 @@
 """A merchant's balance of each asset."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from app.invoices import repository as invoices
 from app.ledger import repository as ledger
@@ -10,8 +11,7 @@ from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetBalance:
+class AssetBalance(msgspec.Struct, frozen=True, kw_only=True):
     """A balance. Amounts are in minor units. `pending_raw` was seen on chain and is not in the ledger yet.
 
     `seq` is the number of the ledger's last entry, 0 where nothing was ever booked.

@@ -1,9 +1,10 @@
 """The figures of a merchant's dashboard: revenue by day, how many invoices were paid, and what needs attention."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Literal
+
+import msgspec
 
 from app.core import database
 from app.core.zones import last_days
@@ -19,8 +20,7 @@ FAILED_LATELY = timedelta(days=7)
 """How long a failed payout is shown as needing attention: its money is back, and the recipient has not been paid."""
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(msgspec.Struct, frozen=True):
     """The number of invoices created on a day, and how many of them are paid by now."""
 
     day: date
@@ -28,16 +28,14 @@ class Day:
     paid: int
 
 
-@dataclass(frozen=True, slots=True)
-class DayRevenue:
+class DayRevenue(msgspec.Struct, frozen=True):
     """The sum credited for the invoices of a day, net of the service fee, in minor units."""
 
     day: date
     credited_raw: int
 
 
-@dataclass(frozen=True, slots=True)
-class AssetRevenue:
+class AssetRevenue(msgspec.Struct, frozen=True):
     """DayRevenue of one asset, a day each, oldest first. `paid` counts its paid invoices."""
 
     network: str
@@ -47,8 +45,7 @@ class AssetRevenue:
     days: tuple[DayRevenue, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(msgspec.Struct, frozen=True):
     """What the charts show. `revenue` begin with the asset that was paid in most often."""
 
     days: tuple[Day, ...]
@@ -75,8 +72,7 @@ Concern = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Attention:
+class Attention(msgspec.Struct, frozen=True):
     """A kind of task for a person, and how many there are."""
 
     concern: Concern
@@ -121,8 +117,7 @@ async def figures(merchant_id: str, mode: Mode, now: datetime, zone: tzinfo) -> 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class WorthRevenue:
+class WorthRevenue(msgspec.Struct, frozen=True):
     """DayRevenue of all assets together, by what it was worth when it was credited, in minor units of a currency.
     `unknown` counts the invoices whose worth in it is not known: they are not in the sums."""
 

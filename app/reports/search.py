@@ -5,7 +5,8 @@ refunds take the same `Search` as a filter, so a list and the search find the sa
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from app.api_keys import repository as api_keys
 from app.api_keys.repository import Key
@@ -36,8 +37,7 @@ MOST_ENDPOINTS = 100
 _KINDS = {"INV": "an invoice", "PO": "a payout", "RF": "a refund", "DEP": "a deposit", "QT": "a quote"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """Where is looked: one merchant in one mode, and which kinds of things the member may see."""
 
     merchant_id: str
@@ -48,8 +48,7 @@ class Scope:
     keys: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What was found, newest first, at most the asked number of each."""
 
     invoices: list[InvoiceBody]

@@ -4,13 +4,13 @@ The facts come from events and their deliveries, transfers on chain, entries of 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 from piccolo.query import OrderByRaw
 
 from app.core import database
@@ -26,8 +26,7 @@ from app.withdrawals.tables import Withdrawal
 Source = Literal["event", "deposit", "ledger", "review", "withdrawal", "delivery", "audit"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One fact. `kind` is as in its source (`invoice.paid`, `invoice_credit`, `delivered`), `subject` the id of its
     object, `amount_raw` in minor units of `asset` on `network` where money is moved. `note` has more, such as who did
     it, why, or an endpoint's answer. `who` is the person who did what an event reports, where the audit log knows one:

@@ -4,11 +4,11 @@ import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+import msgspec
 from eth_account import Account
 
 from app.sandbox.chain_driver import token_transfer_data
@@ -44,8 +44,7 @@ class Customer(Protocol):
         """Replace the newest blocks. Returns the chain's new height."""
 
 
-@dataclass(frozen=True)
-class Transfer:
+class Transfer(msgspec.Struct, frozen=True):
     """A mined transfer."""
 
     txid: str

@@ -5,10 +5,10 @@ the gallery.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, get
 
 from app.accounts.sessions_repository import Session
@@ -46,8 +46,7 @@ VOLUME = [412, 380, 0, 655, 720, 1204, 330, 215, 498, 610, 875, 940, 1320, 402, 
 VOLUME += [551, 690, 1010, 1188, 96, 460, 583, 720, 812, 1402, 1260, 388, 290, 645, 905]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """An invoice as a list shows one."""
 
     id: str
@@ -58,8 +57,7 @@ class Row:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One entry of a timeline."""
 
     title: str

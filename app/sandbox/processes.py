@@ -19,10 +19,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 from app.sandbox import parentage
@@ -39,8 +39,7 @@ class ProcessError(RuntimeError):
     """A service did not start, or another process runs it; the message is for the terminal."""
 
 
-@dataclass(frozen=True)
-class User:
+class User(msgspec.Struct, frozen=True):
     """The user that a child runs as, by number: it needs no account in /etc/passwd."""
 
     uid: int

@@ -6,9 +6,10 @@ Written from their public documentation. The sandbox serves steady prices; tests
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+
+import msgspec
 
 KRAKEN_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
 """Kraken's own symbols."""
@@ -26,13 +27,12 @@ class Page(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass
-class Exchange:
+class Exchange(msgspec.Struct):
     """An exchange's markets: the last price of each, traded `lag` ago. `suspended` are listed, and not traded."""
 
-    prices: dict[tuple[str, str], str] = field(default_factory=dict)
+    prices: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
     lag: timedelta = timedelta()
-    suspended: set[tuple[str, str]] = field(default_factory=set)
+    suspended: set[tuple[str, str]] = msgspec.field(default_factory=set)
 
 
 def kraken(exchange: Exchange, path: str, query: Mapping[str, str], now: datetime) -> Page:

@@ -2,10 +2,10 @@
 
 import ipaddress
 import os
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,8 +18,7 @@ _RENEW_WHEN_LEFT = timedelta(days=7)
 _BACKDATED = timedelta(minutes=5)  # for a client whose clock is slightly slow
 
 
-@dataclass(frozen=True)
-class Certificates:
+class Certificates(msgspec.Struct, frozen=True):
     """Files in PEM: clients trust `ca_path`, the server uses `cert_path` and `key_path` (mode 600)."""
 
     ca_path: Path

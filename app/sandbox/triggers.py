@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from app.core.money import format_amount, parse_amount
 from app.events.types import TEST
@@ -34,8 +35,7 @@ MOST_INVOICES = 5
 """Paid for the money of one payout: after a reversal the balance may be below zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(msgspec.Struct, frozen=True):
     """How an event is led to. `act` returns the id of what the event is about."""
 
     does: str

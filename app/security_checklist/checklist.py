@@ -1,9 +1,10 @@
 """The security checklist: pure rules over what is known of keys and people, each finding with its remedy."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+import msgspec
 
 from app.api_keys.administration import MONEY_SCOPES
 from app.api_keys.scopes import Scope
@@ -44,8 +45,7 @@ Remedy = Literal[
 """What solves a finding. `edit_key` and `invite_owner` are pages; the others are applied at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyFacts:
+class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A key in use. `unused_scopes` are its scopes whose use is recorded, but not within `UNUSED_SCOPE`."""
 
     id: str
@@ -60,8 +60,7 @@ class KeyFacts:
     last_used_address: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonFacts:
+class PersonFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A member."""
 
     account_id: str
@@ -70,8 +69,7 @@ class PersonFacts:
     has_second_step: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Something that could be safer. `subject` is a key's or account's id, empty for the whole merchant.
 
     `value` is what the remedy will do: the address, the scopes.

@@ -6,9 +6,10 @@ earlier version, or at a terminal) may be known to anybody.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+import msgspec
 
 from app.api_keys import administration as keys
 from app.api_keys.administration import CREATED, ROTATED
@@ -31,8 +32,7 @@ _BEGINS = frozenset({CREATED, ROTATED, "webhook.created", "webhook.secret_rotate
 _REVEALS = "webhook.secret_revealed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exposure:
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """A secret in use that somebody knows, or may know. `seen_at` is None if nothing is recorded."""
 
     secret: Secret
@@ -40,8 +40,7 @@ class Exposure:
     seen_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rotated:
+class Rotated(msgspec.Struct, frozen=True, kw_only=True):
     """A secret that has just replaced an exposed one; `value` is shown only once."""
 
     kind: Kind

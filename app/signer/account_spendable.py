@@ -1,10 +1,9 @@
 """What the hot wallet can still spend in one round, and what it lacks for more: plain arithmetic."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(slots=True)
-class SpendableBalance:
+class SpendableBalance(msgspec.Struct):
     """`free_raw`: by asset, what is on chain and not reserved for a transaction under way. `gas_left_raw`: how much
     of it, in the native coin, is the treasury's; gas is never paid out of merchants' money."""
 

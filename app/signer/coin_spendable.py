@@ -8,7 +8,6 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -18,8 +17,7 @@ from app.signer import coins_repository
 from app.signer.repository import Stored
 
 
-@dataclass(slots=True)
-class SpendableCoins:
+class SpendableCoins(msgspec.Struct):
     """What a round can spend, in minor units. `coming_raw` is ours too, and can be spent after more blocks.
     `fees_left_raw` is the treasury's: fees are never paid out of merchants' money. `change_index` is the next unused
     address of the change branch."""

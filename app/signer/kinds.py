@@ -1,9 +1,10 @@
 """The kinds of chain, as the signer sees them: what each pays from, with which keys, and what it moves by itself."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from app.networks.config import NetworkConfig
 from app.networks.sending import Sender
@@ -29,8 +30,7 @@ from app.signer.wallet import Wallet
 from app.withdrawals.service import WithdrawalService
 
 
-@dataclass(frozen=True, slots=True)
-class SignerKind:
+class SignerKind(msgspec.Struct, frozen=True):
     """One kind of chain. Each part is given the configuration, and the sender, of a network of the kind.
 
     `funds`, `keys` and `own_moves` make the parts that `funds.py` describes. `hot_wallet_address`: where the keys say

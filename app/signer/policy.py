@@ -5,10 +5,10 @@ payment, and the limits in the signer's own configuration (limits.py). With a fi
 approved is what their passkeys have signed (approvers.py); else it is what the database says of it.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from app.alerts.service import raise_alert
 from app.core import database

@@ -1,13 +1,12 @@
 """What the signer checks by files on its own host, whatever the database says."""
 
-from dataclasses import dataclass
+import msgspec
 
 from app.signer.approvers import Approvers
 from app.signer.journal import Journal
 
 
-@dataclass(frozen=True, slots=True)
-class Safeguards:
+class Safeguards(msgspec.Struct, frozen=True):
     """Whose passkeys must have signed a payment, and what was signed before."""
 
     approvers: Approvers

@@ -16,7 +16,6 @@ burn coin. Energy that was used comes back within a day, so a sweep that would b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -151,8 +150,7 @@ def retry_at(failed_at: datetime, failures: int) -> datetime:
     return failed_at + min(RETRY_FIRST * times, RETRY_AT_MOST)
 
 
-@dataclass(slots=True)
-class _Left:
+class _Left(msgspec.Struct):
     """What the hot wallet has left for the sweeps that come later."""
 
     energy: int

@@ -8,7 +8,6 @@ signed with the key of checkpoints, which the worker has that signs those; the w
 import base64
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -34,8 +33,7 @@ class NotFinal(Exception):
     """The month has no closing checkpoint yet; the message says so to the reader."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A part of the archive, in order. `members` are all files so far, with which another process can go on; `done` of
     `total` parts are made."""
 
@@ -45,8 +43,7 @@ class Part:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(msgspec.Struct, frozen=True):
     """What one part holds: a run of checkpoints, or of one ledger's entries; neither for the first and the last."""
 
     ledger: LedgerStatement | None = None

@@ -4,8 +4,9 @@ A statement is a document, so its month depends on no setting that somebody may 
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 LATE_POSTINGS = timedelta(minutes=10)
 """How long after a month's end a checkpoint must be signed to close the month. A posting takes its time before it waits
@@ -15,8 +16,7 @@ the next month's statement (app/statements/repository.py)."""
 _TEXT = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Month:
+class Month(msgspec.Struct, frozen=True, order=True):
     """A calendar month in UTC."""
 
     year: int

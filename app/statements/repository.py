@@ -11,7 +11,6 @@ So an entry that was booked in the month, but committed after another of the nex
 is in the next month. Until a checkpoint closes the month, its closing is that of the ledger as it is now.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -29,8 +28,7 @@ CHANGING = ("invoice_credit", "deposit_reversal", "payout_settled", "refund_sett
 """Entries that change what the merchant has. Others only move money between available and locked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(msgspec.Struct, frozen=True):
     """A ledger at a month's end. `ledger` and `fees_ledger` are row ids; there is no ledger of fees before the first
     fee. `decimals` are the asset's."""
 
@@ -53,8 +51,7 @@ class MovementRow(msgspec.Struct, frozen=True):
     worth_raw: int
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One entry of a statement with what belongs to it.
 
     `fee_raw` is what the gateway earned by it: of a credit taken before, of a payout or refund part of the amount;

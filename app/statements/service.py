@@ -7,8 +7,9 @@ database; the lines are read in parts, so a month may have any number of them.
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.core.waiting import budget, limit_s
 from app.ledger import checkpoints_repository
@@ -36,16 +37,14 @@ ORDER = (
 """Kinds in the order in which a statement shows them; others come last."""
 
 
-@dataclass(frozen=True, slots=True)
-class MonthState:
+class MonthState(msgspec.Struct, frozen=True):
     """A month with a statement. It is final once a checkpoint has closed it."""
 
     month: Month
     is_final: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(msgspec.Struct, frozen=True):
     """All entries of one kind in a month. Amounts are in the asset's minor unit, signed. `worths` are sums by currency
     of those whose worth is known, `unvalued` counts those that have none although they change what the merchant has."""
 
@@ -63,8 +62,7 @@ class Movement:
         return self.available_raw + self.locked_raw
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerStatement:
+class LedgerStatement(msgspec.Struct, frozen=True):
     """One ledger's month: from the state `opening`, the closing of the month before, to the state of `closing`."""
 
     opening: State
@@ -92,8 +90,7 @@ class LedgerStatement:
         return sum(movement.unvalued for movement in self.movements)
 
 
-@dataclass(frozen=True, slots=True)
-class MonthStatement:
+class MonthStatement(msgspec.Struct, frozen=True):
     """A merchant's month in one mode. `checkpoint` is the number of the checkpoint that closed it; None while it is
     open: then it ends with the newest entries."""
 

@@ -6,7 +6,8 @@ criterion 1.4.3). Every colour gives a readable page.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 MIN_CONTRAST = 4.5
 """WCAG 2.2, success criterion 1.4.3, level AA, for text of any size."""
@@ -26,8 +27,7 @@ DARK_SURFACES = ("#111b1e", "#0a1113", "#0d1619")
 ON_SLIP = ("#f0f8f6", "#f6cf86")
 
 
-@dataclass(frozen=True, slots=True)
-class Ink:
+class Ink(msgspec.Struct, frozen=True):
     """An accent as one colour scheme uses it for text and lines. `contrast` is its lowest with any background."""
 
     colour: str

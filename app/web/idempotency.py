@@ -6,7 +6,6 @@ the same key waits at the record's primary key until the first has committed, an
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -25,8 +24,7 @@ KEPT = timedelta(hours=24)
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(msgspec.Struct, frozen=True):
     """The record to write in the transaction of a creation, with its status and body."""
 
     id: bytes
@@ -48,8 +46,7 @@ Create = Callable[[Replay], Awaitable[bytes]]
 """Creates the resource, stores `Replay` with the body, and returns the body. Raises ReplayExists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(msgspec.Struct, frozen=True):
     """The result of a creation: of this request, or of an earlier one with the same key."""
 
     status: int

@@ -30,6 +30,9 @@ CHOICES_KEPT = 256
 """Browsers of one region send nearly the same header, so a few choices serve nearly all requests."""
 
 
+GROUPED_FROM = 1_000
+"""A smaller number has its digits alone, in every language; Babel would take 20 µs to find that out."""
+
 DURATION_THRESHOLD = 1.5
 """A duration is given in a unit from this many of it on: 80 minutes, 2 hours, 30 hours, 2 days."""
 
@@ -101,7 +104,7 @@ class Language:
 
     def count(self, n: int) -> str:
         """A number of things, grouped as the language does. Never for amounts of money, which stay exact."""
-        return format_decimal(n, locale=self._locale)
+        return str(n) if 0 <= n < GROUPED_FROM else format_decimal(n, locale=self._locale)
 
     def moment(self, when: datetime) -> str:
         """Date and time in UTC, marked as UTC; a script may convert it to the reader's zone, in the same form

@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.core import clock
 from app.core.outbound import OutboundClient
@@ -18,8 +19,7 @@ from app.webhooks.replay import Span
 from app.webhooks.service import Actor, RevealedSecret
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointAdministration:
+class EndpointAdministration(msgspec.Struct, frozen=True):
     """The endpoints of one mode, for a member. Each method raises Forbidden, and the errors of its service function."""
 
     by: Member

@@ -1,16 +1,16 @@
 """The checks of an integration in words: what is sent, what should come, and what to do where something else came."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+import msgspec
 
 GUIDE = "webhooks"
 """The guide of the documentation that explains them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(msgspec.Struct, frozen=True, kw_only=True):
     """A check. `must`: another answer loses events or lets forged ones in. `section` is its place in the guide."""
 
     name: str

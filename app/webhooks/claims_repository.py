@@ -9,8 +9,9 @@ everything that was committed before the lock, and may set `due_at` later.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.core import database
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES
@@ -28,8 +29,7 @@ MAX_ENDPOINTS_PER_CLAIM = 100
 """Limits the transaction of a claim to a few milliseconds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedDelivery:
+class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery with all data of an attempt. `claimed_until` is the end of the claim, and identifies the claim."""
 
     id: int
@@ -49,8 +49,7 @@ class ClaimedDelivery:
     claimed_until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """Deliveries of one endpoint. Those of a `serial` group are sent one by one, others at the same time.
 
     `failing`: the endpoint's last attempt failed.
@@ -62,8 +61,7 @@ class Group:
     deliveries: list[ClaimedDelivery]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """The deliveries of a claim. `endpoints` is the number of due endpoints: where it is not 0, the next claim may find
     more."""
 

@@ -2,9 +2,9 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 
+import msgspec
 from piccolo.query.methods.select import Select
 from piccolo.querystring import QueryString
 
@@ -17,8 +17,7 @@ MAX_WAITING_COUNTED = 10_000
 """A count of waiting deliveries stops there: the cabinet shows `10,000+`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptView:
+class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt: either `response_status` or `error` (a class such as `timeout`) is set."""
 
     number: int
@@ -31,13 +30,11 @@ class AttemptView:
     next_attempt_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _AttemptRow(AttemptView):
+class _AttemptRow(AttemptView, frozen=True, kw_only=True):
     delivery: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _DeliveryRow:
+class _DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     event_id: uuid.UUID
     event_type: str
@@ -51,8 +48,7 @@ class _DeliveryRow:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryView(_DeliveryRow):
+class DeliveryView(_DeliveryRow, frozen=True, kw_only=True):
     """One event for one endpoint, with all attempts. `next_attempt_at` is None unless it is `pending`."""
 
     attempts: tuple[AttemptView, ...]
@@ -138,7 +134,7 @@ async def _with_attempts(deliveries: Sequence[_DeliveryRow]) -> list[DeliveryVie
     attempts: dict[int, list[AttemptView]] = {delivery.id: [] for delivery in deliveries}
     for row in await _ATTEMPTS.all(deliveries=list(attempts)):
         attempts[row.delivery].append(row)
-    return [DeliveryView(**asdict(one), attempts=tuple(attempts[one.id])) for one in deliveries]
+    return [DeliveryView(**msgspec.structs.asdict(one), attempts=tuple(attempts[one.id])) for one in deliveries]
 
 
 _ATTEMPTS = Statement(

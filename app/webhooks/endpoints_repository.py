@@ -1,7 +1,6 @@
 """Statements that create, change and read endpoints, each of one merchant in one mode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -15,8 +14,7 @@ from app.merchants.tables import Merchant
 from app.webhooks.tables import WebhookEndpoint, WebhookQueue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointView:
+class EndpointView(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint as its merchant may see it. `status_reason`: `failures`, `gone`, `merchant` or None."""
 
     id: str

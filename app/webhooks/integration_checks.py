@@ -12,7 +12,6 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -49,8 +48,7 @@ Verdict = Literal["passed", "warning", "failed", "untold", "not_sent"]
 """`untold`: an answer came, and says nothing. `warning`: nothing is lost or forged, but it should be better."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """What is checked. `secrets` are those that sign at present; `run` makes event ids that stay the same when a step
     is repeated."""
 
@@ -72,8 +70,7 @@ class Result(msgspec.Struct, frozen=True):
     slowest_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: bytes
 

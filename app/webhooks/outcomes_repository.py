@@ -1,16 +1,16 @@
 """Statements that record attempts: any number of them in two round trips."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.core import database
 from app.webhooks.claims_repository import ClaimedDelivery
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES, Verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt that has ended. Either `status` or `error` is set. `detail` may be shown to the merchant."""
 
     delivery: ClaimedDelivery

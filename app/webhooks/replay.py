@@ -3,8 +3,9 @@
 import json
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.audit import service as audit
 from app.core import clock, database, redis
@@ -94,8 +95,7 @@ async def redeliver_since(
     return count
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """Events of one merchant since a time: those with numbers after `after_seq`, up to `last_seq`. The numbers have no
     gaps."""
 

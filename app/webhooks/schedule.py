@@ -1,8 +1,9 @@
 """When a failed delivery is tried again, and when it becomes dead (contract, section 6). Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+import msgspec
 
 DELAYS_S = (0, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400)
 """Seconds before each attempt: at once, 30 s, 2 min, 10 min, 30 min, 1 h, 3 h, 6 h, 12 h, 24 h."""
@@ -20,8 +21,7 @@ PAUSE_AFTER_FAILURES = 20
 """Failures in a row, over all events of an endpoint."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """The delivery's next state: `pending` with the time of its next attempt, `delivered` or `dead`."""
 
     status: Literal["pending", "delivered", "dead"]

@@ -1,8 +1,9 @@
 """Create, change, stop and start endpoints, and rotate and reveal their secrets. Replays are in `replay.py`."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.audit import service as audit
 from app.core import clock, crypto, database, ids
@@ -31,16 +32,14 @@ MAX_OVERLAP_HOURS = 72
 """How long the previous secret may sign after a rotation; as for API keys (contract, section 2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True):
     """The account or API key that acts (`account:ACC-…`, `api_key:…`) and the client's address, for the audit log."""
 
     name: str
     address: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RevealedSecret:
+class RevealedSecret(msgspec.Struct, frozen=True):
     """An endpoint and its secret in plain text, to be shown once."""
 
     endpoint: EndpointView

@@ -1,14 +1,14 @@
 """The ledger postings of a withdrawal, as values: locked on request, released or settled at the end."""
 
-from dataclasses import dataclass
 from typing import Literal, cast
+
+import msgspec
 
 from app.ledger.hashchain import ChainId, Reference
 from app.ledger.service import FEES, Kind, Posting
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(msgspec.Struct, frozen=True):
     """The money of one withdrawal: `source` is the ledger that pays amount and fee, both in minor units."""
 
     id: str

@@ -1,13 +1,12 @@
 """The digest that an operator approves and the signer checks: it covers every field that could be tampered with."""
 
-from dataclasses import dataclass
+import msgspec
 
 from app.core.canonical import canonical_json
 from app.core.crypto import sha256
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True):
     """The payment to make: asset, amount, destination. The amount is in minor units, without the fee."""
 
     id: str

@@ -1,8 +1,9 @@
 """The limits of a merchant's payouts and refunds: its status, the platform's switches, a cap per asset and day."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+import msgspec
 
 from app.core import database
 from app.core.errors import ApiError, Code
@@ -17,8 +18,7 @@ STOPPED = ("suspended", "banned")
 """Statuses of a merchant whose own balance pays nothing: no approval, and no signature for what was approved."""
 
 
-@dataclass(frozen=True, slots=True)
-class CapUse:
+class CapUse(msgspec.Struct, frozen=True):
     """A merchant's cap for an asset, None where there is none, and what counts against it now. In minor units."""
 
     cap_raw: int | None

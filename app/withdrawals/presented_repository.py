@@ -4,7 +4,6 @@ All statements here are SQL: no foreign key leads from a withdrawal to its payou
 are above this one.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -21,8 +20,7 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo
 """Before and after everything that is stored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """Exact filters of a list; None leaves one out. `created_from` is inclusive, `created_to` exclusive. `search` is
     what a text means (app/reports/search.py)."""
 

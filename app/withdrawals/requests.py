@@ -2,7 +2,6 @@
 for an idempotency key."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -23,8 +22,7 @@ Step = Callable[[], Awaitable[None]]
 """A step of payouts or of refunds, inside the transaction of the request."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MerchantRequest:
+class MerchantRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a merchant requests, its amount and destination checked. Amounts are in minor units.
 
     `requested_by` is `api_key:…` or `account:ACC-…`; `by` is the member who requests, if it is not a key. `details`

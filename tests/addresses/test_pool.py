@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import timedelta
 
 import asyncpg
@@ -30,9 +31,11 @@ async def test_open_invoices_never_share_an_address(services: Services) -> None:
 
 async def test_two_processes_never_reserve_the_same_address(services: Services) -> None:
     (network,) = services.networks
-    books = [AddressBook() for _ in range(3)]
+    before_the_fork = AddressBook()
+    books = [AddressBook(), deepcopy(before_the_fork), deepcopy(before_the_fork)]
     taken = await asyncio.gather(*(book.take(network, clock.now()) for book in books for _ in range(70)))
     assert len({reservation.id for reservation in taken}) == 210
+    assert len({reservation.holder for reservation in taken}) == 3
 
 
 async def test_addresses_and_invoices_stay_in_the_database(services: Services) -> None:

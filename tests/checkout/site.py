@@ -6,12 +6,13 @@ It replaces only the handlers: templates, styles, script and texts are the real 
 import contextlib
 import queue
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
+
+from msgspec.structs import replace
 
 from app.checkout import layout, lookup, returning
 from app.checkout.receipt_words import receipt_context

@@ -2,10 +2,10 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import zxingcpp
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from app.invoices.states import Status

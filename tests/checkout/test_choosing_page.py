@@ -1,7 +1,6 @@
 """The list of what to pay with, in a browser: the search, what was used last on the device, both without a script."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browsing import opened, overflow_px

@@ -1,8 +1,9 @@
 """Parts of the page are rendered once and filled many times: no page may show what was written for another one."""
 
 import random
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from app.checkout import layout
 from app.checkout.view import CheckoutView, FeePayer, NetworkFee

@@ -1,10 +1,10 @@
 """The open page shows changes of the payment: by events, by polling, and only while changes are possible."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from app.invoices.states import Status

@@ -1,10 +1,10 @@
 """What the page says of transfers that did not simply pay."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from app.checkout.mistakes import explain, mistake_of
 from app.checkout.view import Anomaly, ReturnState

@@ -2,10 +2,10 @@
 
 import base64
 import gzip
-from dataclasses import replace
 
 import pytest
 import zxingcpp
+from msgspec.structs import replace
 from playwright.sync_api import Browser
 
 from app.invoices.states import Status

@@ -1,7 +1,6 @@
 """The page on a phone, and what it says where the network, a wallet or the rest of a description is missing."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page
 
 from app.invoices.states import Status

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 
 import httpx
 import msgspec
@@ -103,7 +102,7 @@ async def test_a_receipt_tells_what_the_whole_payment_was_worth(services: Servic
     assert public is not None
     body = msgspec.structs.replace(public.body, worth=WorthBody(amount_decimal="3.68", currency="EUR"))
     view = checkout_view(
-        replace(public, body=body),
+        msgspec.structs.replace(public, body=body),
         [],
         services.networks.by("ethereum", "test"),
         slug="a",

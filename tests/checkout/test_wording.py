@@ -1,10 +1,10 @@
 """The texts of the checkout page, without a browser."""
 
-from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from app.checkout.choosing import usual_wait
 from app.checkout.view import Anomaly, CheckoutView, FeePayer, Transfer, shorten
@@ -19,7 +19,7 @@ def test_every_state_explains_itself_and_what_to_do(status: Status) -> None:
     words = put_into_words(a_view(status), ENGLISH)
     assert words.headline
     assert len(words.next_step) > 20
-    assert "%(" not in "".join(str(getattr(words, name)) for name in words.__slots__)
+    assert "%(" not in "".join(str(getattr(words, name)) for name in words.__struct_fields__)
 
 
 @pytest.mark.parametrize("anomaly", Anomaly)

@@ -24,6 +24,9 @@ SIGNING = {
 TOOLS = {"IPython", "black", "piccolo.apps.migrations", "pydantic", "pygments", "pytest", "rich", "rich_click"}
 """Installed with packages that we use, for their own commands, or for kinds of input that we don't take."""
 
+PUT_OFF = {"bdb", "cffi", "cryptography.x509", "jwt.algorithms", "pycparser", "yaml.reader"}
+"""What packages of ours import for what we never do (app/__init__.py, app/networks/keccak.py)."""
+
 RARELY_USED = {"app.documentation.markdown", "bdkpython", "ccxt", "markdown_it", "opentelemetry.sdk", "webauthn"}
 """Imported by the request or the network that needs them."""
 
@@ -34,17 +37,17 @@ PAGES = {"app.cabinet", "app.checkout", "app.operator", "app.web.pages", "babel.
 WORKERS = ["chain", "webhooks", "default"]
 
 
+def printed(statements: str) -> str:
+    """What a new process prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", statements], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout.strip()
+
+
 def imported(statement: str) -> set[str]:
     """The modules of a new process after a statement."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"{statement}; import sys; print(*(name for name, it in sys.modules.items() if it))"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    return set(done.stdout.split())
+    return set(printed(f"{statement}; import sys; print(*(name for name, it in sys.modules.items() if it))").split())
 
 
 def test_help_has_the_line_of_every_command_and_imports_none() -> None:
@@ -71,12 +74,45 @@ def test_what_can_sign_is_imported_by_the_signer_alone_and_tools_by_no_process(m
     assert modules & unwanted == set()
 
 
+def test_contracts_are_called_without_what_only_signing_needs() -> None:
+    modules = imported(
+        "from app.core import leaving_out; leaving_out.leave_out_signing_models();"
+        "from app.networks import contract_abi;"
+        "assert contract_abi.decode(['uint8'], contract_abi.encode(['uint8'], [7])) == (7,)"
+    )
+    assert "eth_abi" in modules
+    assert modules & (SIGNING | TOOLS) == set()
+
+
+def test_what_was_left_out_can_not_sign_by_halves() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        printed("from app.core import leaving_out; leaving_out.leave_out_signing_models(); import eth_account")
+    assert "this process doesn't sign" in failed.value.stderr
+
+
 def test_an_app_is_made_without_what_no_request_needs(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert imported("from app.asgi import create_app; create_app()") & (SIGNING | TOOLS | RARELY_USED) == set()
+    modules = imported("from app.asgi import create_app; create_app()")
+    assert modules & (SIGNING | TOOLS | RARELY_USED | PUT_OFF) == set()
+
+
+def test_an_app_is_made_without_what_a_process_must_have_for_itself(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    statements = """
+import os, threading
+import app.asgi
+from app.core import ids
+descriptors = os.listdir("/dev/fd")
+app.asgi.create_app()
+print(ids._request_ids, threading.active_count(), len(os.listdir("/dev/fd")) - len(descriptors))
+"""
+    assert printed(statements) == "[] 1 0"
 
 
 def test_the_signer_imports_it_and_no_other_queue() -> None:

@@ -67,7 +67,7 @@ async def test_each_transfer_of_a_block_counts_as_it_would_alone(
 async def test_one_deposit_that_cannot_be_booked_stops_no_other(
     services: Services, feed: Feed, merchant: Terms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "READ_AT_ONCE", 5)
+    monkeypatch.setattr(settling, "READ_AT_ONCE", 2)
     invoices = [await invoice(services, merchant, amount="5.00") for _ in range(7)]
     await feed.mine(*(feed.transfer(each, int(each.pay_in.amount_raw)) for each in invoices))
     bad = invoices[3]

@@ -1,12 +1,12 @@
 """Which invoice a transfer is for, what pays it, and what is too small to count."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.deposits.matching import Candidate, Match, TimelyDeposit, Verdict, match, overshoots, payment
 from app.invoices.states import Status

@@ -44,7 +44,7 @@ async def new_invoice(services: Services, merchant: Terms) -> AskedInvoice:
     return await invoice(services, merchant, amount="5.00", expires_in=timedelta(minutes=30))
 
 
-class AskedPublic(PublicInvoice):
+class AskedPublic(PublicInvoice, frozen=True):
     """A public invoice that asks for an amount of an asset."""
 
     body: AskedInvoice

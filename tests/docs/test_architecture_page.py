@@ -12,10 +12,11 @@ PATHS = sorted({found.rstrip(".") for found in PATH.findall(PAGE)})
 OTHER_PAGES = ("docs/design.md", "CONTRIBUTING.md")
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_path_that_the_page_names_exists(path: str) -> None:
-    assert (ROOT / path).exists()
-    assert (ROOT / path).is_dir() == path.endswith("/"), "folders end with a slash, files do not"
+def test_each_path_that_the_page_names_exists() -> None:
+    """Folders end with a slash, files do not."""
+    assert PATHS
+    assert [path for path in PATHS if not (ROOT / path).exists()] == []
+    assert [path for path in PATHS if (ROOT / path).is_dir() != path.endswith("/")] == []
 
 
 @pytest.mark.parametrize("page", OTHER_PAGES)

@@ -8,9 +8,9 @@ from app.sandbox import postgres
 from tests.sandbox.sandboxes import Sandbox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A running sandbox with its EVM chain."""
+    """A running sandbox with its EVM chain. It ends with the folder's last test, since its workers are never idle."""
     sandbox = Sandbox(tmp_path_factory.mktemp("integrators") / "var")
     sandbox.run()
     try:

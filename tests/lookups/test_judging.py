@@ -1,9 +1,9 @@
 """The table of verdicts: every row, on each kind of network that can have it, and that strangers learn nothing."""
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
+from msgspec.structs import replace
 
 from app.deposits import matching
 from app.lookups.facts import Facts, HeldAddress, StoredDeposit, Viewer

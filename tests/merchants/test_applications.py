@@ -1,9 +1,10 @@
 """An application is approved, rejected, and approved after a second try."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
+from msgspec.structs import replace
 
 from app.core import clock, database, ids
 from app.core.errors import ApiError, Forbidden

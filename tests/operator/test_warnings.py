@@ -1,9 +1,9 @@
 """What an approval's page warns of: pure rules over the details of one withdrawal."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from app.backoffice.withdrawals import (
     DestinationHistory,

@@ -1,9 +1,9 @@
 """The rules of the security checklist, and the remedies that fix findings."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from app.api_keys import administration
 from app.api_keys.scopes import Scope

@@ -1,11 +1,11 @@
 """Operators with passkeys, the signer's own file of them, and somebody who owns the database, on any network."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from app.alerts import repository as alerts
 from app.core import clock, database, ids

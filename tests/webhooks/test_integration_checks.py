@@ -3,8 +3,9 @@
 import json
 import re
 import uuid
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from app.core import clock
 from app.sandbox import signatures

@@ -1,6 +1,5 @@
 """`/payment-links`: links that make an invoice for everybody who pays by them (contract, section 11)."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
@@ -93,8 +92,7 @@ class PaymentLinkPage(msgspec.Struct, frozen=True):
     next_cursor: NextCursor
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(msgspec.Struct, frozen=True):
     """The API key that makes or changes a link, for the audit log."""
 
     actor: str

@@ -13,12 +13,12 @@ import asyncio
 import re
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from ipaddress import ip_address
 from pathlib import Path
 
 import httpcore
+import msgspec
 
 from app.core import clock
 from app.core.outbound.keepalive import IDLE_EXPIRY_S, Connection, IdleConnections
@@ -60,8 +60,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(msgspec.Struct, frozen=True):
     status: int
     detail: str
     excerpt: bytes

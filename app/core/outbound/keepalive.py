@@ -7,9 +7,9 @@ older connection.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import httpcore
+import msgspec
 
 from app.core.outbound.pinned import Wire
 from app.core.outbound.targets import Address, Target
@@ -26,8 +26,7 @@ IDLE_EXPIRY_S = 15.0
 _Key = tuple[str, int, Address]
 
 
-@dataclass(eq=False, slots=True)
-class Connection:
+class Connection(msgspec.Struct, eq=False):
     """One open connection to one target. `peer` is the address dialled."""
 
     target: Target

@@ -1,9 +1,10 @@
 """The outcome of one request to a server of others."""
 
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+
+import msgspec
 
 from app.core import clock
 from app.core.outbound.targets import Address
@@ -26,8 +27,7 @@ class ErrorClass(StrEnum):
     TOO_LARGE = "too_large"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """One attempt's result: either `status` or `error` is set, never both.
 
     `status` is set once the response's headers have come in full and in time, however the body ended.

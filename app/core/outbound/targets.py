@@ -8,11 +8,11 @@ known to read differently, and repairs nothing.
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import idna
+import msgspec
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -102,8 +102,7 @@ class TargetRefused(Exception):
         self.operator_note = operator_note
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """An allowed URL, in the parts that are used to connect.
 
     `host` is a lower-case ASCII name (A-labels) or an address in canonical form without brackets; `address`

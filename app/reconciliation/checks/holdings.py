@@ -24,8 +24,9 @@ find coins which the book has and the chain has not, but never those which the b
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from app.core.database import Row
 from app.networks.config import NATIVE, NetworkConfig
@@ -46,8 +47,7 @@ NEWEST_CHANGE = 1_000
 """Addresses of change that are checked in runs that are not full, beside those that have coins by the book."""
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
+class Books(msgspec.Struct, frozen=True):
     """The data of one network in the snapshot, for the comparison with the chain."""
 
     network: NetworkConfig
@@ -62,12 +62,11 @@ class Books:
     """On chains of coins, what the book's unspent coins of each address add up to at the block."""
 
 
-@dataclass(slots=True)
-class _Flight:
+class _Flight(msgspec.Struct):
     """What to add to the ledgers, by asset, and how transactions changed each address up to the block."""
 
-    by_asset: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-    by_address: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    by_asset: defaultdict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
+    by_address: defaultdict[tuple[str, str], int] = msgspec.field(default_factory=lambda: defaultdict(int))
 
 
 async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *, full: bool) -> Books:

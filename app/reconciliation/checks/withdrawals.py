@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from app.core.database import Row
 from app.networks.port import Chain, Settlement
@@ -16,8 +17,7 @@ MAX_FINDINGS = 100
 """Findings recorded of each kind; the figures count all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmedPayment:
+class ConfirmedPayment(msgspec.Struct, frozen=True):
     """A confirmed withdrawal's payment and transaction, as our rows describe them."""
 
     network: str

@@ -5,7 +5,6 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import unescape
@@ -13,6 +12,7 @@ from html import unescape
 import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from app.cabinet import exports
 from app.core import clock, database
