@@ -5,10 +5,10 @@ of the merchant's invoices. What stands in the middle of an id, in a description
 looked for in the newest ones only: each index more is paid for by every creation.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from app.core.search_text import LEAST_PART, LEAST_START
-from app.core.searching import MOST, NEWEST, Places, Search, ends, starts
+from app.core.searching import MOST, NEWEST, Places, Search, ends, is_among, starts
 
 _OF_MERCHANT = "merchant = $1 AND mode = $2"
 _OF_ANYBODY = "true"
@@ -18,17 +18,12 @@ _NETWORKS = "ANY(ARRAY(SELECT DISTINCT network FROM assets))"
 
 def condition(search: Search, place: Places) -> str:
     """The condition that an invoice `i` matches, of the merchant in $1 and the mode in $2."""
-    return _is_one_of(_queries_of_merchant(search, place))
+    return is_among("i.id", _queries_of_merchant(search, place))
 
 
 def condition_everywhere(search: Search, place: Places) -> str:
     """The condition that an invoice `i` of any merchant matches by its id, an address or a transaction."""
-    return _is_one_of(_queries_of_anybody(search, place))
-
-
-def _is_one_of(queries: Iterable[str]) -> str:
-    limited = [f"(SELECT id FROM ({query}) found (id) LIMIT {MOST})" for query in queries]
-    return f"i.id IN ({' UNION ALL '.join(limited)})" if limited else "false"
+    return is_among("i.id", _queries_of_anybody(search, place))
 
 
 def _queries_of_merchant(search: Search, place: Places) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """The condition by which lists of payouts and refunds are searched: a query of its own for each kind of match."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from app.core.search_text import LEAST_PART
-from app.core.searching import MOST, Places, Search, ends, starts
+from app.core.searching import Places, Search, ends, is_among, starts
 
 Kind = Literal["payout", "refund"]
 PREFIXES: Mapping[Kind, str] = {"payout": "PO", "refund": "RF"}
@@ -13,17 +13,12 @@ PREFIXES: Mapping[Kind, str] = {"payout": "PO", "refund": "RF"}
 def condition(search: Search, kind: Kind, place: Places) -> str:
     """The condition that a payout or refund `w` matches, of the merchant in $1 and the mode in $2."""
     mine = f"SELECT id FROM withdrawals WHERE merchant = $1 AND mode = $2 AND kind = '{kind}'"
-    return _is_one_of([*_queries(search, kind, place, mine), *_by_amount(search, place, mine)])
+    return is_among("w.id", [*_queries(search, kind, place, mine), *_by_amount(search, place, mine)])
 
 
 def condition_everywhere(search: Search, kind: Kind, place: Places) -> str:
     """The condition that a payout or refund `w` of any merchant matches by an id, an address or a transaction."""
-    return _is_one_of(_queries(search, kind, place, f"SELECT id FROM withdrawals WHERE kind = '{kind}'"))
-
-
-def _is_one_of(queries: Iterable[str]) -> str:
-    limited = [f"(SELECT id FROM ({query}) found (id) LIMIT {MOST})" for query in queries]
-    return f"w.id IN ({' UNION ALL '.join(limited)})" if limited else "false"
+    return is_among("w.id", _queries(search, kind, place, f"SELECT id FROM withdrawals WHERE kind = '{kind}'"))
 
 
 def _queries(search: Search, kind: Kind, place: Places, mine: str) -> Iterator[str]:
