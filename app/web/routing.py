@@ -54,8 +54,9 @@ def _handlers_of(route: BaseRoute) -> dict[str, Any]:
 
 def _allowed(scope: Scope) -> Response[None]:
     """The answer to OPTIONS, on every path that has no other."""
-    of_path = scope["litestar_app"].route_handler_method_map[scope["path_template"]]
-    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(of_path))}, media_type=MediaType.TEXT)
+    of_path = [route for route in scope["litestar_app"].routes if route.path_format == scope["path_template"]]
+    methods = {method for route in of_path for method in getattr(route, "methods", ())}
+    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods))}, media_type=MediaType.TEXT)
 
 
 _OPTIONS = HTTPRouteHandler("/", http_method=["OPTIONS"], include_in_schema=False, sync_to_thread=False)(_allowed)

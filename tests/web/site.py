@@ -18,6 +18,7 @@ from app.monitoring.routes import routes as ops_routes
 from app.web import errors, paging
 from app.web.edge import Edge
 from app.web.rate_limits import RateLimiter
+from app.web.routing import App
 from app.web.stopping import Stopping
 
 THINGS = "/api/v1/merchant/things"
@@ -76,7 +77,7 @@ def api_typed(count: int) -> dict[str, int]:
     return {"count": count}
 
 
-@get("/page", media_type="text/html", sync_to_thread=False)
+@get(["/page", "/page/{name:str}"], media_type="text/html", sync_to_thread=False)
 def page() -> str:
     """A page."""
     return "<!doctype html><title>Hello</title>"
@@ -97,7 +98,7 @@ def make_site(settings: Settings, *, access_log: bool = False, **litestar_option
         rate_limiter=RateLimiter(),
     )
     stopping = Stopping()
-    app = Litestar(
+    app = App(
         [merchant_api, api_boom, api_typed, page, page_boom, *ops_routes(settings, stopping)],
         exception_handlers=errors.exception_handlers(),
         openapi_config=None,

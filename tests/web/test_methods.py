@@ -40,6 +40,7 @@ async def test_allow_lists_head_wherever_it_lists_get(settings: Settings) -> Non
         for method, path, allowed in (
             ("POST", "/page", "GET, HEAD, OPTIONS"),
             ("OPTIONS", "/page", "GET, HEAD, OPTIONS"),
+            ("OPTIONS", "/page/one", "GET, HEAD, OPTIONS"),
             ("DELETE", THINGS, "GET, HEAD, POST"),
             ("OPTIONS", THINGS, "GET, HEAD, POST"),
         ):
