@@ -124,8 +124,7 @@ class Traffic:
 
     def _pay(self) -> None:
         while not self._stop.wait(PAY_EVERY_S):
-            if len(self.made) > len(self.paid):
-                invoice = self.made[-1]
+            if self.made and (invoice := self.made[-1]) not in self.paid:  # creations may be slower than this
                 self._running.pay(invoice)
                 self.paid.append(invoice)
 
