@@ -25,6 +25,7 @@ EXCEPTIONS = {
     "app/core/advisory_lock.py": "holds its lock on a connection of its own",
     "app/core/key_rotation.py": "walks through any table that holds sealed values",
     "app/core/migrations.py": "runs before there are tables",
+    "app/core/searching.py": "joins the queries of a search, which are the repositories'",
     "app/core/sql_migration.py": "sets how long a migration waits for locks, and drops unfinished indexes",
     "app/core/statement.py": "makes SQL of the repositories' queries, and counts the rows of any of them",
     "app/doctor/postgres.py": "asks Postgres about its settings, roles and triggers",

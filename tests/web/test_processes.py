@@ -200,11 +200,11 @@ def assert_own_connections(server: Served, environment: dict[str, str]) -> None:
     one that forks them has none."""
     ports = {urlsplit(environment[name]).port for name in ("DATABASE_URL", "REDIS_URL")}
     leader = psutil.Process(server.process.pid)
-    seen: Counter[int] = Counter()
+    seen: Counter[tuple[int, int]] = Counter()
     for process in (leader, *leader.children()):
         own = [each for each in tcp(process) if each.raddr and each.raddr.port in ports]
         assert {each.raddr.port for each in own} == (ports if listens(process, server.port) else set())
-        seen.update(each.laddr.port for each in own)
+        seen.update((each.laddr.port, each.raddr.port) for each in own)  # connections to both may have one local port
     assert set(seen.values()) == {1}
 
 
