@@ -27,7 +27,7 @@ class _NoModel:
 
 
 def leave_out_signing_models() -> None:
-    """Let eth_utils, which eth_abi imports, be imported without Pydantic: 12 MB. For processes that don't sign:
+    """Let eth_utils, which eth_abi imports, be imported without Pydantic: 7 of 12 MB. For processes that don't sign:
     eth_account can't be imported any more."""
     without = ModuleType("eth_utils.pydantic")
     without.__dict__["CamelModel"] = _NoModel
