@@ -66,4 +66,4 @@ class _Route(HTTPRoute):
 
 
 # Litestar has no setting for it.
-litestar.router.HTTPRoute = _Route  # type: ignore[misc]
+litestar.router.HTTPRoute = _Route  # type: ignore[attr-defined]
