@@ -68,7 +68,7 @@ from tests.signer.bitcoin_under_test import ACCOUNT_PATH
 from tests.signer.tron_under_test import SOLID
 
 SOAK = int(os.environ.get("SOAK", "0"))
-RUNS = {"evm": SOAK or 3, "bitcoin": SOAK or 2, "tron": SOAK or 2}
+RUNS = {"evm": SOAK or 2, "bitcoin": SOAK or 1, "tron": SOAK or 1}
 STEPS = 50
 REACHED: Counter[str] = Counter()
 SEED = int(os.environ.get("MONEY_SEED") or secrets.randbelow(10**9))
