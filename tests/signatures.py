@@ -104,7 +104,8 @@ class ArgumentsFoundOnce:
         key = (signature_model, id(parsed_signature), frozenset(dependencies), frozenset(path_parameters))
         known = None if layered_parameters else self._known.get(key)
         if known is None:
-            known = self._find(signature_model, parsed_signature, dependencies, path_parameters, layered_parameters, ctx)
+            given = (parsed_signature, dependencies, path_parameters, layered_parameters, ctx)
+            known = self._find(signature_model, *given)
             if not layered_parameters and not known.dependency_batches and self._signatures.has(parsed_signature):
                 self._known[key] = known
         return known

@@ -1,7 +1,7 @@
 """Schemathesis against the live document on a real server: whatever is sent, the answer is one that is documented.
 
-Every operation is met, with each of its fields left out, at its bounds and beyond them, and with a few inputs by chance;
-`SOAK=1` sends hundreds of those. The seed is printed when a run fails; `SCHEMATHESIS_SEED=…` repeats it.
+Every operation is met, with each of its fields left out, at its bounds and beyond them, and with a few inputs by
+chance; `SOAK=1` sends hundreds of those. The seed is printed when a run fails; `SCHEMATHESIS_SEED=…` repeats it.
 """
 
 import asyncio
