@@ -5,7 +5,7 @@ rejections, a signer that dies at its named points, fee bumps, attempts that exp
 holds, top-ups. After each step I1 to I7 hold, any two attempts at a payment exclude each other, and our coins are what
 the node says.
 
-Some runs of fifty steps on each chain, or `SOAK` runs. The seed is printed; `MONEY_SEED=…` repeats it,
+A run or two of fifty steps on each chain, or `SOAK` runs. The seed is printed; `MONEY_SEED=…` repeats it,
 `MONEY_SHRINK=1` cuts it down.
 """
 
