@@ -230,7 +230,9 @@ class Watcher:
         return await self._chain.finality() if is_due or await self._hot_wallet.is_any_due(scanned) else -1
 
     async def _tick_then_pause_s(self) -> float:
-        """Run one round, log its errors, and return the pause until the next one, in seconds."""
+        """Run one round, log its errors, and return the pause until the next one, in seconds: none after a round that
+        took longer than the pause, since there may be another block by then."""
+        began_s = clock.monotonic_s()
         try:
             checked_at = await self._follow()
             if clock.monotonic_s() - self._expired_at_s >= EXPIRE_EVERY_S:
@@ -246,7 +248,8 @@ class Watcher:
             await self._halt(str(error))
             return RETRY_S
         await self._end_outage()
-        return self._network.poll_interval_ms / 1000
+        pause_s = self._network.poll_interval_ms / 1000
+        return 0 if clock.monotonic_s() - began_s > pause_s else pause_s
 
     async def _cursor(self, now: datetime) -> Cursor:
         """The network's cursor; at the very first start scanning begins at the configured height or the head."""
