@@ -14,7 +14,7 @@ whose shape depends on the call can also be made inside a function, off the path
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -167,10 +167,14 @@ class InsertEach:
 
     async def run(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert rows, each with a value for every column: all or nothing. Raises DatabaseUnavailable."""
-        given = {one._meta.db_column_name: one for one in self._columns}
+        given = [one._meta.db_column_name for one in self._columns]
         names, into = ", ".join(given), self._table._meta.tablename
+        types = ", ".join(f"${place}::{one.column_type}[]" for place, one in enumerate(self._columns, start=1))
+        # An array for each column: the text is the same for any number of rows.
+        source = f"unnest({types}) WITH ORDINALITY AS given ({names}, place)"
         await database.execute(
-            f"INSERT INTO {into} ({names}) SELECT {names} FROM {given_rows(given)} ORDER BY place", *arrays(given, rows)
+            f"INSERT INTO {into} ({names}) SELECT {names} FROM {source} ORDER BY place",
+            *([row[name] for row in rows] for name in given),
         )
 
 
@@ -248,18 +252,6 @@ def insert(table: type[Table], *columns: Column) -> "Insert[Any]":
     chosen = columns or [one for one in table._meta.columns if not isinstance(one, (Serial, BigSerial))]
     params: dict[Column, Any] = {one: Param(one._meta.name) for one in chosen}
     return table.insert(table(params))
-
-
-def given_rows(columns: Mapping[str, Column]) -> str:
-    """SQL of rows that are given as an array for each column, from `$1` on (`arrays` makes them): the table `given` of
-    these columns, with the row's `place` from 1. One statement with the same text, however many rows."""
-    types = ", ".join(f"${place}::{one.column_type}[]" for place, one in enumerate(columns.values(), start=1))
-    return f"unnest({types}) WITH ORDINALITY AS given ({', '.join(columns)}, place)"
-
-
-def arrays(columns: Iterable[str], rows: Sequence[Mapping[str, object]]) -> list[list[object]]:
-    """The values of rows, column by column."""
-    return [[row[name] for row in rows] for name in columns]
 
 
 def any_of(column: Column, values: Param | Sequence[object]) -> WhereRaw:

@@ -131,7 +131,7 @@ class BalanceCheck(Protocol):
     """Finds native coins whose transfers the node can't show (signer/balance_check.py)."""
 
     async def unseen_transfers(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
-        """Transfers for what addresses hold beyond what was seen; empty unless a check is due."""
+        """Transfers for what some addresses hold beyond what was seen; empty unless a check is due or under way."""
 
 
 class Watcher:
@@ -199,15 +199,21 @@ class Watcher:
         if scanned - cursor.kept_from > KEPT_BLOCKS + FORGET_AT_ONCE:
             await blocks_repository.forget_below(self._network.key, scanned - KEPT_BLOCKS)
         await self._record_check(head_height, checked_at)
-        touched |= await self._record_unseen(scanned, now)
+        await self._settle(scanned, now)
+        if head_height != cursor.head_height:
+            touched |= await repository.invoices_with_seen(self._network.key)
+        await invoices.announce(*touched)
+        if unseen := await self._unseen(scanned, now):  # last, since it may take long
+            await invoices.announce(*await self._record_unseen(unseen, now))
+            await self._settle(scanned, now)
+        return checked_at
+
+    async def _settle(self, scanned: int, now: datetime) -> None:
+        """Book the deposits and top-ups that have enough confirmations."""
         final_height = await self._final_height(scanned)
         if await self._hot_wallet.is_any_due(scanned):
             await self._hot_wallet.settle(scanned, final_height, now)
         await self._settling.settle(self._network.key, scanned, self._network.confirmations, final_height, now)
-        if head_height != cursor.head_height:
-            touched |= await repository.invoices_with_seen(self._network.key)
-        await invoices.announce(*touched)
-        return checked_at
 
     async def _expire(self, checked_at: datetime) -> None:
         """End what was not paid in time, up to what every block was scanned."""
@@ -224,7 +230,9 @@ class Watcher:
         return await self._chain.finality() if is_due or await self._hot_wallet.is_any_due(scanned) else -1
 
     async def _tick_then_pause_s(self) -> float:
-        """Run one round, log its errors, and return the pause until the next one, in seconds."""
+        """Run one round, log its errors, and return the pause until the next one, in seconds: none after a round that
+        took longer than the pause, since there may be another block by then."""
+        began_s = clock.monotonic_s()
         try:
             checked_at = await self._follow()
             if clock.monotonic_s() - self._expired_at_s >= EXPIRE_EVERY_S:
@@ -240,7 +248,8 @@ class Watcher:
             await self._halt(str(error))
             return RETRY_S
         await self._end_outage()
-        return self._network.poll_interval_ms / 1000
+        pause_s = self._network.poll_interval_ms / 1000
+        return 0 if clock.monotonic_s() - began_s > pause_s else pause_s
 
     async def _cursor(self, now: datetime) -> Cursor:
         """The network's cursor; at the very first start scanning begins at the configured height or the head."""
@@ -365,10 +374,10 @@ class Watcher:
         deposits = [sightings.in_block(transfer) for transfer in others if transfer.to_address not in wallet]
         return await self._deposits.record(self._network.key, deposits, now) if deposits else set()
 
-    async def _record_unseen(self, scanned: int, now: datetime) -> set[str]:
-        unseen = [] if self._balance_check is None else await self._balance_check.unseen_transfers(scanned, now)
-        if not unseen:
-            return set()
+    async def _unseen(self, scanned: int, now: datetime) -> Sequence[Transfer]:
+        return [] if self._balance_check is None else await self._balance_check.unseen_transfers(scanned, now)
+
+    async def _record_unseen(self, unseen: Sequence[Transfer], now: datetime) -> set[str]:
         async with database.transaction():
             return await self._record(unseen, now)
 

@@ -8,10 +8,11 @@ from functools import cache
 from typing import NamedTuple
 
 import msgspec
+from piccolo.columns import Bytea, Column
 from piccolo.query.functions import Sum
 
 from app.core import database
-from app.core.statement import Command, Param, Statement, any_of, arrays, given_rows, select
+from app.core.statement import Command, Param, Statement, any_of, select
 from app.invoices.states import Status
 from app.invoices.tables import Invoice
 
@@ -182,30 +183,26 @@ async def change(changes: Sequence[Change]) -> dict[str, Changed]:
         alike[tuple(each.values)].append(each)
     changed = {}
     for names, some in alike.items():
-        rows = [{"id": each.invoice_id, "expected": each.expected.value, **_as_new(each.values)} for each in some]
-        sql, columns = _change_of(names)
-        for row in await database.fetch_all(sql, *arrays(columns, rows)):
+        rows = [{**each.values, "invoice": each.invoice_id, "expected": each.expected.value} for each in some]
+        for row in await database.fetch_all(_change_of(names), msgspec.json.encode(rows).decode()):
             changed[row["id"]] = Changed(row["merchant"], row["network"], row["deposit_address"])
     return changed
 
 
-def _as_new(values: Mapping[str, object]) -> Mapping[str, object]:
-    return {f"new_{name}": value for name, value in values.items()}
-
-
 @cache
-def _change_of(names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The statement that sets these columns, and the names of what is given: one for each kind of step, of which there
-    are few."""
-    new = {f"new_{name}": getattr(Invoice, name) for name in names}
-    given = {"id": Invoice.id, "expected": Invoice.status, **new}
+def _change_of(names: tuple[str, ...]) -> str:
+    """The statement that sets these columns to what is given as JSON: one for each kind of step, of which there are
+    few."""
+    columns: list[Column] = [getattr(Invoice, name) for name in names]
+    assert not any(isinstance(one, Bytea) for one in columns), "JSON has no bytes"
+    types = ", ".join(f"{name} {one.column_type}" for name, one in zip(names, columns, strict=True))
     # SQL, since the builder knows no UPDATE ... FROM.
-    sql = f"""
-        UPDATE invoices SET {", ".join(f"{name} = given.new_{name}" for name in names)} FROM {given_rows(given)}
-        WHERE invoices.id = given.id AND invoices.status = given.expected
+    return f"""
+        UPDATE invoices SET {", ".join(f"{name} = given.{name}" for name in names)}
+        FROM json_to_recordset($1::json) AS given (invoice text, expected text, {types})
+        WHERE invoices.id = given.invoice AND invoices.status = given.expected
         RETURNING invoices.id, invoices.merchant, invoices.network, invoices.deposit_address
         """
-    return sql, tuple(given)
 
 
 async def lock_due(network: str, covered_until: datetime, orphaned_since: datetime, limit: int) -> list[DueInvoice]:

@@ -7,8 +7,12 @@ transfers that were seen and our own moves becomes a deposit for an operator to 
 The hot wallet is checked on every network and in every asset: operators fill it before the gateway has scanned its
 first block, or from wallets that are contracts. What it holds beyond the books is a top-up like any other. Nothing is
 inferred from a balance while one of our own transactions is changing it.
+
+A check of thousands of addresses is spread over several looks of the watcher, so that no payment waits for it. Each
+address is judged within one look: by its balance at a confirmed block, and by what was seen and sent up to there.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -17,7 +21,9 @@ from app.networks.config import NetworkConfig
 from app.networks.port import BlockRef, Chain, Transfer
 from app.signer import balances_repository
 
-ADDRESSES_PER_QUERY = 1_000
+FEWEST_PER_LOOK = 100
+"""Addresses that a look checks at least: the balances that an EVM node is asked for in one request."""
+
 STILL_WATCHED = timedelta(days=1)
 """How long after its release an address is still checked: late payments come within hours."""
 
@@ -31,26 +37,38 @@ class BalanceChecker:
         self._network = network
         self._chain = chain
         self._interval = timedelta(seconds=network.balance_check_s)
-        self._checked_at: datetime | None = None
+        self._began_at: datetime | None = None
+        self._left: Sequence[int] = ()
+        self._per_look = FEWEST_PER_LOOK
 
     async def unseen_transfers(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
-        """What addresses hold beyond what was seen, as inferred transfers. Balances are read every `balance_check_s`
-        seconds."""
+        """What some addresses hold beyond what was seen, as inferred transfers.
+
+        A check begins every `balance_check_s` seconds, with the hot wallet. Each look goes on with the next addresses,
+        so many that all are checked in half of that time. After an error the check is over until the next one is due.
+        """
         height = scanned_height - self._network.confirmations + 1
-        if height < 0 or (self._checked_at is not None and now - self._checked_at < self._interval):
+        is_due = self._began_at is None or now - self._began_at >= self._interval
+        if height < 0 or not (self._left or is_due):
             return []
-        self._checked_at = now
+        left, self._left = self._left, ()
+        begins = not left
+        if begins:
+            self._began_at = now
         if self._network.require_finality and (height := min(height, await self._chain.finality())) < 0:
             return []
         block = await self._chain.block_ref(height)
         if block is None:
             return []
-        unseen = await self._in_hot_wallet(block)
-        native = self._network.native
-        if native is not None and not await self._chain.traces_native():
-            unseen += await self._at_addresses(native.symbol, block, now)
+        unseen = []
+        if begins:
+            unseen += await self._in_hot_wallet(block)
+            left = await self._addresses(now)
+        if left:
+            unseen += await self._at_addresses(left[: self._per_look], block)
         for transfer in unseen:
             await self._alert(transfer, now)
+        self._left = left[self._per_look :]
         return unseen
 
     async def _in_hot_wallet(self, block: BlockRef) -> list[Transfer]:
@@ -67,24 +85,25 @@ class BalanceChecker:
                 unseen.append(_inferred(hot, asset.symbol, held_raw - expected.expected_raw, block))
         return unseen
 
-    async def _at_addresses(self, symbol: str, block: BlockRef, now: datetime) -> list[Transfer]:
-        unseen: list[Transfer] = []
-        after_id = 0
-        while rows := await balances_repository.expected_at_addresses(
-            self._network.key,
-            symbol,
-            block.height,
-            after_id=after_id,
-            released_after=now - STILL_WATCHED,
-            limit=ADDRESSES_PER_QUERY,
-        ):
-            after_id = rows[-1].id
-            held = await self._chain.balances_raw([row.address for row in rows], symbol, block.height)
-            for row in rows:
-                held_raw = held[row.address]
-                if not row.moving and held_raw > row.expected_raw:
-                    unseen.append(_inferred(row.address, symbol, held_raw - row.expected_raw, block))
-        return unseen
+    async def _addresses(self, now: datetime) -> Sequence[int]:
+        """The rows of the addresses to check: none where the node shows every transfer."""
+        if self._network.native is None or await self._chain.traces_native():
+            return ()
+        rows = await balances_repository.watched_addresses(self._network.key, released_after=now - STILL_WATCHED)
+        looks = self._interval.total_seconds() * 1000 / 2 / self._network.poll_interval_ms
+        self._per_look = max(FEWEST_PER_LOOK, math.ceil(len(rows) / max(looks, 1)))
+        return rows
+
+    async def _at_addresses(self, ids: Sequence[int], block: BlockRef) -> list[Transfer]:
+        assert self._network.native is not None
+        symbol = self._network.native.symbol
+        rows = await balances_repository.expected_at_addresses(self._network.key, symbol, block.height, ids)
+        held = await self._chain.balances_raw([row.address for row in rows], symbol, block.height)
+        return [
+            _inferred(row.address, symbol, held[row.address] - row.expected_raw, block)
+            for row in rows
+            if not row.moving and held[row.address] > row.expected_raw
+        ]
 
     async def _alert(self, transfer: Transfer, now: datetime) -> None:
         await raise_alert(

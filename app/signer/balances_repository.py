@@ -3,10 +3,12 @@
 The large statements are SQL, since each sums and compares several tables at once.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
+from app.addresses.tables import DepositAddress
 from app.core import database
 from app.core.statement import Param, Statement
 from app.ledger.tables import LedgerHead
@@ -21,9 +23,8 @@ class ExpectedBalance(msgspec.Struct, frozen=True):
 
 
 class ExpectedAt(msgspec.Struct, frozen=True):
-    """What a deposit address should hold of an asset, in minor units. `id` and `address` are its row's."""
+    """What a deposit address should hold of an asset, in minor units."""
 
-    id: int
     address: str
     expected_raw: int
     moving: bool
@@ -66,14 +67,29 @@ async def expected_in_hot_wallet(
     return ExpectedBalance(*row)
 
 
-async def expected_at_addresses(
-    network: str, symbol: str, height: int, *, after_id: int, released_after: datetime, limit: int
-) -> list[ExpectedAt]:
-    """What deposit addresses that customers may pay to should hold at a height, by id: those of an invoice, and those
-    that were released after a time."""
+async def watched_addresses(network: str, *, released_after: datetime) -> list[int]:
+    """The row ids of deposit addresses that customers may pay to: those of an invoice, and those that were released
+    after a time."""
+    return await _WATCHED.all(network=network, released_after=released_after)
+
+
+_WATCHED = Statement(
+    DepositAddress.select(DepositAddress.id)
+    .where(
+        DepositAddress.network == Param("network"),
+        DepositAddress.invoice_id.is_not_null()
+        | ((DepositAddress.lease_count > 0) & (DepositAddress.available_at > Param("released_after"))),
+    )
+    .order_by(DepositAddress.id),
+    int,
+)
+
+
+async def expected_at_addresses(network: str, symbol: str, height: int, ids: Sequence[int]) -> list[ExpectedAt]:
+    """What deposit addresses should hold at a height, by their rows' ids."""
     rows = await database.fetch_all(
         """
-        SELECT a.id, a.address,
+        SELECT a.address,
             (SELECT coalesce(sum(d.amount_raw), 0) FROM deposits d
                 WHERE d.deposit_address = a.id AND d.asset = $2 AND d.status <> 'orphaned')
             + (SELECT coalesce(sum(p.amount_raw), 0)
@@ -94,17 +110,12 @@ async def expected_at_addresses(
             OR EXISTS (SELECT 1 FROM outgoing_payments p JOIN outgoing_transactions t ON t.id = p.transaction
                 WHERE t.network = $1 AND p.to_address = a.address AND p.withdrawal IS NULL
                     AND (t.status IN ('signed', 'submitted') OR t.block_height > $3)) AS moving
-        FROM deposit_addresses a
-        WHERE a.network = $1 AND a.id > $4
-            AND (a.invoice_id IS NOT NULL OR (a.lease_count > 0 AND a.available_at > $5))
-        ORDER BY a.id LIMIT $6
+        FROM unnest($4::bigint[]) AS given (id) JOIN deposit_addresses a ON a.id = given.id
         """,
         network,
         symbol,
         height,
-        after_id,
-        released_after,
-        limit,
+        ids,
     )
     return [ExpectedAt(*row) for row in rows]
 

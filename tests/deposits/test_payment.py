@@ -1,7 +1,7 @@
 """From a transfer on a real node to the credit in the ledger: what pays, what doesn't, and reorganisations."""
 
 from datetime import timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 
@@ -237,3 +237,12 @@ async def test_a_thousand_blocks_are_caught_up_without_a_gap(
     )
     assert [row["height"] for row in rows] == list(range(before, before + 1002))
     assert all(upper["parent_hash"] == lower["hash"] for lower, upper in pairwise(rows))
+
+
+async def test_a_look_that_took_longer_than_the_pause_is_followed_at_once(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause_s = watcher._network.poll_interval_ms / 1000
+    for step_s, paused_s in ((0.0, pause_s), (pause_s, 0)):
+        monkeypatch.setattr(clock, "monotonic_s", count(step=step_s).__next__)  # time passes with each question
+        assert await watcher._tick_then_pause_s() == paused_s

@@ -1,15 +1,19 @@
 """Coins sent by a contract, as exchanges pay in batches: they leave no log, and are found all the same."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 
 import pytest
 
 from app.core import clock, database
+from app.networks.port import NodeUnavailable
+from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
+from app.signer import balance_check
 from app.signer.keystore import SpendingKeys
 from app.wiring import Services
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
+from tests.fakes.evm_proxy import EvmProxy, evm_proxy
 from tests.signer.signer_under_test import SignerUnderTest
 
 # Passes what it is sent on to the address in its call data: CALL(GAS, CALLDATALOAD(0), CALLVALUE, 0, 0, 0, 0).
@@ -106,3 +110,53 @@ class TestWhereItDoesNot:
         assert await database.fetch_value("SELECT count(*) FROM deposits") == 1
         assert await setup.alerts() == {}
         await setup.check()
+
+
+class TestMoreAddressesThanOneLookChecks:
+    """A check of balances goes on over several looks of the watcher, and keeps no payment waiting."""
+
+    @pytest.fixture
+    async def proxy(self, anvil: Anvil) -> AsyncIterator[EvmProxy]:
+        async with evm_proxy(anvil.rpc_url) as proxy:
+            yield proxy
+
+    @pytest.fixture
+    def node_url(self, proxy: EvmProxy) -> str:
+        return proxy.url
+
+    @pytest.fixture
+    def network_options(self) -> Mapping[str, object]:
+        return {"native_traces": "off"}
+
+    async def test_each_address_is_checked(
+        self, setup: SignerUnderTest, proxy: EvmProxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(balance_check, "FEWEST_PER_LOOK", 1)
+        unseen = [await invoice(setup.services, setup.terms, amount="0.50", currency="ETH") for _ in range(3)]
+        for each in unseen:
+            await pass_on(setup, each.pay_in.address, int(each.pay_in.amount_raw))
+        seen = await setup.receive_payment("ETH", "0.50")
+
+        clock.shift(LOOKS_EVERY)
+        proxy.refuses = {"eth_getBalance": "too many requests"}
+        with pytest.raises(NodeUnavailable):
+            await setup.confirm_blocks()
+        assert (await reread(setup.services, seen)).status == "paid", "what was seen waits for no balance"
+
+        proxy.refuses = {}
+        await setup.confirm_blocks()
+        assert await in_review(setup, unseen) == 0, "a check that has failed is over until the next one is due"
+        clock.shift(LOOKS_EVERY)
+        by_look = []
+        for _ in range(5):
+            await setup.watcher.tick()
+            by_look.append(await in_review(setup, unseen))
+        assert by_look[0] <= 1, "a look checks one address"
+        assert by_look[-1] == 3
+        assert await database.fetch_value("SELECT count(*) FROM deposits") == 4
+        assert await setup.alerts() == {"unseen_deposit": "warning"}
+        await setup.check()  # the suspense ledger has them
+
+
+async def in_review(setup: SignerUnderTest, invoices: list[AskedInvoice]) -> int:
+    return sum([(await reread(setup.services, each)).status == "manual_review" for each in invoices])
