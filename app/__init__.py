@@ -22,6 +22,10 @@ def _put_off(name: str) -> None:
     sys.modules.setdefault(name, empty)
 
 
-# Litestar imports a debugger and YAML, redis imports tokens, for what is never done here.
-for _name in ("pdb", "yaml", "jwt"):
+# What libraries import for what is never done here: a debugger and YAML for Litestar, tokens for redis, files of
+# services for asyncpg.
+for _name in ("pdb", "yaml", "jwt", "configparser"):
     _put_off(_name)
+
+# Web processes rarely ask a node.
+_put_off("httpx")

@@ -105,6 +105,7 @@ def create_app(
 
 def serve() -> Any:
     """The application of a process that does nothing else. Raises what `create_app` raises."""
-    app = create_app()
+    with gc_tuning.importing():
+        app = create_app()
     gc_tuning.settle()
     return app

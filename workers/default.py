@@ -10,7 +10,7 @@ from app.accounts import (
     throttle_repository,
 )
 from app.core import clock
-from app.core.mail import build_mailer
+from app.core.mailers import build_mailer
 from app.jobs import service as jobs
 from app.ledger import checkpoints
 from app.mail import service as mail
@@ -29,7 +29,7 @@ from workers.jobs import EVERY_SECOND, Context, Job, Queue
 SHORT_S = 60
 PURGE_S = 600
 MAIL_S = 3_100
-"""Fifty mails, each to a server that needs a minute to fail (core.mail)."""
+"""Fifty mails, each to a server that needs a minute to fail (core.mailers)."""
 ALERTS_S = 700
 """Fifty requests of thirteen seconds each (core.outbound)."""
 JOBS_SLICE_S = 60

@@ -9,7 +9,7 @@ from typing import Any
 
 from litestar import Request
 from litestar.di import Provide
-from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedException
+from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
@@ -101,10 +101,6 @@ class KeyGuard:
         self._watches = watches
         self._calls: dict[Any, Call] = {}
 
-    def admits(self, handler: Any) -> bool:
-        """Whether a handler says which scope it needs: Litestar's own OPTIONS does not."""
-        return _OPT in handler.opt
-
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Authenticate, count against the rate limit, check scope and query, then call the handler.
 
@@ -112,9 +108,7 @@ class KeyGuard:
         """
         handler = scope["route_handler"]
         opt = handler.opt
-        needed = opt.get(_OPT)
-        if needed is None:  # Litestar's own OPTIONS, which we don't offer: nobody calls this from a browser
-            raise MethodNotAllowedException(headers={"Allow": _allowed_methods(scope)})
+        needed = opt[_OPT]
         state = scope["state"]
         presented = presented_key(scope["headers"])
         principal = await self._authenticator.authenticate(presented, state["client_address"], clock.now())
@@ -176,14 +170,7 @@ def _parameters_of(request: Request[Any, Any, Any]) -> Parameters:
     return parameters
 
 
-def _allowed_methods(scope: Any) -> str:
-    routes = scope["litestar_app"].routes
-    methods: set[str] = set().union(*(r.methods for r in routes if r.path_format == scope["path_template"]))
-    return ", ".join(sorted(methods - {"OPTIONS"}))
-
-
 def _refuse_undeclared(path: str, handler: Any) -> None:
-    is_own_options = isinstance(handler, HTTPRouteHandler) and handler.http_methods == {"OPTIONS"}
     declared = handler.opt.get(_OPT)
-    if not is_own_options and declared != _ANY_SCOPE and declared not in set(Scope):
+    if declared != _ANY_SCOPE and declared not in set(Scope):
         raise ImproperlyConfiguredException(f"{path}: {handler} does not say which scope it requires")

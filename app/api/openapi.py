@@ -131,7 +131,7 @@ def _operations(api: Router) -> Iterable[Operation]:
     for route in api.routes:
         assert isinstance(route, HTTPRoute)
         for handler in route.route_handlers:
-            for method in sorted(handler.http_methods - {"OPTIONS"}):
+            for method in sorted(handler.http_methods):
                 description = handler.opt.get(DESCRIPTION)
                 if description is None or handler.operation_id is None:
                     raise ImproperlyConfiguredException(f"{method} {route.path} has no description or operation_id")

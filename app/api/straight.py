@@ -29,7 +29,7 @@ class StraightApi:
                 guard, handler, _, parameters, template = self._find(path=scope["path"], method=scope["method"])
             except HTTPException:  # Litestar says what is wrong
                 guard = None
-            if isinstance(guard, KeyGuard) and guard.admits(handler):
+            if isinstance(guard, KeyGuard):
                 scope["app"] = scope["litestar_app"] = self._app
                 scope["path_params"], scope["path_template"], scope["route_handler"] = parameters, template, handler
                 await guard(scope, receive, send)

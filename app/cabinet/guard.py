@@ -8,8 +8,8 @@ from typing import Any, cast, get_args
 
 from litestar import Request
 from litestar.connection import ASGIConnection
-from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedException
-from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.exceptions import ImproperlyConfiguredException
+from litestar.handlers import BaseRouteHandler
 from litestar.types import ControllerRouterHandler
 
 from app.cabinet.context import MemberContext
@@ -57,9 +57,7 @@ async def load_context(connection: ASGIConnection[Any, Any, Any, Any], handler: 
     found = await member(visitor.account_id, merchant_id, address=visitor.address) if mode in get_args(Mode) else None
     if found is None:
         raise ApiError(Code.NOT_FOUND, "there is nothing here")
-    needed = handler.opt.get(NEEDS)
-    if needed is None:  # Litestar's own OPTIONS, which we don't offer: nobody calls this from another site
-        raise MethodNotAllowedException()
+    needed = handler.opt[NEEDS]
     ctx = MemberContext(found, cast(Mode, mode))
     request.scope["state"]["ctx"] = ctx  # a refusal's page is theirs too
     if request.cookies.get(cookies.PLACE) != ctx.place:
@@ -84,6 +82,5 @@ async def require(found: Member, needed: Sequence[Permission], mode: Mode) -> No
 
 
 def _refuse_undeclared(path: str, handler: Any) -> None:
-    is_own_options = isinstance(handler, HTTPRouteHandler) and handler.http_methods == {"OPTIONS"}
-    if not is_own_options and not set(Permission).issuperset(handler.opt.get(NEEDS) or ("",)):
+    if not set(Permission).issuperset(handler.opt.get(NEEDS) or ("",)):
         raise ImproperlyConfiguredException(f"{path}: {handler} does not say what a member must be allowed to do")

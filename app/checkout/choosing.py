@@ -1,6 +1,6 @@
 """What a customer can pay a price with, in words: the usual wait, the network's fee, and what it comes to."""
 
-from dataclasses import dataclass
+import msgspec
 
 from app.checkout.view import CheckoutView, NetworkFee, WayToPay
 from app.core.money import group_digits
@@ -10,8 +10,7 @@ MANY_WAYS = 8
 """More than so many don't fit on a screen: the page has a search for them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WayWords:
+class WayWords(msgspec.Struct, frozen=True, kw_only=True):
     """The sentences about one way to pay, translated."""
 
     usual_wait: str

@@ -1,8 +1,10 @@
 """The page of a payment link in plain words: what it asks for, or why it can't be paid by."""
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
+
+import msgspec
+from msgspec.structs import replace
 
 from app.core.money import group_digits
 from app.core.typed_amounts import TypedAmount
@@ -43,8 +45,7 @@ class State(StrEnum):
                 return cls.OVER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkView:
+class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment link as its customer sees it. Amounts are decimals with their unit, empty where there are none."""
 
     merchant_name: str

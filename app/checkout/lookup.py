@@ -3,7 +3,7 @@
 The rules of the verdict are in `app/lookups/judging.py`; here they are put into words, as in `wording.py`.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from app.checkout.view import CheckoutView
 from app.core.money import format_amount, group_digits
@@ -17,8 +17,7 @@ from app.web.languages import Language
 from app.wiring import Services
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one question, translated. `tone` and `icon` are those of the sign beside the headline."""
 
     tone: str

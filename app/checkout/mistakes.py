@@ -5,9 +5,10 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from app.checkout.source import ANOMALIES
 from app.checkout.view import Anomaly, CheckoutView, Mistake, ReturnState, shorten
@@ -20,8 +21,7 @@ from app.refunds.return_addresses_repository import Case
 from app.web.languages import Language
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MistakeWords:
+class MistakeWords(msgspec.Struct, frozen=True, kw_only=True):
     """The sentences on one transfer. What is empty does not apply."""
 
     title: str

@@ -1,6 +1,6 @@
 """What a receipt says beside the facts of the payment."""
 
-from dataclasses import dataclass
+import msgspec
 
 from app.checkout.view import CheckoutView
 from app.checkout.wording import put_into_words
@@ -8,8 +8,7 @@ from app.core.money import group_digits
 from app.web.languages import Language
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiptWords:
+class ReceiptWords(msgspec.Struct, frozen=True, kw_only=True):
     """Each empty where there is none."""
 
     price: str

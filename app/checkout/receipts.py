@@ -5,10 +5,10 @@ other link, the answer is that of a wrong payment link.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from litestar import Request, Response, get
 from msgspec.structs import replace
 
@@ -23,8 +23,7 @@ from app.web.routing import Router
 PageRequest = Request[Any, Any, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What the routes of the payment page share with those of the receipt."""
 
     pages: Pages

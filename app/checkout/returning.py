@@ -5,9 +5,9 @@ What was given before is shown shortened: others may have the link to the paymen
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
@@ -37,8 +37,7 @@ PAGE_LOADS_PER_MINUTE = 30
 PageRequest = Request[Any, Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(msgspec.Struct, frozen=True):
     """What a request is about. `mistake` is None, and `network` empty, once the review has come to an end."""
 
     view: CheckoutView

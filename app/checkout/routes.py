@@ -7,11 +7,11 @@ Everybody who has the link may see the page. There is no session, so none can be
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
@@ -51,8 +51,7 @@ LIVE_READS_PER_MINUTE = 300
 PageRequest = Request[Any, Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     public: PublicInvoice
     network: NetworkConfig | None
     read_at: datetime

@@ -14,8 +14,8 @@ YOUNG_OBJECTS = 10_000
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Modules are imported: what that makes stays, so it is frozen. A search for garbage would find nothing, and take a
-    sixth of the time."""
+    """Modules are imported, or the app is made: what that makes stays, so it is frozen. A search for garbage would
+    find nothing, and take a sixth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

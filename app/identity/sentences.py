@@ -7,6 +7,7 @@ rule fits gets the field as its subject where it lacks one, a capital and a full
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 from app.core.money import group_amounts
@@ -280,11 +281,6 @@ _RULES: tuple[tuple[str, str, str], ...] = (
 )
 """Field, message and sentence: a field is a pattern, or `*` for any."""
 
-_COMPILED = [
-    (None if field == "*" else re.compile(field, re.ASCII), re.compile(message, re.DOTALL), words)
-    for field, message, words in _RULES
-]
-
 _ENDS = (".", "!", "?", "…")
 
 _LACKS_SUBJECT = re.compile(r"(?:is|are|was|has|have|holds?|must|can't|belongs?|begins?|mixes|needs?|would|lacks?)\b")
@@ -295,7 +291,7 @@ def sentence(field: str, message: str) -> str:
     message = message.strip()
     if not message.endswith(_ENDS):  # a sentence of ours may be about how an amount is typed
         message = group_amounts(message)
-    for about, pattern, words in _COMPILED:
+    for about, pattern, words in _compiled():
         if about is None or about.fullmatch(field):
             found = pattern.fullmatch(message)
             if found is not None and field:
@@ -304,3 +300,11 @@ def sentence(field: str, message: str) -> str:
         message = f"{SUBJECTS.get(field, 'This')} {message}"
     whole = message[:1].upper() + message[1:]
     return whole if whole.endswith(_ENDS) else f"{whole}."
+
+
+@cache
+def _compiled() -> list[tuple[re.Pattern[str] | None, re.Pattern[str], str]]:
+    return [
+        (None if field == "*" else re.compile(field, re.ASCII), re.compile(message, re.DOTALL), words)
+        for field, message, words in _RULES
+    ]

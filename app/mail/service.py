@@ -20,7 +20,7 @@ from app.mail.repository import ClaimedLetter
 log = get_logger(__name__)
 
 LEASE_S = 120
-"""How long other processes don't touch a letter that is being sent; one attempt takes less (core.mail)."""
+"""How long other processes don't touch a letter that is being sent; one attempt takes less (core.mailers)."""
 
 RETRY_DELAYS_S = (60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 86_400)
 """After each failed attempt; after the last the letter is given up, and logged as an error."""

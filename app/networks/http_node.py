@@ -129,7 +129,7 @@ class HttpNode:
         """Close the connections."""
         await self._transport.aclose()
 
-    async def _once(self, request: httpx.Request, *, reads_errors: bool) -> HttpAnswer:
+    async def _once(self, request: "httpx.Request", *, reads_errors: bool) -> HttpAnswer:
         response = await self._transport.handle_async_request(request)
         try:
             answer = bytearray()

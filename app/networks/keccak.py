@@ -5,6 +5,10 @@ from eth_hash.auto import keccak as _keccak
 from app.core.leaving_out import leaving_out
 
 with leaving_out("cffi"):  # pycryptodome is as fast without; cffi would bring a parser of C
+    from Crypto.Util import _raw_api
+
+    # Else it runs the program `file` on Python's own. With cffi it does not ask.
+    getattr(_raw_api, "cached_architecture", [])[:] = ["64bit", ""]
     _keccak(b"")  # loads it
 
 

@@ -1,30 +1,23 @@
-"""The kinds of chain: what each needs in the networks file, and its adapters."""
+"""The kinds of chain: what each needs in the networks file, and its adapters.
+
+An adapter is imported when a network of its kind is first asked something: most web processes ask none.
+"""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import msgspec
 
-from app.networks.bitcoin import inspection as bitcoin_inspection
-from app.networks.bitcoin.chain import BitcoinChain
 from app.networks.bitcoin.config import BitcoinConfig
-from app.networks.bitcoin.sending import BitcoinSender
-from app.networks.bitcoin.signing import fee_rate
 from app.networks.config import NetworkConfig
-from app.networks.evm.chain import EvmChain
 from app.networks.evm.config import EvmConfig
-from app.networks.evm.feeds import EvmFeeds
-from app.networks.evm.sending import EvmSender
 from app.networks.feeds import PriceFeeds
 from app.networks.inspection import Inspect
 from app.networks.port import Chain, MinedIn
 from app.networks.sending import Sender, SigningWallets
 from app.networks.throttle import Throttle
-from app.networks.tron import inspection as tron_inspection
-from app.networks.tron.chain import TronChain
 from app.networks.tron.config import TronConfig
-from app.networks.tron.sending import TronSender
-from app.networks.tron.wallets import TronWallets
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -47,26 +40,31 @@ class Kind(msgspec.Struct, frozen=True):
     signing_wallets: Callable[[Any], SigningWallets] | None = None
 
 
+def _called(module: str, name: str, *given: Any) -> Any:
+    """What a class or function of an adapter makes of these."""
+    return getattr(import_module(f"app.networks.{module}"), name)(*given)
+
+
 KINDS: dict[str, Kind] = {
     "evm": Kind(
         EvmConfig,
-        lambda config, _, __: EvmChain(config),
-        lambda config, _, __: EvmSender(config),
-        feeds=lambda config: EvmFeeds(config) if config.price_feeds else None,
+        lambda config, _, __: _called("evm.chain", "EvmChain", config),
+        lambda config, _, __: _called("evm.sending", "EvmSender", config),
+        feeds=lambda config: _called("evm.feeds", "EvmFeeds", config) if config.price_feeds else None,
     ),
     "bitcoin": Kind(
         BitcoinConfig,
-        lambda config, mined_in, _: BitcoinChain(config, mined_in),
-        lambda config, mined_in, _: BitcoinSender(config, mined_in),
-        bitcoin_inspection.inspect,
-        fee_rate,
+        lambda config, mined_in, _: _called("bitcoin.chain", "BitcoinChain", config, mined_in),
+        lambda config, mined_in, _: _called("bitcoin.sending", "BitcoinSender", config, mined_in),
+        lambda config, next_height: _called("bitcoin.inspection", "inspect", config, next_height),
+        lambda signed_bytes, fee_raw: _called("bitcoin.signing", "fee_rate", signed_bytes, fee_raw),
     ),
     "tron": Kind(
         TronConfig,
-        lambda config, _, throttle: TronChain(config, throttle),
-        TronSender,
-        tron_inspection.inspect,
-        signing_wallets=TronWallets,
+        lambda config, _, throttle: _called("tron.chain", "TronChain", config, throttle),
+        lambda config, mined_in, throttle: _called("tron.sending", "TronSender", config, mined_in, throttle),
+        lambda config, next_height: _called("tron.inspection", "inspect", config, next_height),
+        signing_wallets=lambda config: _called("tron.wallets", "TronWallets", config),
     ),
 }
 """Every kind, by the `kind` of its networks."""

@@ -28,7 +28,7 @@ from app.web.admission import Admission
 from app.web.body_timeout import BodyTimeout
 from app.web.client_address import ClientAddresses
 from app.web.headers import SecurityHeaders, is_api
-from app.web.methods import STATUSES_WITH_ALLOW, Methods, allowing_head
+from app.web.methods import STATUSES_WITH_ALLOW, Methods, with_all_allowed
 from app.web.paths import has_one_spelling
 from app.web.standby_reads import StandbyReads
 from app.web.stopping import Stopping
@@ -122,7 +122,7 @@ class Edge:
                 status = message["status"]
                 headers = message["headers"] = list(message["headers"])
                 if status in STATUSES_WITH_ALLOW:
-                    headers[:] = allowing_head(headers)
+                    headers[:] = with_all_allowed(path, headers)
                 headers += self._security.missing(path, headers)
                 headers.append((request_id.HEADER, chosen.encode()))
                 window = state.get("rate_limit")

@@ -80,7 +80,6 @@ def exception_handlers(render_page: RenderErrorPage | None = None) -> ExceptionH
     def render(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         view, headers = shown(error, request.scope.get("state", {}).get("request_id", ""))
         if is_api(request.scope["path"]):
-            _withhold_options(headers)
             return Response(envelope(view), status_code=view.status, media_type="application/json", headers=headers)
         page = (render_page or _bare_page)(request, view)
         return Response(page, status_code=view.status, media_type="text/html", headers=headers)
@@ -140,12 +139,6 @@ def _headers(fault: ApiError, error: Exception) -> dict[str, str]:
     elif fault.status == 503:
         headers["Retry-After"] = "30"
     return headers
-
-
-def _withhold_options(headers: dict[str, str]) -> None:
-    """Litestar lists its own OPTIONS, which the API doesn't offer: nobody calls it from a browser."""
-    if "Allow" in headers:
-        headers["Allow"] = ", ".join(sorted(set(headers["Allow"].split(", ")) - {"OPTIONS"}))
 
 
 def _is_about_the_path(error: ValidationException) -> bool:

@@ -15,8 +15,6 @@ from typing import Literal
 
 from babel import Locale
 from babel.dates import format_date, format_timedelta
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
 
@@ -206,6 +204,9 @@ def catalogue_path(code: str) -> Path:
 
 
 def _load(code: str) -> NullTranslations:
+    from babel.messages.mofile import write_mo  # noqa: PLC0415 - English needs neither
+    from babel.messages.pofile import read_po  # noqa: PLC0415
+
     with catalogue_path(code).open("rb") as source:
         catalogue = read_po(source, locale=code.replace("-", "_"))
     compiled = BytesIO()

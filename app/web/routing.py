@@ -1,19 +1,17 @@
 """Routers that are registered once, and remember their routes.
 
 Litestar registers a deep copy of each router, so that it can be registered twice, makes the map of a router's routes
-anew for each path that is registered, and reads the signature of the same function, which answers OPTIONS, for each.
-With hundreds of paths that would be most of the work.
+anew for each path that is registered, and gives each path a handler for OPTIONS. With hundreds of paths that would be
+most of the work.
 """
 
-from copy import copy
 from itertools import zip_longest
 from typing import Any
 
-import litestar
-from litestar import MediaType, Response
+import litestar.router
+from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
-from litestar.types import Scope
 
 
 class _Remembering(litestar.Router):
@@ -52,22 +50,20 @@ def _handlers_of(route: BaseRoute) -> dict[str, Any]:
     return {"asgi" if isinstance(route, ASGIRoute) else "websocket": route.route_handler}
 
 
-def _allowed(scope: Scope) -> Response[None]:
-    """The answer to OPTIONS, on every path that has no other."""
-    of_path = [route for route in scope["litestar_app"].routes if route.path_format == scope["path_template"]]
-    methods = {method for route in of_path for method in getattr(route, "methods", ())}
-    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods))}, media_type=MediaType.TEXT)
+class _Route(HTTPRoute):
+    """A route without a handler for OPTIONS, which app/web/methods.py answers for all of them."""
+
+    def __init__(self, *, path: str, route_handlers: list[HTTPRouteHandler]) -> None:
+        self.route_handlers = route_handlers
+        self.route_handler_map = {}
+        BaseRoute.__init__(
+            self,
+            methods=[method for handler in route_handlers for method in handler.http_methods],
+            path=path,
+            scope_type=ScopeType.HTTP,
+            handler_names=[handler.handler_name for handler in route_handlers],
+        )
 
 
-_OPTIONS = HTTPRouteHandler("/", http_method=["OPTIONS"], include_in_schema=False, sync_to_thread=False)(_allowed)
-assert _OPTIONS.parsed_fn_signature, "its copies have it too"
-
-
-def _options_of_path(_: HTTPRoute, path: str) -> HTTPRouteHandler:
-    handler = copy(_OPTIONS)
-    handler.paths = {path}
-    return handler
-
-
-# Litestar has no setting for it. Its types say that a method isn't assigned, and name the route `self`.
-HTTPRoute.create_options_handler = _options_of_path  # type: ignore[method-assign, assignment]
+# Litestar has no setting for it.
+litestar.router.HTTPRoute = _Route  # type: ignore[attr-defined]

@@ -30,6 +30,19 @@ PUT_OFF = {"bdb", "cffi", "cryptography.x509", "jwt.algorithms", "pycparser", "y
 RARELY_USED = {"app.documentation.markdown", "bdkpython", "ccxt", "markdown_it", "opentelemetry.sdk", "webauthn"}
 """Imported by the request or the network that needs them."""
 
+FIRST_USED = {
+    "aiosmtplib",
+    "app.core.mailers",
+    "app.networks.bitcoin.chain",
+    "app.networks.evm.chain",
+    "app.networks.tron.chain",
+    "babel.messages",
+    "email_validator.rfc_constants",
+    "httpcore",
+    "httpx._client",
+}
+"""Of a web process: imported when it first sends something, asks a node, or reads an email address."""
+
 SANDBOX = {"app.sandbox", "app.doctor", "app.drill", "app.cli"}
 PAGES = {"app.cabinet", "app.checkout", "app.operator", "app.web.pages", "babel.messages", "jinja2", "litestar"}
 """Of the web process. The queue `default` takes them for exports, when it has one to make."""
@@ -96,7 +109,7 @@ def test_an_app_is_made_without_what_no_request_needs(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     modules = imported("from app.asgi import create_app; create_app()")
-    assert modules & (SIGNING | TOOLS | RARELY_USED | PUT_OFF) == set()
+    assert modules & (SIGNING | TOOLS | RARELY_USED | PUT_OFF | FIRST_USED) == set()
 
 
 def test_an_app_is_made_without_what_a_process_must_have_for_itself(
@@ -113,6 +126,16 @@ app.asgi.create_app()
 print(ids._request_ids, threading.active_count(), len(os.listdir("/dev/fd")) - len(descriptors))
 """
     assert printed(statements) == "[] 1 0"
+
+
+def test_what_was_put_off_is_there_when_it_is_used() -> None:
+    statements = """
+import app
+import configparser, httpx, yaml
+from httpx import AsyncClient
+print(httpx.AsyncClient is AsyncClient, httpx.URL("https://a.example/b").path, configparser.ConfigParser().sections())
+"""
+    assert printed(statements) == "True /b []"
 
 
 def test_the_signer_imports_it_and_no_other_queue() -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from app.core import clock, database
 from app.core.email_address import EmailAddress
-from app.core.mail import LoggedMailer, MaildirMailer, SmtpMailer, build_mailer
+from app.core.mailers import LoggedMailer, MaildirMailer, SmtpMailer, build_mailer
 from app.core.settings import SettingsError, load
 from app.mail import service
 from app.mail.letters import Kind, letter

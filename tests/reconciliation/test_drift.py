@@ -16,7 +16,7 @@ from app.alerts import repository as alerts
 from app.alerts import service as alert_service
 from app.core import clock, database, metrics
 from app.core.errors import ApiError
-from app.core.mail import build_mailer
+from app.core.mailers import build_mailer
 from app.mail import service as mail
 from app.monitoring import gauges as ops
 from app.reconciliation import repository

@@ -37,15 +37,18 @@ async def test_head_is_get_without_a_body(settings: Settings) -> None:
 @pytest.mark.usefixtures("db", "valkey")
 async def test_allow_lists_head_wherever_it_lists_get(settings: Settings) -> None:
     async with client(make_site(settings)) as http:
-        for method, path, allowed in (
-            ("POST", "/page", "GET, HEAD, OPTIONS"),
-            ("OPTIONS", "/page", "GET, HEAD, OPTIONS"),
-            ("OPTIONS", "/page/one", "GET, HEAD, OPTIONS"),
-            ("DELETE", THINGS, "GET, HEAD, POST"),
-            ("OPTIONS", THINGS, "GET, HEAD, POST"),
+        for method, path, allowed, status in (
+            ("POST", "/page", "GET, HEAD, OPTIONS", 405),
+            ("OPTIONS", "/page", "GET, HEAD, OPTIONS", 204),
+            ("OPTIONS", "/page/one", "GET, HEAD, OPTIONS", 204),
+            ("DELETE", THINGS, "GET, HEAD, POST", 405),
+            ("OPTIONS", THINGS, "GET, HEAD, POST", 405),
         ):
             answer = await http.request(method, path)
             assert answer.headers["allow"] == allowed, (method, path)
+            assert (answer.status_code, bool(answer.content)) == (status, status == 405)
+        unknown = await http.options("/nowhere")
+        assert (unknown.status_code, unknown.headers.get("allow")) == (404, None)
 
 
 async def test_head_of_a_stream_ends_it(settings: Settings) -> None:

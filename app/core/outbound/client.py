@@ -1,12 +1,6 @@
 """POST to a server of others: the only way out for webhooks (contract, section 6; security.md).
 
-Built on httpcore's connections rather than on httpx: that adds a URL parser of its own, redirects, cookies,
-decompression and the environment's proxies, all of which would have to be switched off again. httpcore's
-pool is left out too: it is keyed by name, and its bookkeeping per request grows with its connections. So is its
-connecting, which takes names; what is left is its HTTP/1.1 on a connection of ours.
-
-Each attempt resolves the name and checks every address again; `keepalive.py` says when an open connection may serve
-it.
+Each attempt resolves the name and checks every address again, and goes to one of those (exchanges.py).
 """
 
 import asyncio
@@ -16,14 +10,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache, partial
 from ipaddress import ip_address
 from pathlib import Path
-
-import httpcore
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from app.core import clock
-from app.core.outbound.keepalive import IDLE_EXPIRY_S, Connection, IdleConnections
-from app.core.outbound.outcome import ErrorClass, ExchangeFailed, Outcome, parse_retry_after
-from app.core.outbound.pinned import MAX_READ_BYTES, ReadLimitReached, TLSStream, dial, start_tls
+from app.core.outbound.outcome import ErrorClass, ExchangeFailed, Outcome
 from app.core.outbound.resolver import Resolver, SystemResolver
 from app.core.outbound.targets import (
     NOT_PUBLIC,
@@ -37,10 +27,15 @@ from app.core.outbound.targets import (
     parse_target,
 )
 
+if TYPE_CHECKING:
+    from app.core.outbound.exchanges import Answer, Exchanges
+
 RESOLVE_TIMEOUT_S = 3.0
 CONNECT_TIMEOUT_S = 3.0  # TCP, over all addresses
 TOTAL_TIMEOUT_S = 10.0  # from connecting to the end of the headers; the body has what is left of it
-MAX_EXCERPT_BYTES = 4_096
+# Below what most servers keep idle connections for (nginx 75 s, Apache 5 s); if the server
+# closes first, the client tries once more on a new connection.
+IDLE_EXPIRY_S = 15.0
 MAX_TARGETS_KEPT = 4_096  # parsed URLs; parsing depends on nothing but the URL
 
 _OWN_HEADERS = frozenset(
@@ -60,23 +55,13 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    status: int
-    detail: str
-    excerpt: bytes
-    retry_after_s: int | None
-
-
-class _StaleConnection(Exception):
-    """A kept connection was closed by the server before it answered anything."""
-
-
 class OutboundClient:
     """Sends POST requests to public HTTPS servers. One per event loop; `aclose` it at the end.
 
     Time limits in seconds: `resolve_timeout_s` for the look-up, then `connect_timeout_s` for TCP and
     `total_timeout_s` for everything, the body included. So a call ends within 13 s by default.
-    `allow_networks` (WEBHOOK_ALLOW_NETWORKS) are private networks allowed for tests.
+    `allow_networks` (WEBHOOK_ALLOW_NETWORKS) are private networks allowed for tests. Without an `ssl_context` that of
+    `build_ssl_context` is used.
     """
 
     def __init__(
@@ -90,15 +75,14 @@ class OutboundClient:
         total_timeout_s: float = TOTAL_TIMEOUT_S,
         idle_expiry_s: float = IDLE_EXPIRY_S,
     ) -> None:
-        self._ssl_context = ssl_context or build_ssl_context()
         self._allow_networks = tuple(allow_networks)
         self._system_resolver = SystemResolver()
         self._resolver: Resolver = resolver or self._system_resolver
         self._resolve_timeout_s = resolve_timeout_s
-        self._connect_timeout_s = connect_timeout_s
-        self._total_timeout_s = total_timeout_s
-        self._idle_expiry_s = idle_expiry_s
-        self._idle = IdleConnections(idle_expiry_s)
+        self._exchanges: Exchanges | None = None
+        self._make_exchanges = partial(
+            _exchanges, ssl_context, self._allow_networks, connect_timeout_s, total_timeout_s, idle_expiry_s
+        )
         self._parsed = lru_cache(MAX_TARGETS_KEPT)(partial(parse_target, allow_networks=self._allow_networks))
 
     async def post(self, target_url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
@@ -110,20 +94,14 @@ class OutboundClient:
         """
         sent_headers = _checked_headers(headers)
         started_s = clock.monotonic_s()
-        connection: Connection | None = None
-        answer: _Answer | None = None
+        answer: Answer | None = None
         failure = ExchangeFailed(ErrorClass.PROTOCOL, "")
         try:
             target = self._parsed(target_url)
             addresses = await self._checked_addresses(target)
-            deadline = asyncio.get_running_loop().time() + self._total_timeout_s
-            request = _request(target, sent_headers, body)
-            connection = self._idle.take(target, addresses) or await self._connect(target, addresses, deadline)
-            try:
-                answer = await self._exchange(connection, request, deadline)
-            except _StaleConnection:
-                connection = await self._connect(target, addresses, deadline)
-                answer = await self._exchange(connection, request, deadline)
+            if self._exchanges is None:
+                self._exchanges = self._make_exchanges()
+            answer = await self._exchanges.post(target, addresses, sent_headers, body)
         except TargetRefused as refused:
             # `dns` both for a name without addresses and for a private one: the difference would show our network.
             by_name = refused.message == NOT_PUBLIC
@@ -133,7 +111,7 @@ class OutboundClient:
             failure = failed
 
         duration_ms = round((clock.monotonic_s() - started_s) * 1000)
-        peer = failure.peer or (None if connection is None else connection.peer)
+        peer = failure.peer if answer is None else answer.peer
         return Outcome(
             status=None if answer is None else answer.status,
             error=failure.error if answer is None else None,
@@ -156,7 +134,8 @@ class OutboundClient:
 
     async def aclose(self) -> None:
         """Close the kept connections. Requests under way end by themselves."""
-        self._idle.close()
+        if self._exchanges is not None:
+            self._exchanges.close()
         self._system_resolver.close()
 
     async def _checked_addresses(self, target: Target) -> tuple[Address, ...]:
@@ -188,57 +167,6 @@ class OutboundClient:
         except OSError as fault:
             raise _not_public(f"{host}: {fault}") from fault
 
-    async def _connect(self, target: Target, addresses: Sequence[Address], deadline: float) -> Connection:
-        """A new connection to one of the checked addresses. Raises `ExchangeFailed`."""
-        peer: Address | None = None
-        try:
-            async with asyncio.timeout_at(deadline):
-                sock, peer = await dial(
-                    addresses,
-                    target.port,
-                    allow_networks=self._allow_networks,
-                    timeout_s=self._connect_timeout_s,
-                )
-                wire = await start_tls(sock, self._ssl_context, target.host)
-        except TimeoutError:
-            raise self._no_headers(peer) from None
-        except ExchangeFailed as failed:
-            failed.peer = peer
-            raise
-        http = httpcore.AsyncHTTP11Connection(
-            origin=httpcore.Origin(b"https", target.host.encode("ascii"), target.port),
-            stream=TLSStream(wire),
-            keepalive_expiry=self._idle_expiry_s,
-        )
-        return Connection(target, peer, wire, http)
-
-    def _no_headers(self, peer: Address | None) -> ExchangeFailed:
-        return ExchangeFailed(
-            ErrorClass.TIMEOUT, f"no complete response headers within {self._total_timeout_s:g} seconds", peer=peer
-        )
-
-    async def _exchange(self, connection: Connection, request: httpcore.Request, deadline: float) -> _Answer:
-        """One request and its response. The connection is kept if the exchange ended cleanly, otherwise dropped.
-
-        Raises `ExchangeFailed`, and `_StaleConnection` where another connection should be tried.
-        """
-        try:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    response = await _head(connection, request)
-            except TimeoutError:
-                raise self._no_headers(connection.peer) from None
-            excerpt, body_note = await _excerpt(response, deadline)
-        except BaseException:
-            connection.drop()
-            raise
-        connection.used = True
-        self._idle.put(connection)
-        detail = f"HTTP {response.status}"
-        if 300 <= response.status < 400:
-            detail += ", redirects are not followed"
-        return _Answer(response.status, detail + body_note, excerpt, _retry_after_s(response))
-
 
 @cache
 def build_ssl_context(extra_ca_file: Path | None = None) -> ssl.SSLContext:
@@ -251,62 +179,10 @@ def build_ssl_context(extra_ca_file: Path | None = None) -> ssl.SSLContext:
     return context
 
 
-async def _head(connection: Connection, request: httpcore.Request) -> httpcore.Response:
-    """Send the request, read the response's headers."""
-    wire = connection.wire
-    wire.begin_response()
-    try:
-        return await connection.http.handle_async_request(request)
-    except ReadLimitReached:
-        raise ExchangeFailed(ErrorClass.TOO_LARGE, f"response headers are longer than {MAX_READ_BYTES} bytes") from None
-    except (httpcore.NetworkError, httpcore.RemoteProtocolError) as fault:
-        if not wire.ended:
-            raise ExchangeFailed(ErrorClass.PROTOCOL, "response is not valid HTTP/1.1") from fault
-        if connection.used and wire.response_bytes == 0:
-            raise _StaleConnection from fault
-        when = "before a response" if wire.response_bytes == 0 else "in the middle of the response headers"
-        raise ExchangeFailed(ErrorClass.RESET, f"connection closed {when}") from fault
+def _exchanges(ssl_context: ssl.SSLContext | None, *options: Any) -> "Exchanges":
+    from app.core.outbound.exchanges import Exchanges  # noqa: PLC0415 - with the authorities 60 ms; web only checks URLs
 
-
-async def _excerpt(response: httpcore.Response, deadline: float) -> tuple[bytes, str]:
-    """The start of the body, and a note if it did not end cleanly: the status counts in both cases.
-
-    The whole body is read, within the limits, because only then can the connection be used again.
-    """
-    excerpt = bytearray()
-    note = ""
-    try:
-        async with asyncio.timeout_at(deadline):
-            async for chunk in response.aiter_stream():
-                excerpt += chunk[: MAX_EXCERPT_BYTES - len(excerpt)]
-    except TimeoutError:
-        note = ", body did not end in time"
-    except ReadLimitReached:
-        note = ", body too long to be read in full"
-    except (httpcore.NetworkError, httpcore.RemoteProtocolError):
-        note = ", body broken off"
-    finally:
-        await response.aclose()
-    return bytes(excerpt), note
-
-
-def _request(target: Target, headers: list[tuple[bytes, bytes]], body: bytes) -> httpcore.Request:
-    return httpcore.Request(
-        b"POST",
-        httpcore.URL(
-            scheme=b"https",
-            host=target.host.encode("ascii"),
-            port=target.port,
-            target=target.path.encode("ascii"),
-        ),
-        headers=[
-            (b"Host", target.authority.encode("ascii")),
-            (b"Accept-Encoding", b"identity"),
-            (b"Content-Length", str(len(body)).encode("ascii")),
-            *headers,
-        ],
-        content=body,
-    )
+    return Exchanges(ssl_context or build_ssl_context(), *options)
 
 
 def _checked_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -316,13 +192,6 @@ def _checked_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"header {name!r} is malformed")
     return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
-
-
-def _retry_after_s(response: httpcore.Response) -> int | None:
-    for name, value in response.headers:
-        if name.lower() == b"retry-after":
-            return parse_retry_after(value.decode("latin-1"))
-    return None
 
 
 def _not_public(note: str) -> TargetRefused:

@@ -19,9 +19,6 @@ from app.core.outbound.targets import Address, Target
 MAX_IDLE_CONNECTIONS_PER_ADDRESS = 256
 # With those in use below 1,024, a common `ulimit -n`; about 65 kB of memory each.
 MAX_IDLE_CONNECTIONS = 512
-# Below what most servers keep idle connections for (nginx 75 s, Apache 5 s); if the server
-# closes first, the client tries once more on a new connection.
-IDLE_EXPIRY_S = 15.0
 
 _Key = tuple[str, int, Address]
 

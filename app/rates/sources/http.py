@@ -80,7 +80,7 @@ class SourceHttp:
             await self._transport.aclose()
             self._transport = None
 
-    async def _once(self, url: httpx.URL) -> bytes:
+    async def _once(self, url: "httpx.URL") -> bytes:
         if self._transport is None:
             self._transport = httpx.AsyncHTTPTransport(
                 verify=_tls_context(),
@@ -106,7 +106,7 @@ class SourceHttp:
         finally:
             await response.aclose()
 
-    def _refusal(self, response: httpx.Response) -> SourceFailed:
+    def _refusal(self, response: "httpx.Response") -> SourceFailed:
         status, wanted_s = response.status_code, parse_retry_after(response.headers.get("retry-after", ""))
         if status in TOO_MANY:
             return SourceFailed(f"{self._host}: too many requests (HTTP {status})", wanted_s or REST_AFTER_LIMIT_S)
