@@ -68,6 +68,11 @@ class Stack:
     key: str
     web: Process
 
+    @property
+    def port(self) -> int:
+        """Where web listens."""
+        return int(self.environment["WEB_PORT"])
+
     def cpu_s(self) -> dict[str, float]:
         """Seconds of CPU that web processes and Postgres have used so far: steadier than the wall clock where other
         programs want the same cores."""

@@ -121,6 +121,37 @@ async def test_a_block_is_read_once_and_each_page_is_brought_its_own_part(
     assert not hub._streams
 
 
+async def test_a_page_that_waits_is_made_once_for_all_notices(hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "MOST_TOGETHER", 2)
+    calls: list[list[int]] = []
+    may_be_made = asyncio.Event()
+
+    async def make(wanted: Sequence[int]) -> AsyncIterator[tuple[int, str]]:
+        calls.append(list(wanted))
+        number = len(calls)
+        await may_be_made.wait()
+        for shown in wanted:
+            yield shown, f"page {shown}, made by call {number}"
+
+    made = contents.Contents(make)
+    pages = [await begun(hub.stream({f"page:{each}": "page"}, contents=made, shows=each)) for each in range(5)]
+    async with asyncio.timeout(30):
+        await changed(*(f"page:{each}" for each in range(5)))
+        while not calls:
+            await asyncio.sleep(0.01)
+        await changed(*(f"page:{each}" for each in range(5)))
+        while hub.version("page:4") != 2:
+            await asyncio.sleep(0.01)
+        may_be_made.set()
+        assert made._task is not None
+        await made._task
+    assert calls == [[0, 1], [2, 3], [4, 0], [1]], "only what was being made is made again"
+    brought_last = [(await brought(page)).removeprefix("event: part\n") for page in pages]
+    assert brought_last == [f"page {each}, made by call {call}" for each, call in enumerate([3, 4, 2, 2, 3])]
+    for page in pages:
+        page.close()
+
+
 def test_no_text_of_a_page_begins_a_field_of_its_stream() -> None:
     sent = contents.event("a\rid: 1\r\nevent: ended\n\ndata: b")
     assert sent == b"event: part\ndata: a\ndata: id: 1\ndata: event: ended\ndata: \ndata: data: b\n\n"
