@@ -8,11 +8,11 @@ from app.checkout.browser_wallets import wallet_context
 from app.checkout.view import CheckoutView
 from app.checkout.wording import Words
 from app.web.languages import Language
-from app.web.pages import Pages
+from app.web.pages import Pages, Part
 from app.web.qr import payment_qr
 
 
-def paying(pages: Pages, view: CheckoutView, words: Words, language: Language) -> Markup:
+def paying(pages: Pages, view: CheckoutView, words: Words, language: Language) -> Part:
     """The part of a page that can be paid now, or while another deposit is reviewed."""
     _ = language.gettext
     label = _("QR code with the address") if view.has_link_code else _("QR code with amount and address")

@@ -43,11 +43,11 @@ def test_text_of_strangers_is_text_on_each_page_whatever_it_holds() -> None:
     for name in SHOWN:
         plain = states()[name]
         for _ in range(2):
-            page = layout.page(pages, replace(plain, merchant_name=HOSTILE, description=HOSTILE), languages.ENGLISH)
+            page = layout.page(pages, replace(plain, merchant_name=HOSTILE, description=HOSTILE), languages.ENGLISH).decode()
             assert "<script>alert" not in page
             assert "&lt;script&gt;alert(1)&lt;/script&gt;\0merchant\0{{ 7 * 7 }}%(merchant)s &#39;&#34;&amp;" in page
             assert "\u202e" not in page
-            again = layout.page(pages, plain, languages.ENGLISH)
+            again = layout.page(pages, plain, languages.ENGLISH).decode()
             assert "alert(1)" not in again
             assert "\0" not in again
 
