@@ -5,7 +5,7 @@ or customer has written, every figure and every address is only a value in it. S
 few words of ours. Parts that few pages have are rendered anew.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from markupsafe import Markup
@@ -201,27 +201,27 @@ def _row(pages: Pages, transfer: Transfer, moved: Moved, language: Language, *, 
 
 def _ways(pages: Pages, view: CheckoutView, language: Language) -> Part:
     """What else the invoice can be paid with, where the page lists it."""
-    ways: Sequence[Part] = ()
-    if view.is_payable or view.status is Status.AWAITING_CHOICE or view.has_run_out:
-        words = choosing.words_of_ways(view, language)
-        ways = [
-            pages.filled(
-                "checkout/_way.html",
-                {
-                    "choose_url": view.choose_url,
-                    "asset": way.asset,
-                    "chain": way.chain,
-                    "chain_name": way.chain_name,
-                    "found_by": said.found_by,
-                    "figure": figure(way.amount_decimal),
-                    "worth": said.worth,
-                    "usual_wait": said.usual_wait,
-                    "network_fee": said.network_fee if way.amount_decimal else "",
-                },
-                language=language,
-            )
-            for way, said in zip(view.other_ways, words, strict=True)
-        ]
+    if not (view.ways_to_pay and (view.is_payable or view.status is Status.AWAITING_CHOICE or view.has_run_out)):
+        return NO_PART
+    words = choosing.words_of_ways(view, language)
+    ways = [
+        pages.filled(
+            "checkout/_way.html",
+            {
+                "choose_url": view.choose_url,
+                "asset": way.asset,
+                "chain": way.chain,
+                "chain_name": way.chain_name,
+                "found_by": said.found_by,
+                "figure": figure(way.amount_decimal),
+                "worth": said.worth,
+                "usual_wait": said.usual_wait,
+                "network_fee": said.network_fee if way.amount_decimal else "",
+            },
+            language=language,
+        )
+        for way, said in zip(view.other_ways, words, strict=True)
+    ]
     return joined(ways, between="\n")
 
 
