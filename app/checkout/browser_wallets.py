@@ -20,7 +20,7 @@ def wallet_context(view: CheckoutView, language: Language) -> dict[str, str]:
     if view.wallet is None or not (view.is_payable or view.may_still_be_paid):
         return {"wallet_request": "", "wallet_words": ""}
     before, after = _around_funds(view.chain_name, language)
-    words = before + escape(_json(_funds(view, language))) + after
+    words = Markup(f"{before}{escape(_json(_funds(view, language)))}{after}")  # noqa: S704 - all three are escaped
     return {"wallet_request": _json(view.wallet.request), "wallet_words": words}
 
 

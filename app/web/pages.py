@@ -169,7 +169,7 @@ _to_change = re.compile(f"""[&<>'"{HARMFUL_ON_A_PAGE}]""").search
 
 def _changed(value: str) -> bytes:
     """A value as HTML, without what could change the page's direction."""
-    return harmless_page(escape(value)).encode()
+    return harmless_page(value if type(value) is Markup else escape(value)).encode()
 
 
 def _form(environment: Environment, template: str, slots: Slots, given: Mapping[str, Given]) -> _Form:
