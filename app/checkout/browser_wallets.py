@@ -3,24 +3,23 @@
 from functools import cache
 
 import msgspec
-from markupsafe import Markup, escape
-
 from app.checkout.view import CheckoutView
 from app.core.money import group_digits
 from app.web.languages import Language
+from app.web.pages import Part, joined, written
 
 
 _MARK = "\0"
 """In place of a sentence: none is like it."""
 
 
-def wallet_context(view: CheckoutView, language: Language) -> dict[str, str]:
+def wallet_context(view: CheckoutView, language: Language) -> dict[str, str | Part]:
     """What `checkout/_wallets.html` needs, as JSON: what a wallet is asked and `wallet_words`; empty where none can be
     asked."""
     if view.wallet is None or not (view.is_payable or view.may_still_be_paid):
         return {"wallet_request": "", "wallet_words": ""}
     before, after = _around_funds(view.chain_name, language)
-    words = Markup(f"{before}{escape(_json(_funds(view, language)))}{after}")  # noqa: S704 - all three are escaped
+    words = joined((before, written(_json(_funds(view, language))), after))
     return {"wallet_request": _json(view.wallet.request), "wallet_words": words}
 
 
@@ -40,10 +39,10 @@ def _funds(view: CheckoutView, language: Language) -> str:
 
 
 @cache
-def _around_funds(network_name: str, language: Language) -> tuple[Markup, Markup]:
+def _around_funds(network_name: str, language: Language) -> tuple[Part, Part]:
     """`wallet_words` as JSON in HTML: what is before and after the only sentence that has a value."""
     before, _, after = _json({**_sentences(network_name, language), "funds": _MARK}).partition(_json(_MARK))
-    return escape(before), escape(after)
+    return written(before), written(after)
 
 
 @cache

@@ -126,6 +126,11 @@ class Pages:
         return self.render(f"errors/{status}.html", context, language_of(request))
 
 
+def written(text: str) -> Part:
+    """A text as a part: escaped unless it is Markup, and without what could change the page's direction."""
+    return Part(harmless_page(text if type(text) is Markup else escape(text)).encode())
+
+
 def joined(parts: Iterable[Part], between: str = "") -> Part:
     """Parts, one after the other."""
     return Part(between.encode().join(parts))
@@ -152,7 +157,7 @@ class _Forms:
         pieces = form.between.copy()
         # A part is only put in its place. Most figures and addresses have nothing to escape, so they are looked at once.
         pieces[1::2] = [
-            value if type(value) is bytes else value.encode() if _to_change(value) is None else _changed(value)  # type: ignore[union-attr, arg-type]
+            value if type(value) is bytes else value.encode() if _to_change(value) is None else written(value)  # type: ignore[union-attr, arg-type]
             for value in map(slots.__getitem__, form.names)
         ]
         return Part(b"".join(pieces))
@@ -165,11 +170,6 @@ class _Forms:
 
 
 _to_change = re.compile(f"""[&<>'"{HARMFUL_ON_A_PAGE}]""").search
-
-
-def _changed(value: str) -> bytes:
-    """A value as HTML, without what could change the page's direction."""
-    return harmless_page(value if type(value) is Markup else escape(value)).encode()
 
 
 def _form(environment: Environment, template: str, slots: Slots, given: Mapping[str, Given]) -> _Form:

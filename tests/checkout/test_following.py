@@ -122,5 +122,5 @@ async def test_a_block_is_read_once_and_each_page_is_brought_its_own_part(
 
 
 def test_no_text_of_a_page_begins_a_field_of_its_stream() -> None:
-    sent = contents.event("a\rid: 1\r\nevent: ended\n\ndata: b")
+    sent = contents.event(b"a\rid: 1\r\nevent: ended\n\ndata: b")
     assert sent == b"event: part\ndata: a\ndata: id: 1\ndata: event: ended\ndata: \ndata: data: b\n\n"
