@@ -1,6 +1,7 @@
 """How to send the amount: `checkout/_paying.html` and the values in it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from markupsafe import Markup, escape
 
@@ -8,8 +9,8 @@ from app.checkout.browser_wallets import wallet_context
 from app.checkout.view import CheckoutView
 from app.checkout.wording import Words
 from app.web.languages import Language
-from app.web.pages import Pages, Part
-from app.web.qr import payment_qr
+from app.web.pages import Pages, Part, written
+from app.web.qr import CODES_KEPT, qr
 
 
 def paying(pages: Pages, view: CheckoutView, words: Words, language: Language) -> Part:
@@ -22,7 +23,7 @@ def paying(pages: Pages, view: CheckoutView, words: Words, language: Language) -
         "address": view.address,
         "warning": words.network_warning,
         "payment_uri": view.payment_uri,
-        "qr": payment_qr(view.qr_text or view.payment_uri, label=label),
+        "qr": _code(view.qr_text or view.payment_uri, label),
         "link_code_url": view.link_code_url,
         "sent_url": view.sent_url,
         **wallet_context(view, language),
@@ -35,6 +36,11 @@ def paying(pages: Pages, view: CheckoutView, words: Words, language: Language) -
         announced=bool(view.announced),
         has_link_code=view.has_link_code,
     )
+
+
+@lru_cache(maxsize=CODES_KEPT)
+def _code(text: str, label: str) -> Part:
+    return written(qr(text, label=label))
 
 
 def _grouped(groups: Sequence[str]) -> Markup:
