@@ -3,11 +3,11 @@
 from functools import cache
 
 import msgspec
+
 from app.checkout.view import CheckoutView
 from app.core.money import group_digits
 from app.web.languages import Language
 from app.web.pages import Part, joined, written
-
 
 _MARK = "\0"
 """In place of a sentence: none is like it."""

@@ -18,7 +18,7 @@ from app.checkout.wording import RETURN_AFTER_S, Words, put_into_words, step, to
 from app.invoices.states import Status
 from app.web.figures import figure
 from app.web.languages import Language
-from app.web.pages import NO_PART, Pages, Part, joined
+from app.web.pages import NO_PART, Pages, Part, Slots, joined
 
 Moved = Literal["came", "transaction", "not_counted", "sent_back", "on_its_way"]
 """What the row of a transfer calls it (checkout/_transfer.html)."""
@@ -27,7 +27,7 @@ Moved = Literal["came", "transaction", "not_counted", "sent_back", "on_its_way"]
 def page(pages: Pages, view: CheckoutView, language: Language) -> Part:
     """The whole page."""
     words = put_into_words(view, language)
-    slots = {
+    slots: Slots = {
         "headline": words.headline,
         "merchant": language.isolate(view.merchant_name),
         "brand_css_url": view.brand_css_url or "",

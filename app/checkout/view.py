@@ -164,7 +164,7 @@ class RateShown(Struct, frozen=True, kw_only=True):
 T = TypeVar("T")
 
 
-class _remembered(Generic[T]):  # noqa: N801 - a decorator
+class _remembered(Generic[T]):
     """`functools.cached_property` for views, which belong to one thread: without its lock it takes half the time."""
 
     def __init__(self, ask: Callable[[Any], T]) -> None:

@@ -155,9 +155,9 @@ class _Forms:
         key = (template, *given.values(), *map(bool, slots.values()))
         form = self._kept.get(key) or self._keep(key, _form(self._environment, template, slots, given))
         pieces = form.between.copy()
-        # A part is only put in its place. Most figures and addresses have nothing to escape, so they are looked at once.
         pieces[1::2] = [
-            value if type(value) is bytes else value.encode() if _to_change(value) is None else written(value)  # type: ignore[union-attr, arg-type]
+            # Most figures and addresses have nothing to escape: a third of the time of `written`.
+            value if isinstance(value, bytes) else value.encode() if _to_change(value) is None else written(value)
             for value in map(slots.__getitem__, form.names)
         ]
         return Part(b"".join(pieces))
@@ -178,7 +178,7 @@ def _form(environment: Environment, template: str, slots: Slots, given: Mapping[
         name: Markup(f"{_MARK}{name}{_MARK}") if value else ""  # noqa: S704 - no foreign text in it
         for name, value in slots.items()
     }
-    parts = harmless_page(environment.get_template(template).render(context | given)).split(_MARK)
+    parts = harmless_page(environment.get_template(template).render(context | dict(given))).split(_MARK)
     between = [part.encode() for part in parts]
     between[1::2] = [b""] * len(parts[1::2])
     return _Form(between, tuple(parts[1::2]))
