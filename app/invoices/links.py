@@ -16,9 +16,6 @@ MAC_BYTES = 16
 LINKS_KEPT = 10_000
 """Links that a process caches, some 3 MB. An invoice's link never changes, and each answer with the invoice has it."""
 
-LONGEST_ID = 20
-"""More characters than an invoice's id has; no link of a longer one is cached."""
-
 PAYMENT = b"payment-link\0"
 RECEIPT = b"receipt-link\0"
 RETURN = b"return-link\0"
@@ -45,10 +42,7 @@ class PaymentLinks:
 
     def invoice_id(self, slug: str) -> str | None:
         """The invoice that its payment link's slug names, or None if it is tampered, truncated or extended."""
-        named = slug.partition(".")[0]
-        if len(named) > LONGEST_ID:
-            return None
-        return named if same(slug.encode(), self._shown(named).encode()) else None
+        return self._named(slug, PAYMENT)
 
     def receipt_url(self, invoice_id: str) -> str:
         """The link of the receipt: it opens nothing else, and only once the invoice is paid."""
