@@ -45,7 +45,7 @@ def main() -> None:
 def _making(report: Report) -> None:
     pages, payable, priced = Pages(), an_ether_view(), a_view_of_many_ways()
     moved = a_view(Status.CONFIRMING, confirmations_seen=12, deposits=(a_deposit(),))
-    page = layout.page(pages, payable, ENGLISH).encode()
+    page = layout.page(pages, payable, ENGLISH)
 
     def add(name: str, make: Callable[[], object], goal: Goal | None = None, each: int = EACH_TURN) -> None:
         report.add(name, _cpu_us(make, each), "µs", better="lower", goal=goal)

@@ -7,14 +7,20 @@ import msgspec
 from app.checkout.view import CheckoutView
 from app.core.money import group_digits
 from app.web.languages import Language
+from app.web.pages import Part, joined, written
+
+_MARK = "\0"
+"""In place of a sentence: none is like it."""
 
 
-def wallet_context(view: CheckoutView, language: Language) -> dict[str, str]:
+def wallet_context(view: CheckoutView, language: Language) -> dict[str, str | Part]:
     """What `checkout/_wallets.html` needs, as JSON: what a wallet is asked and `wallet_words`; empty where none can be
     asked."""
     if view.wallet is None or not (view.is_payable or view.may_still_be_paid):
         return {"wallet_request": "", "wallet_words": ""}
-    return {"wallet_request": _json(view.wallet.request), "wallet_words": _json(wallet_words(view, language))}
+    before, after = _around_funds(view.chain_name, language)
+    words = joined((before, written(_json(_funds(view, language))), after))
+    return {"wallet_request": _json(view.wallet.request), "wallet_words": words}
 
 
 def _json(value: object) -> str:
@@ -24,9 +30,19 @@ def _json(value: object) -> str:
 def wallet_words(view: CheckoutView, language: Language) -> dict[str, str]:
     """The sentences by the names that `static/js/wallets.js` and the scripts of the protocols know. In `pay`
     the script puts the wallet's name for `{wallet}`."""
+    return {**_sentences(view.chain_name, language), "funds": _funds(view, language)}
+
+
+def _funds(view: CheckoutView, language: Language) -> str:
     amount = language.isolate(f"{group_digits(view.amount_decimal)} {view.asset}")
-    funds = language.gettext("This account holds less than %(amount)s.") % {"amount": amount}
-    return {**_sentences(view.chain_name, language), "funds": funds}
+    return language.gettext("This account holds less than %(amount)s.") % {"amount": amount}
+
+
+@cache
+def _around_funds(network_name: str, language: Language) -> tuple[Part, Part]:
+    """`wallet_words` as JSON in HTML: what is before and after the only sentence that has a value."""
+    before, _, after = _json({**_sentences(network_name, language), "funds": _MARK}).partition(_json(_MARK))
+    return written(before), written(after)
 
 
 @cache

@@ -23,6 +23,7 @@ from app.live.hub import LiveHub
 from app.live.stream import EventStream
 from app.refunds.repository import SentBack
 from app.web.languages import Language
+from app.web.pages import Part
 
 MADE_AT_ONCE = 8
 """Parts that are made before other requests have their turn: some milliseconds."""
@@ -47,7 +48,7 @@ class Following:
         invoices: InvoiceReader,
         links: PaymentLinks,
         viewing: Viewing,
-        render: Callable[[CheckoutView, Language], str],
+        render: Callable[[CheckoutView, Language], Part],
     ) -> None:
         self._hub = hub
         self._invoices = invoices
@@ -64,7 +65,7 @@ class Following:
             return self._hub.stream(names)
         return self._hub.stream(names, since=since, contents=self._contents, shows=shown)
 
-    async def _make(self, wanted: Sequence[Shown]) -> AsyncIterator[tuple[Shown, str]]:
+    async def _make(self, wanted: Sequence[Shown]) -> AsyncIterator[tuple[Shown, Part]]:
         now, ids = clock.now(), list({shown.invoice_id for shown in wanted})
         publics = {public.body.id: public for public in await self._invoices.get_public_of(ids) if public is not None}
         sent_back = await self._viewing.sent_back(list(publics.values()))
@@ -76,7 +77,7 @@ class Following:
             if number % MADE_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    async def _part(self, shown: Shown, public: PublicInvoice, sent_back: Sequence[SentBack], now: datetime) -> str:
+    async def _part(self, shown: Shown, public: PublicInvoice, sent_back: Sequence[SentBack], now: datetime) -> Part:
         view = await self._viewing.view(
             public,
             sent_back,

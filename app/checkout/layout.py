@@ -5,7 +5,7 @@ or customer has written, every figure and every address is only a value in it. S
 few words of ours. Parts that few pages have are rendered anew.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from markupsafe import Markup
@@ -15,20 +15,19 @@ from app.checkout.mistakes import explain
 from app.checkout.paying import paying
 from app.checkout.view import CheckoutView, FeePayer, Transfer
 from app.checkout.wording import RETURN_AFTER_S, Words, put_into_words, step, tone
-from app.core.text import harmless_page
 from app.invoices.states import Status
 from app.web.figures import figure
 from app.web.languages import Language
-from app.web.pages import Pages
+from app.web.pages import NO_PART, Pages, Part, Slots, joined
 
 Moved = Literal["came", "transaction", "not_counted", "sent_back", "on_its_way"]
 """What the row of a transfer calls it (checkout/_transfer.html)."""
 
 
-def page(pages: Pages, view: CheckoutView, language: Language) -> str:
+def page(pages: Pages, view: CheckoutView, language: Language) -> Part:
     """The whole page."""
     words = put_into_words(view, language)
-    slots = {
+    slots: Slots = {
         "headline": words.headline,
         "merchant": language.isolate(view.merchant_name),
         "brand_css_url": view.brand_css_url or "",
@@ -41,7 +40,7 @@ def page(pages: Pages, view: CheckoutView, language: Language) -> str:
         "page_link": view.page_link,
         "wallet_url": view.wallet_url or "" if not view.is_settled else "",
     }
-    made = pages.filled(
+    return pages.filled(
         "checkout/page.html",
         slots,
         language=language,
@@ -52,15 +51,14 @@ def page(pages: Pages, view: CheckoutView, language: Language) -> str:
         has_other_token=view.wallet_has_other_token,
         has_price=bool(view.price_decimal),
     )
-    return harmless_page(str(made))
 
 
-def live_part(pages: Pages, view: CheckoutView, language: Language) -> str:
+def live_part(pages: Pages, view: CheckoutView, language: Language) -> Part:
     """Only what changes during a payment."""
-    return harmless_page(str(_status(pages, view, put_into_words(view, language), language)))
+    return _status(pages, view, put_into_words(view, language), language)
 
 
-def _status(pages: Pages, view: CheckoutView, words: Words, language: Language) -> Markup:
+def _status(pages: Pages, view: CheckoutView, words: Words, language: Language) -> Part:
     is_payable, may_still_be_paid, is_settled = view.is_payable, view.may_still_be_paid, view.is_settled
     slots = {
         "slip": _slip(pages, view, words, language),
@@ -77,8 +75,8 @@ def _status(pages: Pages, view: CheckoutView, words: Words, language: Language) 
         "renewal": _renewal(pages, view, language) if view.renewal else "",
         "ways": _ways(pages, view, language),
         "announced": pages.markup("checkout/_announced.html", {"view": view}, language) if view.announced else "",
-        "paying": paying(pages, view, words, language) if is_payable or may_still_be_paid else "",
-        "came": _rows(pages, view.deposits, "came", language) if is_payable and view.came_decimal else "",
+        "paying": paying(pages, view, words, language) if is_payable or may_still_be_paid else NO_PART,
+        "came": _rows(pages, view.deposits, "came", language) if is_payable and view.came_decimal else NO_PART,
         "figure": figure(view.amount_decimal) if may_still_be_paid else "",
         "amount": view.amount_decimal,
         "asset": view.asset,
@@ -113,7 +111,7 @@ def _status(pages: Pages, view: CheckoutView, words: Words, language: Language) 
     )
 
 
-def _slip(pages: Pages, view: CheckoutView, words: Words, language: Language) -> Markup:
+def _slip(pages: Pages, view: CheckoutView, words: Words, language: Language) -> Part:
     """Who is paid, how much, and until when."""
     is_payable, has_run_out = view.is_payable, view.has_run_out
     head, tail = (view.price_decimal, "") if has_run_out else view.amount_parts
@@ -161,7 +159,7 @@ _NO_FACTS = dict.fromkeys(
 )
 
 
-def _facts(pages: Pages, view: CheckoutView, words: Words, language: Language) -> dict[str, str]:
+def _facts(pages: Pages, view: CheckoutView, words: Words, language: Language) -> dict[str, str | Part]:
     """Reference, times and transactions."""
     paid_at = view.paid_at if view.is_settled else None
     expired_at = view.expires_at if view.status is Status.EXPIRED else None
@@ -178,7 +176,7 @@ def _facts(pages: Pages, view: CheckoutView, words: Words, language: Language) -
         "network": words.network if view.address else "",
         "transfers": _rows(pages, view.deposits, "transaction", language, with_amount=with_amount),
         "gone_transfers": _rows(pages, view.gone_transfers, "not_counted", language),
-        "refunds": Markup().join(refunds),
+        "refunds": joined(refunds),
         "receipt_url": view.receipt_url if view.is_settled else "",
         "receipt_link": view.receipt_link,
     }
@@ -186,11 +184,11 @@ def _facts(pages: Pages, view: CheckoutView, words: Words, language: Language) -
 
 def _rows(
     pages: Pages, transfers: Iterable[Transfer], moved: Moved, language: Language, *, with_amount: bool = True
-) -> Markup:
-    return Markup().join(_row(pages, each, moved, language, with_amount=with_amount) for each in transfers)
+) -> Part:
+    return joined(_row(pages, each, moved, language, with_amount=with_amount) for each in transfers)
 
 
-def _row(pages: Pages, transfer: Transfer, moved: Moved, language: Language, *, with_amount: bool = True) -> Markup:
+def _row(pages: Pages, transfer: Transfer, moved: Moved, language: Language, *, with_amount: bool = True) -> Part:
     slots = {
         "figure": figure(transfer.amount_decimal),
         "asset": transfer.asset,
@@ -201,30 +199,30 @@ def _row(pages: Pages, transfer: Transfer, moved: Moved, language: Language, *, 
     return pages.filled("checkout/_transfer.html", slots, language=language, moved=moved, with_amount=with_amount)
 
 
-def _ways(pages: Pages, view: CheckoutView, language: Language) -> Markup:
+def _ways(pages: Pages, view: CheckoutView, language: Language) -> Part:
     """What else the invoice can be paid with, where the page lists it."""
-    ways: Sequence[Markup] = ()
-    if view.is_payable or view.status is Status.AWAITING_CHOICE or view.has_run_out:
-        words = choosing.words_of_ways(view, language)
-        ways = [
-            pages.filled(
-                "checkout/_way.html",
-                {
-                    "choose_url": view.choose_url,
-                    "asset": way.asset,
-                    "chain": way.chain,
-                    "chain_name": way.chain_name,
-                    "found_by": said.found_by,
-                    "figure": figure(way.amount_decimal),
-                    "worth": said.worth,
-                    "usual_wait": said.usual_wait,
-                    "network_fee": said.network_fee if way.amount_decimal else "",
-                },
-                language=language,
-            )
-            for way, said in zip(view.other_ways, words, strict=True)
-        ]
-    return Markup("\n").join(ways)
+    if not (view.ways_to_pay and (view.is_payable or view.status is Status.AWAITING_CHOICE or view.has_run_out)):
+        return NO_PART
+    words = choosing.words_of_ways(view, language)
+    ways = [
+        pages.filled(
+            "checkout/_way.html",
+            {
+                "choose_url": view.choose_url,
+                "asset": way.asset,
+                "chain": way.chain,
+                "chain_name": way.chain_name,
+                "found_by": said.found_by,
+                "figure": figure(way.amount_decimal),
+                "worth": said.worth,
+                "usual_wait": said.usual_wait,
+                "network_fee": said.network_fee if way.amount_decimal else "",
+            },
+            language=language,
+        )
+        for way, said in zip(view.other_ways, words, strict=True)
+    ]
+    return joined(ways, between="\n")
 
 
 def _renewal(pages: Pages, view: CheckoutView, language: Language) -> Markup:

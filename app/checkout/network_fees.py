@@ -27,8 +27,10 @@ async def network_fees(
     In `currency` (ISO 4217) where there is a rate of the network's coin, otherwise in the coin itself.
     """
     looks = [look for look in (await customer_fees.current(now)).values() if look.network in networks]
+    if not looks:
+        return {}
     coins = {look.coin for look in looks}
-    found = await rates.rates_now(coins, currency, now) if currency is not None and coins else {}
+    found = await rates.rates_now(coins, currency, now) if currency is not None else {}
     return {(look.network, look.asset): shown(look, found.get(look.coin)) for look in looks}
 
 

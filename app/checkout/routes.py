@@ -34,6 +34,7 @@ from app.lookups import limits
 from app.networks.config import NetworkConfig
 from app.web.client_address import site
 from app.web.headers import framed_by
+from app.web.languages import Language
 from app.web.pages import COMPRESSED, Pages, language_of
 from app.web.qr import qr_image
 from app.web.rate_limits import RateLimiter, refuse_exceeded
@@ -81,16 +82,18 @@ def routes(
     def found(public: PublicInvoice, read_at: datetime) -> _Found:
         return _Found(public, viewing.network_of(public), read_at)
 
-    async def view_of(request: PageRequest, slug: str) -> CheckoutView:
-        return await view_found(request, slug, await find(request, slug))
+    async def view_of(request: PageRequest, slug: str, language: Language | None = None) -> CheckoutView:
+        return await view_found(request, slug, await find(request, slug), language)
 
-    async def view_found(request: PageRequest, slug: str, found: _Found) -> CheckoutView:
+    async def view_found(
+        request: PageRequest, slug: str, found: _Found, language: Language | None = None
+    ) -> CheckoutView:
         sent_back = await viewing.sent_back([found.public])
         return await viewing.view(
             found.public,
             sent_back.get(found.public.body.id, ()),
             slug=slug,
-            language=language_of(request),
+            language=language or language_of(request),
             framed=embedding.is_asked(request),
             now=found.read_at,
         )
@@ -110,7 +113,8 @@ def routes(
     @get("/{slug:str}", include_in_schema=False, middleware=[straight])
     async def page(request: PageRequest, slug: str) -> ASGIApp:
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
-        view, language = await view_of(request, slug), language_of(request)
+        language = language_of(request)
+        view = await view_of(request, slug, language)
         headers = framed_by(view.frame_origins) if view.is_framed else None
         return Html(layout.page(pages, view, language), language, headers)
 
@@ -139,7 +143,8 @@ def routes(
     @get("/{slug:str}/status", include_in_schema=False, middleware=[straight])
     async def status(request: PageRequest, slug: str) -> ASGIApp:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        view, language = await view_of(request, slug), language_of(request)
+        language = language_of(request)
+        view = await view_of(request, slug, language)
         return Html(layout.live_part(pages, view, language), language)
 
     following = Following(hub, services.invoice_reader, services.links, viewing, partial(layout.live_part, pages))

@@ -56,6 +56,9 @@ _VERDICTS = frozenset(Verdict)
 
 _GONE_BEFORE_A_BLOCK = {gone.value: gone for gone in Gone}
 
+_NO_TRANSFERS: Mapping[str, Any] = {"can_be_paid_in_review": True}
+"""`_transfers` of an invoice that has none and no review."""
+
 
 def checkout_view(
     public: PublicInvoice,
@@ -90,14 +93,11 @@ def checkout_view(
     asset, pay_in, due = network.asset(invoice.pay_in.asset), invoice.pay_in, public.due
     assert asset is not None, "assets are never removed from a network that has invoices"
     waits = invoice.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
-    seen = [d for d in invoice.deposits if d.verdict != "dust"]
-    alive = [d for d in seen if not d.is_gone]
-    gone = [d for d in seen if d.status in _GONE_BEFORE_A_BLOCK]
     credited_decimal, credited_asset = _credited(invoice, asset)
     received_in_parts_raw = int(invoice.received_raw) if public.accepts_parts else 0
     return CheckoutView(
         **common,
-        anomaly=_anomaly(invoice, alive),
+        **(_transfers(invoice, network) if invoice.deposits or invoice.needs_review else _NO_TRANSFERS),
         amount_decimal=due.amount_decimal if received_in_parts_raw else pay_in.amount_decimal,
         accepts_parts=public.accepts_parts,
         came_decimal=format_amount(received_in_parts_raw, asset.decimals) if received_in_parts_raw else "",
@@ -106,7 +106,6 @@ def checkout_view(
         mistakes=mistakes,
         review_takes=review_takes,
         is_overfull=due.missing_raw <= 0,
-        can_be_paid_in_review=not any(d.verdict == "cancelled" for d in invoice.deposits),
         cent_tail=pay_in.cent_tail,
         credited_decimal=credited_decimal,
         credited_asset=credited_asset if credited_asset != asset.symbol else "",
@@ -120,7 +119,7 @@ def checkout_view(
         link_code_url=f"/pay/{slug}/link.svg?amount={due.amount_decimal}",
         wallet=due.wallet,
         sent_url=f"/pay/{slug}/sent",
-        announced=tuple(_announced(txid, network) for txid in public.announced),
+        announced=tuple([_announced(txid, network) for txid in public.announced]),
         network_fee=fees.get((network.key, asset.symbol)),
         service_fee_decimal=format_amount(
             int(invoice.service_fee_charged_raw or invoice.service_fee_raw or 0), asset.decimals
@@ -128,18 +127,29 @@ def checkout_view(
         rate=_rate(invoice.quotes),
         expires_at=public.pay_until if waits else datetime.fromisoformat(invoice.expires_at),
         paid_at=datetime.fromisoformat(invoice.paid_at) if invoice.paid_at else None,
-        waits_for_block=any(d.block_height is None for d in alive if d.review_reason is None),
-        gone=_GONE_BEFORE_A_BLOCK[gone[-1].status] if gone and not alive else None,
-        gone_transfers=tuple(_transfer(deposit, network) for deposit in gone),
-        confirmations_seen=min((d.confirmations for d in alive if d.review_reason is None), default=0),
         confirmations_required=pay_in.confirmations_required,
         block_time_ms=network.block_time_ms,
-        deposits=tuple(_transfer(deposit, network) for deposit in alive),
         network_delayed=_is_late(public, now),
         wallet_url=f"/pay/{slug}/wallet{query(language, framed=bool(frame_origins))}" if with_wallet else None,
         wallet_has_other_token=len(network.assets) > 1,
-        refunds=tuple(_refund(refund, network) for refund in sent_back),
+        refunds=tuple([_refund(refund, network) for refund in sent_back]),
     )
+
+
+def _transfers(invoice: InvoiceBody, network: NetworkConfig) -> dict[str, Any]:
+    """What an invoice's page shows of its transfers, and what they mean for it."""
+    seen = [d for d in invoice.deposits if d.verdict != "dust"]
+    alive = [d for d in seen if not d.is_gone]
+    gone = [d for d in seen if d.status in _GONE_BEFORE_A_BLOCK]
+    return {
+        "anomaly": _anomaly(invoice, alive),
+        "can_be_paid_in_review": not any(d.verdict == "cancelled" for d in invoice.deposits),
+        "waits_for_block": any(d.block_height is None for d in alive if d.review_reason is None),
+        "gone": _GONE_BEFORE_A_BLOCK[gone[-1].status] if gone and not alive else None,
+        "gone_transfers": tuple(_transfer(deposit, network) for deposit in gone),
+        "confirmations_seen": min((d.confirmations for d in alive if d.review_reason is None), default=0),
+        "deposits": tuple(_transfer(deposit, network) for deposit in alive),
+    }
 
 
 def query(language: Language, *, framed: bool) -> str:

@@ -63,17 +63,18 @@ def put_into_words(view: CheckoutView, language: Language) -> Words:
     is_confirming = view.status is Status.CONFIRMING
     progress_words = progress(view, language) if is_confirming else ""
     estimate_words = estimate(view, language)
+    gone_words, network_words = gone(view, language), network(view)
     announced = [headline(view, language)]
-    announced += [progress_words, estimate_words] if is_confirming else [gone(view, language)]
+    announced += [progress_words, estimate_words] if is_confirming else [gone_words]
     return Words(
         headline=announced[0],
         next_step=next_step(view, language),
         anomaly=anomaly(view, language),
-        gone=gone(view, language),
+        gone=gone_words,
         amount_label=amount_label(view, language),
         tail_hint=tail_hint(view, language),
-        network=network(view),
-        network_warning=network_warning(view, language),
+        network=network_words,
+        network_warning=network_warning(view.asset, network_words, language),
         fee=fee(view, language),
         on_top=on_top(view, language),
         network_fee=choosing.network_fee(view.network_fee, language) if view.is_payable else "",
@@ -242,10 +243,10 @@ def network(view: CheckoutView) -> str:
     return f"{view.chain_name} ({standard})" if standard else view.chain_name
 
 
-def network_warning(view: CheckoutView, language: Language) -> str:
+def network_warning(asset: str, network: str, language: Language) -> str:
     """The warning that money sent on another network is lost."""
     _ = language.gettext
-    names = {"asset": language.isolate(view.asset), "network": language.isolate(network(view))}
+    names = {"asset": language.isolate(asset), "network": language.isolate(network)}
     return _("Send only %(asset)s, only on %(network)s. Anything else may be lost for good.") % names
 
 
@@ -274,16 +275,16 @@ def fee(view: CheckoutView, language: Language) -> str:
     """Who pays the service fee; once settled, only the customer's; empty if there is nothing to pay."""
     _ = language.gettext
     included = view.fee_payer is FeePayer.CUSTOMER
-    if view.is_payable and included:
+    if view.is_payable and not included:
+        return _("%(merchant)s pays the service fee.") % {"merchant": language.isolate(view.merchant_name)}
+    if view.is_payable:
         words = _("A service fee of %(fee)s %(asset)s is included.")
-    elif view.is_payable:
-        words = _("%(merchant)s pays the service fee.")
     elif view.is_settled and included:
         words = _("A service fee of %(fee)s %(asset)s was included.")
     else:
-        words = ""
-    names = {"merchant": view.merchant_name, "fee": group_digits(view.service_fee_decimal), "asset": view.asset}
-    return words % {name: language.isolate(value) for name, value in names.items()}
+        return ""
+    fee_decimal = language.isolate(group_digits(view.service_fee_decimal))
+    return words % {"fee": fee_decimal, "asset": language.isolate(view.asset)}
 
 
 def on_top(view: CheckoutView, language: Language) -> str:

@@ -63,6 +63,8 @@ def group_digits(number: str | int) -> str:
     """A decimal amount or a count for a sentence, thousands set apart: `1\u202f250.000073`. Pages show figures by the
     filter `figure`, which looks the same."""
     sign, whole, rest = _SHOWN.fullmatch(str(number)).groups()  # type: ignore[union-attr]
+    if len(whole) <= 3:
+        return str(number)
     head = len(whole) % 3 or 3
     return sign + GROUP_GAP.join((whole[:head], *(whole[at : at + 3] for at in range(head, len(whole), 3)))) + rest
 

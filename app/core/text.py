@@ -28,6 +28,6 @@ def without_direction_controls(text: str) -> str:
 
 def harmless_page(page: str) -> str:
     """A page or file as it is sent: without the controls that could change its direction, even if they are stored."""
-    if any(character in page for character in HARMFUL_ON_A_PAGE):
-        return page.translate(_WITHOUT_HARMFUL)
-    return page
+    if page.isascii() or not any(character in page for character in HARMFUL_ON_A_PAGE):
+        return page
+    return page.translate(_WITHOUT_HARMFUL)

@@ -340,21 +340,22 @@ class InvoicePresenter:
             paid_at=None if row.paid_at is None else rfc3339(row.paid_at),
         )
 
-    def due(self, row: InvoiceRow) -> Due | None:
-        """The amount that is still to be paid for an invoice; None while nothing is chosen."""
-        asked = row.asked
-        if asked is None:
+    def due(self, row: InvoiceRow, pay_in: PayIn | None) -> Due | None:
+        """The amount that is still to be paid for an invoice that asks for `pay_in`; None while nothing is chosen."""
+        if row.network is None or pay_in is None:
             return None
-        chain, _, asset = self._asset(asked.network, asked.asset)
-        missing_raw = asked.pay_in_raw - (row.received_raw if row.accept_parts else 0)
-        due_raw = missing_raw if missing_raw > 0 else asked.pay_in_raw
+        chain, _, asset = self._asset(row.network, pay_in.asset)
+        whole_raw = int(pay_in.amount_raw)
+        missing_raw = whole_raw - (row.received_raw if row.accept_parts else 0)
+        due_raw = missing_raw if missing_raw > 0 else whole_raw
+        is_whole = due_raw == whole_raw
         return Due(
             missing_raw,
             due_raw,
-            format_amount(due_raw, asset.decimals),
-            chain.payment_uri(asked.address, asset.symbol, due_raw),
-            chain.qr_text(asked.address, asset.symbol, due_raw),
-            chain.wallet_payment(asked.address, asset.symbol, due_raw),
+            pay_in.amount_decimal if is_whole else format_amount(due_raw, asset.decimals),
+            pay_in.payment_uri if is_whole else chain.payment_uri(pay_in.address, asset.symbol, due_raw),
+            chain.qr_text(pay_in.address, asset.symbol, due_raw),
+            chain.wallet_payment(pay_in.address, asset.symbol, due_raw),
         )
 
     def _pay_in(self, asked: Asked) -> PayIn:

@@ -101,9 +101,10 @@ class InvoiceReader:
         return await reading_repository.total(merchant_id, mode, filters)
 
     def _shown(self, row: PublicRow) -> PublicInvoice:
+        body = self._body(row.invoice)
         return PublicInvoice(
-            body=self._body(row.invoice),
-            due=self._presenter.due(row.invoice),
+            body=body,
+            due=self._presenter.due(row.invoice, body.pay_in),
             accepts_parts=row.invoice.accept_parts,
             merchant_id=row.invoice.merchant,
             merchant_name=row.merchant_name,

@@ -25,7 +25,7 @@ MOST_TOGETHER = 100
 its deposits are recorded, and when confirmations are counted. A page that still waits is made once for all of them, so
 few pages are made at a time. More in one statement would hardly make it cheaper."""
 
-_RETURN = re.compile(r"\r\n?")
+_RETURN = re.compile(rb"\r\n?")
 """What ends a line of a stream too (HTML, section 9.2.5): no content may begin a field of its own."""
 
 
@@ -37,7 +37,7 @@ class Contents(Generic[K]):
     older than the change that it follows.
     """
 
-    def __init__(self, make: Callable[[Sequence[K]], AsyncIterator[tuple[K, str]]]) -> None:
+    def __init__(self, make: Callable[[Sequence[K]], AsyncIterator[tuple[K, bytes]]]) -> None:
         self._make = make
         self._wanted: dict[K, set[EventStream]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -61,10 +61,10 @@ class Contents(Generic[K]):
                 _give(those, CHANGED)
 
 
-def event(content: str) -> bytes:
-    """The event that gives a page its content."""
-    lines = _RETURN.sub("\n", content) if "\r" in content else content
-    return b"event: part\ndata: %b\n\n" % lines.replace("\n", "\ndata: ").encode()
+def event(content: bytes) -> bytes:
+    """The event that gives a page its content, which is in UTF-8."""
+    lines = _RETURN.sub(b"\n", content) if b"\r" in content else content
+    return b"event: part\ndata: %b\n\n" % lines.replace(b"\n", b"\ndata: ")
 
 
 CHANGED = b"event: changed\ndata:\n\n"

@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from datetime import UTC
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple, NewType
 
 from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
@@ -22,7 +22,7 @@ from litestar.types.file_types import FileInfo
 from markupsafe import Markup, escape
 
 from app.core import resources
-from app.core.text import harmless_page
+from app.core.text import HARMFUL_ON_A_PAGE, harmless_page
 from app.web import languages
 from app.web.errors import ErrorView
 from app.web.figures import exact, figure
@@ -54,7 +54,12 @@ _MARK = "\0"
 FORMS_KEPT = 300
 """Forms of templates that a process keeps in each language, a few kB each: more than are in use at one time."""
 
-Slots = Mapping[str, str]
+Part = NewType("Part", bytes)
+"""HTML as it is sent, in UTF-8: all text in it is escaped, and free of what could change a page's direction."""
+
+NO_PART = Part(b"")
+
+Slots = Mapping[str, str | Part]
 """Values of a template by name; empty where there is none."""
 
 Given = bool | int | str
@@ -93,12 +98,13 @@ class Pages:
         """The template as a part of another one."""
         return Markup(self._environments[language].get_template(template).render(context))  # noqa: S704 - escaped there
 
-    def filled(self, template: str, slots: Slots, *, language: Language = ENGLISH, **given: Given) -> Markup:
+    def filled(self, template: str, slots: Slots, *, language: Language = ENGLISH, **given: Given) -> Part:
         """A template that is rendered once for each of its forms; later only values are put where they stand.
 
-        `slots` are the values: texts, escaped here unless they are Markup. The template prints a slot as it is, and
-        knows besides only whether it is empty. `given` is what it decides by: words of ours, never foreign text. Each
-        form is kept, so there must be few.
+        `slots` are the values: texts, escaped here unless they are Markup, and parts that are filled already. The
+        template prints a slot as it is, and knows besides only whether it is empty. `given` is what it decides by:
+        words of ours, never foreign text. Each form is kept, so there must be few. A template is always filled with the
+        same names, in the same order.
         """
         return self._forms[language].filled(template, slots, given)
 
@@ -120,42 +126,62 @@ class Pages:
         return self.render(f"errors/{status}.html", context, language_of(request))
 
 
+def written(text: str) -> Part:
+    """A text as a part: escaped unless it is Markup, and without what could change the page's direction."""
+    return Part(harmless_page(text if type(text) is Markup else escape(text)).encode())
+
+
+def joined(parts: Iterable[Part], between: str = "") -> Part:
+    """Parts, one after the other."""
+    return Part(between.encode().join(parts))
+
+
+class _Form(NamedTuple):
+    """What a template has between its slots, a gap after each piece but the last; and which slot is in which gap."""
+
+    between: list[bytes]
+    names: tuple[str, ...]
+
+
 class _Forms:
-    """The forms of templates in one language: what stands between the slots, and which slot comes where."""
+    """The forms of templates in one language: FORMS_KEPT at most, those that were made last."""
 
     def __init__(self, environment: Environment) -> None:
-        self._form = lru_cache(maxsize=FORMS_KEPT)(partial(_form, environment))
+        self._environment = environment
+        self._kept: dict[tuple[object, ...], _Form] = {}
 
-    def filled(self, template: str, slots: Slots, given: Mapping[str, Given]) -> Markup:
+    def filled(self, template: str, slots: Slots, given: Mapping[str, Given]) -> Part:
         """`Pages.filled`."""
-        filled_slots = tuple([name for name, value in slots.items() if value])
-        between, names = self._form(template, tuple(slots), filled_slots, tuple(given.items()))
-        text = list(between)
-        text[1::2] = [
-            # Most figures and addresses have nothing to escape: a third of the time of `escape`.
-            value if type(value) is Markup or _to_escape(value) is None else escape(value)
-            for value in map(slots.__getitem__, names)
+        key = (template, *given.values(), *map(bool, slots.values()))
+        form = self._kept.get(key) or self._keep(key, _form(self._environment, template, slots, given))
+        pieces = form.between.copy()
+        pieces[1::2] = [
+            # Most figures and addresses have nothing to escape: a third of the time of `written`.
+            value if isinstance(value, bytes) else value.encode() if _to_change(value) is None else written(value)
+            for value in map(slots.__getitem__, form.names)
         ]
-        return Markup("".join(text))  # noqa: S704 - the template has escaped, and so have we
+        return Part(b"".join(pieces))
+
+    def _keep(self, key: tuple[object, ...], form: _Form) -> _Form:
+        if len(self._kept) >= FORMS_KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = form
+        return form
 
 
-_to_escape = re.compile("""[&<>'"]""").search
+_to_change = re.compile(f"""[&<>'"{HARMFUL_ON_A_PAGE}]""").search
 
 
-def _form(
-    environment: Environment,
-    template: str,
-    slots: tuple[str, ...],
-    filled_slots: tuple[str, ...],
-    given: tuple[tuple[str, Given], ...],
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A template's text with gaps for its slots, and the names of what is put there."""
-    context: dict[str, Any] = dict.fromkeys(slots, "") | dict(given)
-    context |= {name: Markup(f"{_MARK}{name}{_MARK}") for name in filled_slots}  # noqa: S704 - no foreign text in it
-    parts = environment.get_template(template).render(context).split(_MARK)
-    names = tuple(parts[1::2])
-    parts[1::2] = [""] * len(names)
-    return tuple(parts), names
+def _form(environment: Environment, template: str, slots: Slots, given: Mapping[str, Given]) -> _Form:
+    """Render a template with marks in place of the values that there are."""
+    context: dict[str, Any] = {
+        name: Markup(f"{_MARK}{name}{_MARK}") if value else ""  # noqa: S704 - no foreign text in it
+        for name, value in slots.items()
+    }
+    parts = harmless_page(environment.get_template(template).render(context | dict(given))).split(_MARK)
+    between = [part.encode() for part in parts]
+    between[1::2] = [b""] * len(parts[1::2])
+    return _Form(between, tuple(parts[1::2]))
 
 
 def language_of(request: Request[Any, Any, Any]) -> Language:

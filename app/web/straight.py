@@ -12,7 +12,7 @@ from typing import Any
 from litestar import Request
 
 from app.web.languages import Language
-from app.web.pages import COMPRESSED_FROM_BYTES, GZIP_LEVEL
+from app.web.pages import COMPRESSED_FROM_BYTES, GZIP_LEVEL, Part
 
 
 def straight(app: Any) -> Any:  # not called: the handler is called itself
@@ -31,16 +31,16 @@ class Html:
     """A page, or a part of one, as an answer. It is compressed for clients that take gzip, so it must hold no secret
     beside what a stranger may choose (BREACH)."""
 
-    __slots__ = ("_headers", "_language", "_text")
+    __slots__ = ("_body", "_headers", "_language")
 
-    def __init__(self, text: str, language: Language, headers: Mapping[str, str] | None = None) -> None:
-        self._text = text
+    def __init__(self, body: Part, language: Language, headers: Mapping[str, str] | None = None) -> None:
+        self._body = body
         self._language = language
         self._headers = headers or {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send it."""
-        body = self._text.encode()
+        body: bytes = self._body
         headers = [
             (b"content-type", b"text/html; charset=utf-8"),
             (b"content-language", self._language.code.encode()),

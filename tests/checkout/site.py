@@ -596,7 +596,7 @@ class Site:
             body = self.render("checkout/receipt.html", language, **receipt_context(view, language))
         else:
             made = layout.live_part if rest == ["status"] else layout.page
-            body = made(self._pages, view, language).encode()
+            body = made(self._pages, view, language)
         self._send(request, 200, body, "text/html")
 
     def _send(self, request: BaseHTTPRequestHandler, status: int, body: bytes, kind: str) -> None:

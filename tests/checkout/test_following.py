@@ -153,5 +153,5 @@ async def test_a_page_that_waits_is_made_once_for_all_notices(hub: LiveHub, monk
 
 
 def test_no_text_of_a_page_begins_a_field_of_its_stream() -> None:
-    sent = contents.event("a\rid: 1\r\nevent: ended\n\ndata: b")
+    sent = contents.event(b"a\rid: 1\r\nevent: ended\n\ndata: b")
     assert sent == b"event: part\ndata: a\ndata: id: 1\ndata: event: ended\ndata: \ndata: data: b\n\n"

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from app.checkout import layout
 from app.checkout.view import CheckoutView, FeePayer, NetworkFee
+from app.core.text import HARMFUL_ON_A_PAGE
 from app.web import languages
 from app.web.pages import Pages
 from tests.checkout.site import a_deposit, states
@@ -35,7 +36,7 @@ def test_a_part_that_is_filled_again_holds_nothing_of_the_page_before() -> None:
         for at in random.sample(range(len(shown)), len(shown)):
             view, language = shown[at]
             assert layout.page(pages, view, language) == fresh[at]
-            assert layout.live_part(pages, view, language) in fresh[at]
+            assert layout.live_part(pages, view, language).decode() in fresh[at].decode()
 
 
 def test_text_of_strangers_is_text_on_each_page_whatever_it_holds() -> None:
@@ -43,13 +44,27 @@ def test_text_of_strangers_is_text_on_each_page_whatever_it_holds() -> None:
     for name in SHOWN:
         plain = states()[name]
         for _ in range(2):
-            page = layout.page(pages, replace(plain, merchant_name=HOSTILE, description=HOSTILE), languages.ENGLISH)
+            page = layout.page(
+                pages, replace(plain, merchant_name=HOSTILE, description=HOSTILE), languages.ENGLISH
+            ).decode()
             assert "<script>alert" not in page
             assert "&lt;script&gt;alert(1)&lt;/script&gt;\0merchant\0{{ 7 * 7 }}%(merchant)s &#39;&#34;&amp;" in page
             assert "\u202e" not in page
-            again = layout.page(pages, plain, languages.ENGLISH)
+            again = layout.page(pages, plain, languages.ENGLISH).decode()
             assert "alert(1)" not in again
             assert "\0" not in again
+
+
+def test_each_character_is_made_harmless_where_it_is_the_only_one() -> None:
+    pages, plain = Pages(), states()["awaiting"]
+    shown = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;", **dict.fromkeys(HARMFUL_ON_A_PAGE, "")}
+    for character, harmless in shown.items():
+        view = replace(plain, merchant_name=f"one{character}two", description=f"three{character}four")
+        page = layout.page(pages, view, languages.ENGLISH).decode()
+        assert page.count(f"one{harmless}two") >= 3
+        assert f"three{harmless}four" in page
+        assert f"one{character}two" not in page
+        assert f"three{character}four" not in page
 
 
 def _alike(view: CheckoutView, name: str) -> list[CheckoutView]:

@@ -1,7 +1,7 @@
 """Headers of every answer, the client's address, and the checks of the guard."""
 
 import json
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import Any
 
 import pytest
@@ -164,6 +164,14 @@ def test_a_limit_per_address_takes_a_64_as_one() -> None:
     assert second is not None
     assert other is not None
     assert site(first) == site(second) != site(other)
+
+
+@given(st.ip_addresses(v=6))
+def test_an_address_of_ipv6_is_read_and_counted_as_the_standard_library_writes_it(address: IPv6Address) -> None:
+    wanted = address.ipv4_mapped or address
+    assert parse(str(address)) == parse(f"[{address.exploded}]:443") == wanted
+    if isinstance(wanted, IPv6Address):
+        assert site(wanted) == str(ip_network((wanted, 64), strict=False))
 
 
 @given(
