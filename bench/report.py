@@ -106,6 +106,7 @@ class Report:
         self._bench = bench
         self._machine = machine()
         self._begun_at = datetime.now(UTC)
+        self._cpu_at_begin = psutil.cpu_times()
         self._figures: dict[str, Figure] = {}
         print(f"{bench}: {self._machine['cores']} cores, load {self._machine['load']:.1f} before the start", flush=True)
 
@@ -136,6 +137,7 @@ class Report:
     def close(self, broken: str = "") -> None:
         """Write the figures to FOLDER, with the reason if the run broke off."""
         self._machine["load_at_end"] = os.getloadavg()[0]
+        self._machine["taken_by_host"] = _taken_by_host(self._cpu_at_begin, psutil.cpu_times())
         run = Run(
             self._bench, commit(), self._begun_at.isoformat(timespec="seconds"), self._machine, self._figures, broken
         )
@@ -221,6 +223,15 @@ def _figure(stored: Mapping[str, Any]) -> Figure:
     if not all(isinstance(each, int | float) and math.isfinite(each) for each in values):
         raise ValueError(f"{figure.name!r} has the value {figure.value!r} and the limit {limit}")
     return figure
+
+
+def _taken_by_host(begin: Any, end: Any) -> float:
+    """The share of what this machine's programs wanted of its cores that the host of a virtual machine gave to others
+    instead, between two `psutil.cpu_times()`; 0 where the system does not tell."""
+    used = [after - before for after, before in zip(end, begin, strict=True)]
+    of = dict(zip(end._fields, used, strict=True))
+    wanted = sum(used) - of["idle"] - of.get("iowait", 0.0) - of.get("guest", 0.0) - of.get("guest_nice", 0.0)
+    return round(of.get("steal", 0.0) / wanted, 3) if wanted > 0 else 0.0
 
 
 def _processor() -> str:

@@ -1,6 +1,6 @@
 """Tables of figures in Markdown: figures in, text out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench import BENCHES
 from bench.report import Figure, Run, with_unit
@@ -41,14 +41,18 @@ def machines(now: Runs, before: Runs) -> str:
     rows = []
     for name, runs in (("before", before), ("now", now)):
         for machine, of_machine in _by_machine(runs).items():
-            loads = [run.machine["load"] for run in of_machine]
+            loads = [f"{load:.1f}" for load in sorted(run.machine["load"] for run in of_machine)]
+            known = [run.machine["taken_by_host"] for run in of_machine if "taken_by_host" in run.machine]
+            taken = [f"{share:.0%}" for share in sorted(known)]
             commits = ", ".join(f"`{commit}`" for commit in dict.fromkeys(run.commit for run in of_machine))
             days = sorted({run.begun_at[:10] for run in of_machine})
-            rows.append(
-                f"| {name} | {commits} | {' to '.join(dict.fromkeys((days[0], days[-1])))} | {machine} |"
-                f" {min(loads):.1f} to {max(loads):.1f} |"
-            )
-    return _table("| figures | commit | day | machine | load before each bench |\n|---|---|---|---|---|", rows)
+            rows.append(f"| {name} | {commits} | {_range(days)} | {machine} | {_range(loads)} | {_range(taken)} |")
+    heads = "| figures | commit | day | machine | load before each bench | taken by the host during it |"
+    return _table(f"{heads}\n|---|---|---|---|---|---|", rows)
+
+
+def _range(ordered: Sequence[str]) -> str:
+    return " to ".join(dict.fromkeys((ordered[0], ordered[-1]))) if ordered else "–"
 
 
 def _by_machine(runs: Runs) -> dict[str, list[Run]]:

@@ -41,7 +41,7 @@ def rotate_data_key() -> None:
         return webhooks, totp, letters
 
     webhooks, totp, letters = with_services(rotate)
-    click.echo(f"sealed again: {webhooks} webhook secrets, {totp} TOTP secrets, {letters} letters")
+    click.echo(f"sealed again: {webhooks} webhook secrets, {totp} TOTP secrets, {letters} emails")
 
 
 def _tell(table: str, done: int, total: int) -> None:

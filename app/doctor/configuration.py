@@ -101,9 +101,9 @@ def _alerts(settings: Settings) -> Iterator[Symptom]:
         yield Symptom("unsafe", "alerts", "neither ALERT_MAIL_TO nor ALERT_HOOK_URL is set: nobody receives alerts")
     if settings.mail_url is None:
         severity: Severity = "unsafe" if settings.alert_mail_to else "warning"
-        yield Symptom(severity, "mail", "MAIL_URL is not set: letters are only logged")
+        yield Symptom(severity, "mail", "MAIL_URL is not set: emails are only logged")
     elif settings.mail_url.startswith("maildir:") and settings.is_production:
-        yield Symptom("warning", "mail", "MAIL_URL is a folder on this host: letters are not sent")
+        yield Symptom("warning", "mail", "MAIL_URL is a folder on this host: emails are not sent")
 
 
 def _file_mode(topic: str, path: Path) -> Iterator[Symptom]:

@@ -82,7 +82,7 @@ def _show(home: Home, interface: Interface, terminal: Terminal) -> None:
         terminal.fact("bitcoin", f"{bitcoin.rpc_url} (user {bitcoin.rpc_user}, password {bitcoin.rpc_password})")
     if (tron := interface.networks.tron) is not None:
         terminal.fact("tron", f"{tron.api_url} (USDT is {tron.assets['USDT'].contract})")
-    terminal.fact("letters, logs", f"{home.mail}, {home.logs}")
+    terminal.fact("emails, logs", f"{home.mail}, {home.logs}")
     terminal.fact("for scripts", str(home.interface_file))
     terminal.fact("play customer", f"{sys.argv[0]} sandbox pay INV-…")
 

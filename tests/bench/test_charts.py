@@ -11,7 +11,15 @@ from bench.charts import CHARTS, PAGE, STORED, page, publish
 from bench.report import Figure, Goal, Limit, Run, runs_in
 
 SVG = "{http://www.w3.org/2000/svg}"
-MACHINE = {"processor": "Some", "cores": 2, "memory_gib": 8.0, "system": "Linux", "python": "3.11.7", "load": 0.25}
+MACHINE = {
+    "processor": "Some",
+    "cores": 2,
+    "memory_gib": 8.0,
+    "system": "Linux",
+    "python": "3.11.7",
+    "load": 0.25,
+    "taken_by_host": 0.114,
+}
 READ = Figure("read <one>", 5_600, "/s", "higher", Limit("an empty route", 12_000), Goal("at least", 0.45, "share"))
 CREATE_P99 = Figure("create, p99", 55, "ms", "lower", None, Goal("at most", 40))
 CPU = Figure("read: CPU", 180, "µs", "lower")
@@ -67,7 +75,7 @@ def test_publishing_stores_the_figures_and_makes_the_page(tmp_path: Path, monkey
     )
     assert "| create, p99 | – | 55 ms | at most 40 ms | not reached |  |" in made
     assert "| read: CPU | – | 180 µs |  |" in made, "in ms before: not the same figure"
-    assert "| before | `def456` | 2026-11-30 | 2 cores of Some, 8.0 GiB; Linux; Python 3.11.7 | 0.2 to 0.2 |" in made
+    assert "| before | `def456` | 2026-11-30 | 2 cores of Some, 8.0 GiB; Linux; Python 3.11.7 | 0.2 | 11% |" in made
     assert "](charts/api.svg)" in made
     assert (tmp_path / "charts" / "api.svg").exists()
 

@@ -6,6 +6,7 @@
 import asyncio
 import os
 import re
+import shutil
 from pathlib import Path
 
 import asyncpg
@@ -46,6 +47,7 @@ if os.environ.get("SOAK"):
 
     @pytest.mark.timeout(600)
     async def test_haproxy_follows_the_primary(hosts: Cluster, tmp_path: Path) -> None:
+        assert shutil.which("haproxy"), "haproxy is missing: apt-get install haproxy"
         port = ports.free_port()
         by_name = {host.name: host for host in hosts.hosts}
 

@@ -41,7 +41,7 @@ from tests.factories.webhooks import make_endpoint
 from tests.factories.withdrawals import payout
 from tests.money.chains import CONFIRMATIONS, MoneyChain
 
-RATES: Mapping[str, str] = MappingProxyType({"USDT": "0.92", "ETH": "500", "BTC": "400"})
+RATES: Mapping[str, str] = MappingProxyType({"USDT": "0.92", "ETH": "500", "BTC": "400", "TRX": "0.25"})
 """What assets are worth in euros at first: so little that prices of a few euros are well above dust."""
 
 
