@@ -33,10 +33,11 @@ async def test_what_became_of_a_resting_connection_is_no_fault_of_its_next_user(
     async with Redis.from_url(valkey_server.url) as operator:
         await operator.client_kill_filter(_id=first)
     async with asyncio.timeout(30):
-        while not resting._reader.at_eof():
+        while not (resting._reader and resting._reader.at_eof()):
             await asyncio.sleep(0.01)
     second = await used()
     assert second != first
+    assert resting._reader is not None
     resting._reader.feed_data(b":1\r\n")  # an answer that nobody asked for
     third = await used()
     assert third not in (1, second)
