@@ -12,7 +12,6 @@ import asyncpg
 import pytest
 import structlog
 from argon2 import PasswordHasher
-from litestar.utils.signature import ParsedSignature
 from playwright import async_api, sync_api
 
 from app.accounts import passwords
@@ -42,7 +41,7 @@ from tests.services import (
     start_tron_node_for_tests,
     start_valkey_for_tests,
 )
-from tests.signatures import SignaturesReadOnce
+from tests.signatures import read_once
 
 __all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
 
@@ -91,10 +90,10 @@ def full_cost_hasher() -> Iterator[PasswordHasher]:
 
 @pytest.fixture(scope="session", autouse=True)
 def signatures_read_once() -> Iterator[None]:
-    """Litestar reads the signature of each of six hundred handlers for every app that is made, a quarter of what an app
-    costs, and most tests make one: what it has read of a function is used again."""
+    """Litestar reads the signature of each of 670 handlers for every app that is made, half of what an app costs, and
+    most tests make one: what it has read of a function is used again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ParsedSignature, "from_fn", SignaturesReadOnce())
+        read_once(patch)
         yield
 
 

@@ -12,7 +12,7 @@ LOOKS: tuple[tuple[Literal["light", "dark"], int, str | None], ...] = (
     ("dark", 360, None),
     ("dark", 1280, "dark" if os.environ.get("SOAK") else None),
     ("light", 320, None),
-    ("light", 360, "narrow"),
+    ("light", 360, "width"),
     ("light", 1280, "light"),
 )
 """Scheme, width in px, and what axe runs there; where it runs nothing in the dark scheme, that is for pictures only.
@@ -33,9 +33,7 @@ async def faults_of(page: Page, name: str) -> list[str]:
     `name` is its own within the suite, such as `cabinet-keys`: with `TAKE_SCREENS` pictures of it go to `var/screens`.
     """
     faults: list[str] = []
-    session = await page.context.new_cdp_session(page)
-    await session.send("Runtime.evaluate", {"expression": f"{AXE.read_text()};0"})  # as in tests/browsing.py
-    await session.detach()
+    await load_axe(page)
     for scheme, width, what in LOOKS:
         if what is None and not TAKE_SCREENS and scheme == "dark":
             continue
@@ -47,10 +45,18 @@ async def faults_of(page: Page, name: str) -> list[str]:
         if what is not None:
             found = await page.evaluate(AXE_RUN[what])
             faults += [
-                f"{name}: {each['id']} at {width}, {scheme}: {[node['html'][:160] for node in each['nodes']]}"
-                for each in found["violations"]
+                f"{name}: {rule} at {width}, {scheme}: {[each[:160] for each in where]}" for rule, where in found
             ]
         if TAKE_SCREENS and width != 320:
             SCREENS.mkdir(parents=True, exist_ok=True)
             await page.screenshot(path=SCREENS / f"{name}-{width}-{scheme}.png", full_page=True)
     return faults
+
+
+async def load_axe(page: Page) -> None:
+    """As `violations` of tests/browsing.py does, but for a page of the asynchronous Playwright."""
+    if await page.evaluate("typeof axe") == "undefined":
+        session = await page.context.new_cdp_session(page)
+        await session.send("Runtime.evaluate", {"expression": f"{AXE.read_text()};0"})
+        await session.detach()
+        await page.add_init_script(path=AXE)

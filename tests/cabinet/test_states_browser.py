@@ -8,10 +8,11 @@ from playwright.async_api import Page, expect
 
 from app.core import clock
 from app.merchants import service as merchants
-from tests.browsing import AXE, AXE_RUN, SCREENS, TAKE_SCREENS
+from tests.browsing import AXE_RUN, SCREENS, TAKE_SCREENS
 from tests.cabinet.shop import Shop, receiver, shop
 from tests.identity.browsing import an_account
 from tests.operator.browsing import sign_in
+from tests.page_checks import load_axe
 
 __all__ = ["receiver", "shop"]
 
@@ -89,9 +90,7 @@ async def test_axe_finds_nothing_in_any_state(shop: Shop) -> None:
 
 async def faults_in(page: Page, name: str) -> list[str]:
     """What is wrong with the page as it is now."""
-    session = await page.context.new_cdp_session(page)
-    await session.send("Runtime.evaluate", {"expression": f"{AXE.read_text()};0"})
-    await session.detach()
+    await load_axe(page)
     faults = []
     for scheme, width, what in LOOKS:
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -99,10 +98,7 @@ async def faults_in(page: Page, name: str) -> list[str]:
         wide = await page.evaluate("document.documentElement.scrollWidth")
         faults += [f"{name}: {wide} px wide at {width}, {scheme}"] if wide > width else []
         found = await page.evaluate(AXE_RUN[what])
-        faults += [
-            f"{name}: {each['id']} at {width}, {scheme}: {[node['html'][:160] for node in each['nodes']]}"
-            for each in found["violations"]
-        ]
+        faults += [f"{name}: {rule} at {width}, {scheme}: {[each[:160] for each in where]}" for rule, where in found]
         if TAKE_SCREENS:
             SCREENS.mkdir(parents=True, exist_ok=True)
             await page.screenshot(path=SCREENS / f"state-{name}-{width}-{scheme}.png")

@@ -36,8 +36,7 @@ async def test_the_reference_in_a_browser(server: Served) -> None:
                 assert await page.evaluate("document.documentElement.scrollWidth") == width
             checked = await opened(browser, url, complaints, 1280, color_scheme=scheme, bypass_csp=True)
             await checked.add_script_tag(content=AXE.read_text())
-            found = await checked.evaluate(AXE_RUN[scheme])
-            assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []
+            assert await checked.evaluate(AXE_RUN[scheme]) == []
         page = await opened(browser, url, complaints, java_script_enabled=False)
         await page.get_by_role("navigation").get_by_role("link", name="Cancel an invoice").click()
         assert page.url.endswith("#cancelInvoice")

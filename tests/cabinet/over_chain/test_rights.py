@@ -4,6 +4,7 @@ in the table fails."""
 import re
 from collections.abc import Callable, Mapping
 from html import unescape
+from weakref import WeakKeyDictionary
 
 import httpx
 import pytest
@@ -206,12 +207,18 @@ def address(path: str, base: str, ids: Mapping[str, str]) -> str:
     return base + (filled + ".csv" if path.startswith("/exports/ledger") else filled)
 
 
+_tokens: WeakKeyDictionary[Browser, str] = WeakKeyDictionary()
+"""The CSRF token of each person's session: it is the same on every page."""
+
+
 async def send_request(browser: Browser, method: str, path: str) -> tuple[int, str]:
     """Open a page, or submit its form with only this person's CSRF token."""
     if method == "GET":
         answer = await browser.get(path)
     else:
-        answer = await browser.post(path, {"csrf_token": hidden(await browser.get("/account"))["csrf_token"]})
+        if browser not in _tokens:
+            _tokens[browser] = hidden(await browser.get("/account"))["csrf_token"]
+        answer = await browser.post(path, {"csrf_token": _tokens[browser]})
     text = re.sub(r"<code[^>]*>[0-9a-f]{32}</code>", "", answer.text)
     # Tokens of forms, and where forms lead back.
     own = r'name="(csrf_token|next)" value="[^"]*"|[0-9a-f]{32}(\.[0-9a-f]+)?\.[0-9a-f]{64}'
@@ -283,11 +290,11 @@ async def test_forms_of_others_are_refused(world: World, browser: Callable[..., 
     """Without the session's token, or from another site, nothing is done."""
     person = browser()
     await person.sign_in(world.people["owner"])
+    token = hidden(await person.get("/account"))
     for method, path in ROUTES:
         if method == "POST":
             target = address(path, world.base, world.ids)
             assert (await person.post(target, {})).status_code == 403, path
-            token = hidden(await person.get("/account"))
             answer = await person.post(target, token, **{"Sec-Fetch-Site": "cross-site"})
             assert answer.status_code == 403, path
 
