@@ -7,16 +7,15 @@ rest of reading an invoice, and our handlers have only five kinds of parameters.
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
-from litestar import Response
+from litestar import Request, Response
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import HTTPRouteHandler
 
 from app.api.deprecations import Watch
-from app.web import admission
-from app.web.bodies import StrictRequest
+from app.web import admission, bodies
 
 PRINCIPAL, PARAMETERS, REQUEST, DATA = "principal", "parameters", "request", "data"
 """What a handler may take besides the parameters of its path. The guard puts the first two into the scope's state."""
@@ -34,7 +33,8 @@ class Call:
         self._function: Callable[..., Any] = handler.fn
         self._is_async = inspect.iscoroutinefunction(handler.fn)
         names = set(inspect.signature(handler.fn).parameters)
-        self._takes_request, self._takes_data = REQUEST in names, DATA in names
+        self._takes_request = REQUEST in names
+        self._type_of_data: Any = get_type_hints(handler.fn)[DATA] if DATA in names else None
         self._from_state = tuple(names & {PRINCIPAL, PARAMETERS})
         self._from_path = tuple(names - {PRINCIPAL, PARAMETERS, REQUEST, DATA})
 
@@ -45,21 +45,21 @@ class Call:
             raise ImproperlyConfiguredException(f"{self._handler} takes {min(unknown)!r}, which is not in its path")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer a request that the guard let through. Raises what the handler raises, and StrictRequest's errors."""
+        """Answer a request that the guard let through. Raises what the handler raises, and the errors of
+        app/web/bodies.py."""
         state, path = scope["state"], scope["path_params"]
         given = {name: state[name] for name in self._from_state}
         for name in self._from_path:
             given[name] = path[name]
-        if self._takes_request or self._takes_data:
-            request = StrictRequest(scope, receive, send)
-            if self._takes_request:
-                given[REQUEST] = request
-            if self._takes_data:
-                with state[admission.STATE].beside_work():
-                    given[DATA] = await request.json()
-                if self._watch is not None:
-                    fields = msgspec.json.decode(await request.body(), type=dict[str, msgspec.Raw])
-                    self._watch.note(state, state[PRINCIPAL], {*fields, *state.get(PARAMETERS, ())})
+        if self._takes_request:
+            given[REQUEST] = Request(scope, receive, send)
+        if self._type_of_data is not None:
+            with state[admission.STATE].beside_work():
+                raw = await bodies.read(scope, receive)
+            given[DATA] = bodies.decode(raw, self._type_of_data)
+            if self._watch is not None:
+                fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+                self._watch.note(state, state[PRINCIPAL], {*fields, *state.get(PARAMETERS, ())})
         answer = self._function(**given)
         if self._is_async:
             answer = await answer
@@ -69,7 +69,7 @@ class Call:
         status, body, headers = self._handler.status_code, b"", []
         if isinstance(answer, Response):  # with a status or headers of its own
             if not _is_stored_json(answer):
-                request = StrictRequest(scope, receive, send)
+                request: Request[Any, Any, Any] = Request(scope, receive, send)
                 respond: Callable[..., Awaitable[None]] = await self._handler.to_response(
                     scope["litestar_app"], answer, request
                 )

@@ -21,7 +21,6 @@ from app.api_keys.scopes import Scope
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.web import standby_reads
-from app.web.bodies import MAX_BODY_BYTES, StrictRequest
 from app.web.rate_limits import RateLimiter, refuse_exceeded
 from app.web.routing import Router
 from app.webhooks.service import Actor
@@ -72,8 +71,6 @@ class MerchantRouter(Router):
             path,
             route_handlers=route_handlers,
             middleware=[guarded],
-            request_class=StrictRequest,
-            request_max_body_size=MAX_BODY_BYTES,
             dependencies={  # so that Litestar does not take them for query parameters
                 PRINCIPAL: Provide(_principal_of, sync_to_thread=False),
                 PARAMETERS: Provide(_parameters_of, sync_to_thread=False),

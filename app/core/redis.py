@@ -26,7 +26,9 @@ from app.core import clock
 from app.core.connecting import KEEPALIVE
 from app.core.logging import get_logger
 from app.core.redis_address import sentinel_address
+from app.core.redis_connection import lean
 from app.core.sentinel import Sentinels
+from app.core.time_limits import ending_in
 
 log = get_logger(__name__)
 
@@ -141,7 +143,7 @@ async def ask(question: Callable[[Redis], Awaitable[T]]) -> T:
     if not is_trusted():
         raise RedisAway
     try:
-        async with asyncio.timeout(ANSWER_S):
+        with ending_in(ANSWER_S):
             return await question(client())
     except (RedisError, OSError) as error:
         _trusted_after_s = clock.monotonic_s() + TRUST_AGAIN_S
@@ -214,8 +216,11 @@ def arq_pool(queue_name: str) -> ArqRedis:
 
 def _pool(**options: Any) -> ConnectionPool:
     if _sentinels is not None:
-        return _sentinels.pool(**options)
-    return ConnectionPool.from_url(_url, **_limits(_url), **options)
+        pool = _sentinels.pool(**options)
+    else:
+        pool = ConnectionPool.from_url(_url, **_limits(_url), **options)
+    pool.connection_class = lean(pool.connection_class)
+    return pool
 
 
 def _limits(url: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ that does not answer, is shutting down or takes no writes becomes one error: `Da
 
 import asyncio
 import contextvars
-import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -18,6 +17,7 @@ import asyncpg
 from asyncpg.exceptions._base import InternalClientError
 
 from app.core import reading, tracing
+from app.core.time_limits import ending_at
 
 T = TypeVar("T")
 
@@ -49,10 +49,6 @@ UNAVAILABLE_ERRORS = (
 """What a wait for the database raises when the fault is in the server or the connection, not in the statement."""
 
 _limit_s = WORKER_LIMIT_S
-
-
-TICK_S = 0.05
-"""How often the waits of an event loop are looked at: one timer for all of them."""
 
 
 class DatabaseUnavailable(ConnectionError):
@@ -106,81 +102,33 @@ def run_beside(work: Coroutine[Any, Any, T], name: str | None = None) -> "asynci
     return asyncio.create_task(work, name=name, context=context)
 
 
-class waiting:
+class waiting(ending_at):
     """What is awaited inside ends within the budget, or within the process's limit where there is none.
 
-    Raises DatabaseUnavailable then, at most TICK_S late, and for each of `UNAVAILABLE_ERRORS`. It ends its block as
-    `asyncio.timeout` does. A request waits several times, so waits have no timers and no coroutines of their own.
+    Raises DatabaseUnavailable then, at most TICK_S late, and for each of `UNAVAILABLE_ERRORS`.
     """
 
-    __slots__ = ("_began_s", "_budget", "_cancelled_before", "_has_ended", "_task", "_waits", "ends_s")
+    __slots__ = ("_began_s", "_budget")
+
+    def __init__(self) -> None:
+        """The time counts from where the block begins."""
 
     def __enter__(self) -> None:
         loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        assert task is not None, "a coroutine runs in a task"
-        self._task, self._cancelled_before, self._has_ended = task, task.cancelling(), False
         self._budget = _budget.get()
         self._began_s = loop.time()
-        seconds = _limit_s if self._budget is None else self._budget.left_s
-        self.ends_s = self._began_s + seconds
-        self._waits = _waits_of(loop)
-        self._waits.add(self)
-        if seconds <= 0:
-            loop.call_soon(self.end)
+        self.ends_s = self._began_s + (_limit_s if self._budget is None else self._budget.left_s)
+        self._begin(loop)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._waits.under_way.discard(self)
         if self._budget is not None:
             self._budget.left_s -= self._waits.loop.time() - self._began_s
-        if self._has_ended and self._task.uncancel() <= self._cancelled_before and kind is asyncio.CancelledError:
+        if self._is_over(kind):
             raise DatabaseUnavailable("no answer in time") from error
         if error is not None and isinstance(error, UNAVAILABLE_ERRORS) and not isinstance(error, DatabaseUnavailable):
             raise DatabaseUnavailable(str(error) or type(error).__name__) from error
-
-    def end(self) -> None:
-        """Cancel what is awaited, unless it has ended by itself."""
-        if self in self._waits.under_way:
-            self._has_ended = True
-            self._waits.under_way.discard(self)
-            self._task.cancel()
-
-
-class _Waits:
-    """The waits of one event loop. While there are any, those whose time is over are ended by one timer."""
-
-    __slots__ = ("_is_ticking", "loop", "under_way")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.under_way: set[waiting] = set()
-        self._is_ticking = False
-
-    def add(self, wait: waiting) -> None:
-        self.under_way.add(wait)
-        if not self._is_ticking:
-            self._is_ticking = True
-            self.loop.call_later(TICK_S, self._tick)
-
-    def _tick(self) -> None:
-        now_s = self.loop.time()
-        for wait in [each for each in self.under_way if each.ends_s <= now_s]:
-            wait.end()
-        self._is_ticking = bool(self.under_way)
-        if self._is_ticking:
-            self.loop.call_later(TICK_S, self._tick)
-
-
-_of_thread = threading.local()
-
-
-def _waits_of(loop: asyncio.AbstractEventLoop) -> _Waits:
-    known: _Waits | None = getattr(_of_thread, "waits", None)
-    if known is None or known.loop is not loop:
-        known = _of_thread.waits = _Waits(loop)
-    return known
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.core.errors import ApiError, Code
 from app.core.settings import Settings
+from app.core.time_limits import ending_at
 from app.web.bodies import MAX_BODY_BYTES
 from app.web.strict_http import announces_body
 
@@ -59,7 +60,7 @@ class _TimedBody:
         if self._complete:
             return await self._receive()
         try:
-            async with asyncio.timeout_at(self._deadline()):
+            with ending_at(self._deadline()):
                 message = await self._receive()
         except TimeoutError:
             if self._answered:

@@ -18,6 +18,7 @@ from litestar.types import ExceptionHandlersMap
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.core.waiting import BUSY_ERRORS, DatabaseUnavailable
+from app.web.bodies import ENDED_EARLY
 from app.web.headers import is_api
 
 log = get_logger(__name__)
@@ -112,7 +113,7 @@ def classify(error: Exception) -> ApiError:
         code, message = _CODE_OF_STATUS.get(error.status_code, (Code.INVALID_INPUT, error.detail))
         return ApiError(code, message)
     if isinstance(error, HTTPException) and error.detail == DISCONNECTED:
-        return ApiError(Code.INVALID_INPUT, "the body ended early")
+        return ApiError(Code.INVALID_INPUT, ENDED_EARLY)
     if isinstance(error, DatabaseUnavailable):
         log.warning("database_unavailable", error=str(error))
         return ApiError(Code.UNAVAILABLE, UNAVAILABLE_MESSAGE, retry_after_s=UNAVAILABLE_RETRY_S)

@@ -126,12 +126,12 @@ async def test_a_page_that_waits_is_made_once_for_all_notices(hub: LiveHub, monk
     calls: list[list[int]] = []
     may_be_made = asyncio.Event()
 
-    async def make(wanted: Sequence[int]) -> AsyncIterator[tuple[int, str]]:
+    async def make(wanted: Sequence[int]) -> AsyncIterator[tuple[int, bytes]]:
         calls.append(list(wanted))
         number = len(calls)
         await may_be_made.wait()
         for shown in wanted:
-            yield shown, f"page {shown}, made by call {number}"
+            yield shown, f"page {shown}, made by call {number}".encode()
 
     made = contents.Contents(make)
     pages = [await begun(hub.stream({f"page:{each}": "page"}, contents=made, shows=each)) for each in range(5)]

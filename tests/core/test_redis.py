@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from redis.asyncio import Redis
 
 from app.core import redis
 from app.core.redis import RedisAway
@@ -19,6 +20,28 @@ async def test_one_call_waits_and_the_others_do_not(valkey_server: Valkey) -> No
             with pytest.raises(RedisAway):
                 await redis.ask(lambda client: client.ping())
         assert time.monotonic() - began_s < 1
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_what_became_of_a_resting_connection_is_no_fault_of_its_next_user(valkey_server: Valkey) -> None:
+    async def used() -> int:
+        return int(await redis.ask(lambda client: client.client_id()))
+
+    first = await used()
+    assert await used() == first, "it is kept"
+    (resting,) = redis.client().connection_pool._available_connections
+    async with Redis.from_url(valkey_server.url) as operator:
+        await operator.client_kill_filter(_id=first)
+    async with asyncio.timeout(30):
+        while not (resting._reader and resting._reader.at_eof()):
+            await asyncio.sleep(0.01)
+    second = await used()
+    assert second != first
+    assert resting._reader is not None
+    resting._reader.feed_data(b":1\r\n")  # an answer that nobody asked for
+    third = await used()
+    assert third not in (1, second)
+    assert await used() == third
 
 
 @pytest.mark.usefixtures("valkey")

@@ -1,9 +1,9 @@
 """`/transactions/{chain}/{txid}`: where a transaction is, and what it pays."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import get
+from litestar import Request, get
 from msgspec import Meta
 
 from app.api.guard import requires
@@ -18,7 +18,6 @@ from app.lookups.facts import Viewer
 from app.lookups.judging import Brought, Finding, Verdict
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
-from app.web.bodies import StrictRequest
 from app.web.rate_limits import RateLimiter
 from app.web.routing import Router
 from app.wiring import Services
@@ -123,7 +122,7 @@ def routes(services: Services, rate_limiter: RateLimiter) -> Router:
         operation_id="getTransaction",
     )
     async def transaction(
-        principal: Principal, parameters: Parameters, request: StrictRequest, chain: str, txid: str
+        principal: Principal, parameters: Parameters, request: Request[Any, Any, Any], chain: str, txid: str
     ) -> TransactionBody:
         await limits.count(rate_limiter, request.scope["state"])
         try:
