@@ -25,7 +25,7 @@ def test_every_mistake_says_what_happens_next_and_nothing_wrong_about_sending(an
             mistake = a_mistake(anomaly, return_state=state, given_short="TQn9Y2…cbLSE")
             view = a_view(status, anomaly=anomaly, mistakes=(mistake,), can_be_paid_in_review=payable)
             told = explain(mistake, view, ENGLISH)
-            said = " ".join(str(getattr(told, name)) for name in told.__slots__)
+            said = " ".join(str(getattr(told, name)) for name in told.__struct_fields__)
             assert told.title
             assert told.happens_next
             assert "%(" not in said
