@@ -48,10 +48,17 @@ def main() -> None:
     """Print the figures, and write them."""
     with Report("creating") as report, running_stack() as stack:
         asyncio.run(_set(stack.dsn))
-        load(_url(stack), seconds=2, script=post_script(stack.key))
         with _maintained(stack):
+            _until_a_checkpoint_writes(stack)
             few = _few(report, stack)
             _many(report, stack, few)
+
+
+def _until_a_checkpoint_writes(stack: Stack) -> None:
+    """Make invoices until then. It goes on writing for longer than the load that follows."""
+    written = asyncio.run(_checkpoint_pages(stack.dsn))
+    while asyncio.run(_checkpoint_pages(stack.dsn)) == written:
+        load(_url(stack), seconds=2, script=post_script(stack.key))
 
 
 def _few(report: Report, stack: Stack) -> Load:
