@@ -8,8 +8,8 @@ through a proxy that we trust. Each page is of an invoice of its own. The pages 
 which takes its share of the cores.
 
 A block is one transaction that records a deposit for each of its pages, and its notices, as the watcher does it; the
-time is from its commit to the whole part at the page. A single change is a cancellation by the API, timed from before
-its request.
+time is from before its commit to the whole part at the page. A single change is a cancellation by the API, timed from
+before its request.
 """
 
 import asyncio
@@ -108,7 +108,7 @@ async def _block(
     async with database.transaction():
         for invoice in invoices:
             await services.invoices.begin_confirming(invoice.id, Status.AWAITING_DEPOSIT, 5_000_000, 0, clock.now())
-    cpu, pages_cpu_s, committed_at = stack.cpu_s(), pages.cpu_s(), time.monotonic()
+        cpu, pages_cpu_s, committed_at = stack.cpu_s(), pages.cpu_s(), time.monotonic()
     await announce(*(invoice.id for invoice in invoices))
     got = await pages.got("confirming", len(invoices))
     seconds = [at - committed_at for at in got.values()]

@@ -22,7 +22,7 @@ EVENT_END = b"\n\n\r\n"
 
 
 class Page(asyncio.Protocol):
-    """One open page, and when it got its last part of each status."""
+    """One open page, and when it got its first part of each status."""
 
     __slots__ = ("_buffer", "_request", "_transport", "began", "got_at")
 
@@ -49,7 +49,7 @@ class Page(asyncio.Protocol):
             self.began.set_result(None)
         status = events.rpartition(b'data-status="')[2].partition(b'"')[0]
         if status and b"data-status" in events:
-            self.got_at = {**(self.got_at or {}), status.decode(): time.monotonic()}
+            self.got_at = {status.decode(): time.monotonic(), **(self.got_at or {})}
 
     def connection_lost(self, error: Exception | None) -> None:
         """A page that is open must not end."""
