@@ -60,6 +60,8 @@ def pytest_collection() -> Generator[None, object, object]:
 
 MAX_SUGGESTIONS = 10
 
+REDIS_ANSWER_S = redis.ANSWER_S
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the command that runs each failed test again."""
@@ -78,6 +80,19 @@ def patient_browsers() -> None:
     """What a page will show may take long on a busy machine: five seconds is what Playwright waits by itself."""
     for playwright in (async_api, sync_api):
         playwright.expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(autouse=True)
+def patient_with_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer for an answer of Redis than the app waits: it would count requests by itself from
+    then on, and a test's counts would be wrong."""
+    monkeypatch.setattr(redis, "ANSWER_S", 20.0)
+
+
+@pytest.fixture
+def as_patient_as_production(patient_with_redis: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of a Redis that hangs: the app waits for it as long as in production."""
+    monkeypatch.setattr(redis, "ANSWER_S", REDIS_ANSWER_S)
 
 
 @pytest.fixture(scope="session", autouse=True)

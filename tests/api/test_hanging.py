@@ -102,6 +102,7 @@ async def test_a_server_left_read_only_by_a_fail_over_is_unavailable_and_replace
     assert (await integrator.post("/invoices", BODY, once="after")).status_code == 201
 
 
+@pytest.mark.usefixtures("as_patient_as_production")
 async def test_with_redis_stopped_the_first_creation_takes_a_second_at_most(
     client: httpx.AsyncClient, integrator: Integrator, valkey_server: Valkey
 ) -> None:
@@ -117,7 +118,7 @@ async def test_with_redis_stopped_the_first_creation_takes_a_second_at_most(
     assert ready_s < READY_S
 
 
-@pytest.mark.usefixtures("valkey")
+@pytest.mark.usefixtures("valkey", "as_patient_as_production")
 async def test_an_open_page_polls_while_redis_hangs_and_streams_again_afterwards(
     valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

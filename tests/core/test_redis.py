@@ -11,7 +11,7 @@ from app.core.redis import RedisAway
 from app.sandbox.valkey import Valkey
 
 
-@pytest.mark.usefixtures("valkey")
+@pytest.mark.usefixtures("valkey", "as_patient_as_production")
 async def test_one_call_waits_and_the_others_do_not(valkey_server: Valkey) -> None:
     assert await redis.ask(lambda client: client.ping())
     with valkey_server.process.paused():
@@ -44,7 +44,7 @@ async def test_what_became_of_a_resting_connection_is_no_fault_of_its_next_user(
     assert await used() == third
 
 
-@pytest.mark.usefixtures("valkey")
+@pytest.mark.usefixtures("valkey", "as_patient_as_production")
 async def test_a_notice_that_could_not_be_sent_is_sent_later(
     valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

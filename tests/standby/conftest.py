@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import database, redis, standby, waiting
+from app.core import database, standby, waiting
 from app.sandbox import postgres as sandbox
 from app.sandbox.postgres import Postgres
 from tests.identity.conftest import app, browser
@@ -55,7 +55,6 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "WORKER_LIMIT_S", 600.0)
     monkeypatch.setattr(standby, "LOOK_LIMIT_S", 30.0)
     monkeypatch.setattr(database, "CONNECTION_LIMIT_S", 30.0)
-    monkeypatch.setattr(redis, "ANSWER_S", 20.0)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ async def until_ready(http: httpx.AsyncClient) -> None:
     raise AssertionError("the server did not start")
 
 
-@pytest.mark.usefixtures("db")
+@pytest.mark.usefixtures("db", "as_patient_as_production")
 async def test_without_redis_each_process_still_limits_and_nobody_waits(settings: Settings) -> None:
     key = await api_key(settings.api_key_peppers, rate_limit_per_minute=10)
     with socket.socket() as silent:  # accepts connections and never answers: the worst failure
